@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { networks } from './network.js'
+import { sipUri } from './sip-address.js'
+import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
+
+/** Who answers calls, and places them. */
+export const agentSchema = z.strictObject({
+  account_id: identifier.default(DEFAULT_ACCOUNT),
+  id: identifier,
+  name: safeText(128).default(''),
+  sip_uri: sipUri,
+  /** Tried in order after `sip_uri` on 408, 5xx or an unreachable address. */
+  fallback_sip_uris: z.array(sipUri).max(8).default([]),
+  /** Extra headers on the INVITE to the agent. */
+  headers: headerMap.default({}),
+  /** Seconds one address may ring before the next is tried; 1 to 600. Null: `sip.ring_timeout_s` of the configuration. */
+  ring_timeout_s: z.number().int().min(1).max(600).nullable().default(null),
+  /** Calls at the same time; null: no limit. */
+  channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
+  /** Source addresses (CIDR) calls of this agent come from. */
+  allowed_addresses: networks.default([]),
+  created_at: instant,
+  updated_at: instant,
+})
+
+export type Agent = z.output<typeof agentSchema>

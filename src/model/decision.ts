@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { identifier } from './text.js'
+import { verdicts, type VerdictCode } from './verdict.js'
+
+const verdictCode = z.enum(Object.keys(verdicts) as [VerdictCode, ...VerdictCode[]])
+
+/** One DID source that was read: what stood there, and the forms it was looked up under. */
+const sourceRead = z.object({
+  source: z.string(),
+  /** The raw user part or number, at most 128 characters; null when the source is absent or unreadable. */
+  value: z.string().nullable(),
+  normalised: z.array(z.string()),
+  found: z.string().nullable(),
+})
+
+const trunkTried = z.object({
+  trunk_id: z.string(),
+  matched: z.boolean(),
+  /** e.g. "127.0.0.1 is in 127.0.0.1/32", "source not in allowed_addresses". */
+  why: z.string(),
+})
+
+/** Why a call went where it went, or nowhere: stored with the call's record and shown by route tests. */
+export const decisionTraceSchema = z.object({
+  source_address: z.string(),
+  trunks_tried: z.array(trunkTried),
+  /** Which rule named the trunk: `address` for now; `token` and `digest` follow. */
+  identified_by: z.enum(['address', 'token', 'digest']).nullable(),
+  sources_read: z.array(sourceRead),
+  /** In words, when refused: the nearest thing that would have matched. */
+  nearest_miss: z.string().nullable(),
+  /** Where the answer came from. */
+  looked_up: z.enum(['memory', 'redis', 'stale', 'none']),
+})
+export type DecisionTrace = z.output<typeof decisionTraceSchema>
+
+/** The outcome of routing one inbound request. */
+export const decisionSchema = z.object({
+  outcome: z.enum(['agent', 'refused']),
+  code: verdictCode.nullable(),
+  sip_status: z.number().int().nullable(),
+  detail: z.string(),
+  account_id: identifier.nullable(),
+  phone_number: z.string().nullable(),
+  trunk_id: z.string().nullable(),
+  agent_id: z.string().nullable(),
+  /** SIP URIs in the order they are tried. */
+  targets: z.array(z.string()),
+  trace: decisionTraceSchema,
+})
+export type Decision = z.output<typeof decisionSchema>
