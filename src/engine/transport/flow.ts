@@ -1,0 +1,24 @@
+import type { Binding, Protocol } from './transport.js'
+
+/** A way to one peer: protocol, local and remote address. Over a stream it is one connection; over UDP nothing is kept open. */
+export interface Flow {
+  readonly protocol: Protocol
+  /** Delivery is the transport's matter: no retransmission by transactions. */
+  readonly reliable: boolean
+  readonly binding: Binding
+  /** IP literal without brackets. */
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  /**
+   * New requests may be sent here. UDP: while the engine runs. A stream: from the moment it starts to connect until either side
+   * ends it. (A response goes where `Transports.flowForResponse` says, which may be a stream that is closed to new requests.)
+   */
+  readonly open: boolean
+  /**
+   * Sends one message, a byte string. Never throws and never calls `failed` before it returns; `failed` is called at most
+   * once, when the message is known not to have left this machine (connection refused or lost, too big a datagram, ...).
+   */
+  send(text: string, failed?: (error: Error) => void): void
+}
