@@ -1,0 +1,248 @@
+import {
+  COLON,
+  CR,
+  HT,
+  LF,
+  NUL,
+  SP,
+  TOKEN,
+  decimal,
+  isVisible,
+  nulsAreEscaped,
+  skip,
+  skipSpace,
+  trimEnd,
+} from './chars.js'
+import type { Fault } from './fault.js'
+import { canonicalName } from './header-name.js'
+import { Headers } from './headers.js'
+import type { Limits } from './limits.js'
+import { SipRequest, SipResponse } from './message.js'
+
+/** Start line and header lines of a message, taken apart but not yet judged. */
+export interface Head {
+  readonly message: SipRequest | SipResponse
+  /** Position in the text after the empty line; where the reading stopped when there is none. */
+  readonly bodyStart: number
+  /** The first thing that is wrong with the start line or with a line as such. */
+  readonly fault: Fault | undefined
+}
+
+/**
+ * Takes apart the head of the message that begins at `from`. Undefined when the first line is neither a request line nor a status line
+ * of SIP, well-formed or not. Each character is looked at once or twice, whatever comes.
+ *
+ * Lines end in CRLF. A line that ends in LF or CR alone is a fault, the same over every transport, so that no two elements can read two
+ * different messages out of the same bytes.
+ */
+export function readHead(text: string, from: number, limits: Limits): Head | undefined {
+  const lineEnd = endOfLine(text, from)
+  const start = readStartLine(text, from, lineEnd)
+  if (start === undefined) return undefined
+  const lines = new HeaderLines(text, limits, start.message.headers)
+  if (start.fault !== undefined) lines.fault = start.fault
+  if (lineEnd - from > limits.maxStartLineBytes) lines.blame('start-line-length')
+  const bodyStart = lines.read(lineEnd)
+  return { message: start.message, bodyStart, fault: lines.fault }
+}
+
+/** Position of the CR or LF that ends the line, or of the end of the text. */
+function endOfLine(text: string, from: number): number {
+  let at = from
+  while (at < text.length) {
+    const code = text.charCodeAt(at)
+    if (code === CR || code === LF) break
+    at++
+  }
+  return at
+}
+
+class HeaderLines {
+  fault: Fault | undefined
+  /** Position of what is read next. */
+  private at = 0
+
+  constructor(
+    private readonly text: string,
+    private readonly limits: Limits,
+    private readonly headers: Headers,
+  ) {}
+
+  /** Remembers the first fault only: what follows may be its consequence. */
+  blame(fault: Fault): void {
+    this.fault ??= fault
+  }
+
+  /** Reads from the end of the start line; gives the position after the empty line. */
+  read(startLineEnd: number): number {
+    const { text } = this
+    const end = text.length
+    this.passLineEnd(startLineEnd)
+    while (this.at < end) {
+      const code = text.charCodeAt(this.at)
+      if (code === CR || code === LF) {
+        this.passLineEnd(this.at)
+        return this.at
+      }
+      if (this.headers.count >= this.limits.maxHeaders) {
+        this.blame('header-count')
+        return this.at
+      }
+      this.readLine()
+    }
+    this.blame('no-empty-line')
+    return end
+  }
+
+  private readLine(): void {
+    const { text } = this
+    const start = this.at
+    const end = text.length
+    const nameEnd = skip(text, start, end, TOKEN)
+    const colon = skipSpace(text, nameEnd, end)
+    if (nameEnd === start || text.charCodeAt(colon) !== COLON) {
+      this.blame('header-line')
+      this.passLineEnd(endOfLine(text, colon))
+      return
+    }
+    let at = skipSpace(text, colon + 1, end)
+    const valueStart = at
+    let nul = false
+    for (; at < end; at++) {
+      const code = text.charCodeAt(at)
+      if (code >= SP) continue
+      if (code === CR || code === LF) break
+      if (code === NUL) nul = true
+    }
+    let value = text.slice(valueStart, trimEnd(text, valueStart, at))
+    this.passLineEnd(at)
+    if (this.isFolded()) {
+      value = this.unfold(value)
+      nul = value.indexOf('\0') >= 0
+    }
+    if (this.at - start > this.limits.maxHeaderLineBytes + 2) this.blame('header-length')
+    else if (nul && !nulsAreEscaped(value)) this.blame('header-line')
+    else {
+      const spelling = text.slice(start, nameEnd)
+      this.headers.appendUnchecked(canonicalName(spelling), value, spelling)
+    }
+  }
+
+  private isFolded(): boolean {
+    const code = this.text.charCodeAt(this.at)
+    return code === SP || code === HT
+  }
+
+  /** The value with each fold, and the space around it, as one space (RFC 3261 7.3.1). */
+  private unfold(first: string): string {
+    const { text } = this
+    const end = text.length
+    const parts = first === '' ? [] : [first]
+    while (this.isFolded()) {
+      const from = skipSpace(text, this.at, end)
+      const lineEnd = endOfLine(text, from)
+      const to = trimEnd(text, from, lineEnd)
+      if (to > from) parts.push(text.slice(from, to))
+      this.passLineEnd(lineEnd)
+    }
+    return parts.join(' ')
+  }
+
+  /** Moves behind the line end at `at`. */
+  private passLineEnd(at: number): void {
+    const { text } = this
+    if (at >= text.length) {
+      this.at = at
+      return
+    }
+    if (text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF) {
+      this.at = at + 2
+      return
+    }
+    this.blame('line-end')
+    this.at = at + 1
+  }
+}
+
+interface StartLine {
+  readonly message: SipRequest | SipResponse
+  readonly fault: Fault | undefined
+}
+
+function readStartLine(text: string, from: number, end: number): StartLine | undefined {
+  if (isSipSlash(text, from)) return readStatusLine(text, from, end)
+  const methodEnd = skip(text, from, end, TOKEN)
+  if (methodEnd === from) return undefined
+  const method = text.slice(from, methodEnd)
+  // The strict form first: one space each, nothing after the version.
+  const version = end - 7
+  if (text.charCodeAt(methodEnd) === SP && text.charCodeAt(version - 1) === SP && text.startsWith('SIP/2.0', version)) {
+    const uri = version - 1 > methodEnd + 1 ? text.slice(methodEnd + 1, version - 1) : ''
+    const fault = uri === '' || !isVisible(uri, SP + 1) ? 'start-line' : undefined
+    return { message: new SipRequest(method, uri), fault }
+  }
+  return readLooseRequestLine(text, method, methodEnd, end)
+}
+
+/** A request line that is not quite one, or not of version 2.0: still enough of one to answer. */
+function readLooseRequestLine(text: string, method: string, methodEnd: number, end: number): StartLine | undefined {
+  const lineEnd = trimEnd(text, methodEnd, end)
+  let version = lineEnd
+  while (version > methodEnd && !isSpace(text.charCodeAt(version - 1))) version--
+  if (version <= methodEnd || !isSpace(text.charCodeAt(methodEnd)) || !isSipSlash(text, version)) return undefined
+  const uriStart = skipSpace(text, methodEnd, version)
+  const uri = uriStart < version ? text.slice(uriStart, trimEnd(text, uriStart, version)) : ''
+  const wellFormed =
+    uri !== '' &&
+    lineEnd === end &&
+    uriStart === methodEnd + 1 &&
+    uriStart + uri.length === version - 1 &&
+    isVisible(uri, SP + 1)
+  const written = text.slice(version, lineEnd).toUpperCase()
+  const fault = !wellFormed || !isVersion(written) ? 'start-line' : written === 'SIP/2.0' ? undefined : 'version'
+  return { message: new SipRequest(method, uri), fault }
+}
+
+function readStatusLine(text: string, from: number, end: number): StartLine {
+  const code = from + 8
+  const status = decimal(text, code, code + 3)
+  const separator = text.charCodeAt(code + 3)
+  // Some equipment leaves out the space before an empty reason phrase.
+  const wellFormed =
+    text.slice(from, from + 7).toUpperCase() === 'SIP/2.0' &&
+    text.charCodeAt(from + 7) === SP &&
+    code + 3 <= end &&
+    (code + 3 === end || separator === SP) &&
+    status >= 100 &&
+    status <= 699
+  const reason = code + 4 < end ? text.slice(code + 4, end).replaceAll('\t', ' ') : ''
+  const fault = wellFormed && isVisible(reason, SP) ? undefined : 'start-line'
+  return {
+    message: new SipResponse(fault === undefined ? status : 0, fault === undefined ? reason : '', new Headers()),
+    fault,
+  }
+}
+
+function isSpace(code: number): boolean {
+  return code === SP || code === HT
+}
+
+/** Whether 'SIP/' stands at `from`, in any case (RFC 3261 7.1). */
+function isSipSlash(text: string, from: number): boolean {
+  return (
+    (text.charCodeAt(from) | 0x20) === 0x73 &&
+    (text.charCodeAt(from + 1) | 0x20) === 0x69 &&
+    (text.charCodeAt(from + 2) | 0x20) === 0x70 &&
+    text.charCodeAt(from + 3) === 0x2f
+  )
+}
+
+/** 'SIP/' digits '.' digits, given in upper case. */
+function isVersion(text: string): boolean {
+  return /^SIP\/[0-9]+\.[0-9]+$/.test(text)
+}
+
+/** Whether a first line, without its line end, could be SIP at all. Decides early whether to wait for the rest of a stream's message. */
+export function looksLikeStartLine(line: string): boolean {
+  return readStartLine(line, 0, line.length) !== undefined
+}

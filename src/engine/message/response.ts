@@ -1,0 +1,41 @@
+import { isToken } from './chars.js'
+import { Headers } from './headers.js'
+import type { SipRequest } from './message.js'
+import { SipResponse } from './message.js'
+import { reasonPhrase } from './reason.js'
+
+/**
+ * A response to `request` as RFC 3261 8.2.6 wants it: its Vias, From, To, Call-ID and CSeq, Timestamp in a 100, Record-Route from 101
+ * to 299 (12.1.1). Headers the request lacks are left out, so that a bad request can be answered too.
+ * @param toTag goes into To when that has none.
+ * @throws {RangeError} when `toTag` is no token.
+ */
+export function createResponse(request: SipRequest, status: number, reason?: string, toTag?: string): SipResponse {
+  if (toTag !== undefined && !isToken(toTag)) throw new RangeError(`tag ${JSON.stringify(toTag)} is not a token`)
+  const headers = new Headers()
+  const keepsRoute = status > 100 && status < 300
+  request.headers.forEach((name, value, spelling) => {
+    switch (name) {
+      case 'via':
+      case 'from':
+      case 'call-id':
+      case 'cseq':
+        headers.appendUnchecked(name, value, spelling)
+        break
+      case 'to': {
+        const to = toTag === undefined ? undefined : request.findTo()
+        // A To that cannot be read goes back as it came: a tag behind an open quote would be part of the quoted string.
+        const tagged = to === undefined || to.params.has('tag') ? value : `${value};tag=${toTag}`
+        headers.appendUnchecked(name, tagged, spelling)
+        break
+      }
+      case 'timestamp':
+        if (status === 100) headers.appendUnchecked(name, value, spelling)
+        break
+      case 'record-route':
+        if (keepsRoute) headers.appendUnchecked(name, value, spelling)
+        break
+    }
+  })
+  return new SipResponse(status, reason ?? reasonPhrase(status), headers)
+}

@@ -1,0 +1,36 @@
+import { SP, isToken, isVisible } from './chars.js'
+import type { SipMessage } from './message.js'
+
+/**
+ * The message as it goes on the wire, a byte string. Header lines keep order and spelling; Content-Length is the real length, in place
+ * of the first one that is there, else last.
+ * @throws {RangeError} when method, Request-URI, status or reason phrase could not stand in a start line.
+ */
+export function serialise(message: SipMessage): string {
+  let text =
+    message.kind === 'request' ? requestLine(message.method, message.uri) : statusLine(message.status, message.reason)
+  const length = message.body.length
+  let lengthWritten = false
+  message.headers.forEach((name, value, spelling) => {
+    if (name !== 'content-length') text += `${spelling}: ${value}\r\n`
+    else if (!lengthWritten) {
+      text += `${spelling}: ${length}\r\n`
+      lengthWritten = true
+    }
+  })
+  return lengthWritten ? `${text}\r\n${message.body}` : `${text}Content-Length: ${length}\r\n\r\n${message.body}`
+}
+
+function requestLine(method: string, uri: string): string {
+  if (!isToken(method)) throw new RangeError(`method ${JSON.stringify(method)} is not a token`)
+  if (uri === '' || !isVisible(uri, SP + 1))
+    throw new RangeError(`Request-URI ${JSON.stringify(uri)} is empty or holds space`)
+  return `${method} ${uri} SIP/2.0\r\n`
+}
+
+function statusLine(status: number, reason: string): string {
+  if (!Number.isInteger(status) || status < 100 || status > 699)
+    throw new RangeError(`status ${status} is not between 100 and 699`)
+  if (!isVisible(reason, SP)) throw new RangeError(`reason phrase ${JSON.stringify(reason)} holds a control character`)
+  return `SIP/2.0 ${status} ${reason}\r\n`
+}

@@ -1,0 +1,55 @@
+import { EQUALS, SEMICOLON, URI_PARAM } from './chars.js'
+import { skipEscaped, unescapeNeedless } from './escapes.js'
+import type { Params } from './params.js'
+import { lowerCase } from './params.js'
+
+/**
+ * Reads `*( ";" pname [ "=" pvalue ] )` and gives the position after it, or -1 when it is malformed or a name comes twice with
+ * different values (RFC 3261 19.1.1).
+ */
+export function scanUriParams(text: string, from: number, end: number, into: { params: Params } | undefined): number {
+  let params: Map<string, string> | undefined
+  let at = from
+  while (at < end && text.charCodeAt(at) === SEMICOLON) {
+    const start = at + 1
+    const nameEnd = skipEscaped(text, start, end, URI_PARAM)
+    if (nameEnd <= start) return -1
+    let valueStart = nameEnd
+    at = nameEnd
+    if (at < end && text.charCodeAt(at) === EQUALS) {
+      valueStart = at + 1
+      at = skipEscaped(text, valueStart, end, URI_PARAM)
+      if (at <= valueStart) return -1
+    }
+    // A check alone needs the names only to see that none comes twice.
+    if (into === undefined && params === undefined && !(at < end && text.charCodeAt(at) === SEMICOLON)) return at
+    const name = lowerCaseUnescaped(text, start, nameEnd)
+    const value = unescapeNeedless(text.slice(valueStart, at))
+    if (params === undefined) {
+      params = new Map()
+      if (into !== undefined) into.params = params
+    } else if (params.has(name)) {
+      if (params.get(name) !== value) return -1
+      continue
+    }
+    params.set(name, value)
+  }
+  return at
+}
+
+function lowerCaseUnescaped(text: string, start: number, end: number): string {
+  const name = lowerCase(text, start, end)
+  return name.indexOf('%') < 0 ? name : unescapeNeedless(name).toLowerCase()
+}
+
+/** `;name=value` for each parameter of a URI. @throws {RangeError} when one would not be read back as such. */
+export function formatUriParams(params: Params): string {
+  let text = ''
+  for (const [name, value] of params) {
+    const param = value === '' ? `;${name}` : `;${name}=${value}`
+    if (scanUriParams(param, 0, param.length, undefined) !== param.length)
+      throw new RangeError(`${JSON.stringify(param)} is no URI parameter`)
+    text += param
+  }
+  return text
+}
