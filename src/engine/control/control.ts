@@ -1,0 +1,185 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Clock } from '../clock.js'
+import { type App, type Outcome, refused } from '../dialog/app.js'
+import { type AppText, readAppText } from '../dialog/app-text.js'
+import { newId } from '../dialog/tokens.js'
+import { Connection, type ConnectionSink } from './connection.js'
+import { Connections } from './connections.js'
+import { accepted, rejected, sentMessage } from './leader.js'
+
+/** What applications command: the core behind the control protocol. */
+export interface Commands {
+  respond(txnId: string, status: number, reason: string, text: AppText): Outcome
+  request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome>
+  requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome>
+  cancel(txnId: string, text: AppText): Outcome
+  appGone(app: App): void
+}
+
+export interface ControlSettings {
+  /** Address to listen on for applications. */
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly secret: string
+  /** TCP keep-alive towards applications; 0: none. */
+  readonly keepAliveMs: number
+}
+
+/** What an application is told when it has authenticated. */
+export interface Welcome {
+  /** `protocol/host:port`, as shown to peers. */
+  readonly advertised: readonly string[]
+  /** The same, as bound. */
+  readonly local: readonly string[]
+}
+
+/** The version drachtio-srf reads to know what its server can do. */
+const VERSION = 'v0.9.10'
+const MAX_TAGS = 20
+/** Connections that have not authenticated within this time are closed. */
+const AUTHENTICATE_WITHIN_MS = 10_000
+const RESPONSE_LINE = /^SIP\/2\.0 ([1-6][0-9]{2})(?: (.*))?$/
+const REQUEST_LINE = /^([A-Za-z0-9!%*_+`'~.-]{1,64}) (\S+) SIP\/2\.0$/
+
+/** The control port: applications connect here and speak drachtio's protocol. */
+export class Control implements ConnectionSink {
+  readonly apps = new Connections()
+  private readonly server: Server
+  private readonly sockets = new Set<Socket>()
+  private readonly secretDigest: Buffer
+  private commands: Commands | undefined
+  private welcome: Welcome = { advertised: [], local: [] }
+
+  constructor(
+    private readonly settings: ControlSettings,
+    private readonly clock: Clock,
+  ) {
+    this.secretDigest = digest(settings.secret)
+    this.server = createServer((socket) => this.connected(socket))
+  }
+
+  /** @throws when the address is taken */
+  async start(commands: Commands, welcome: Welcome): Promise<{ host: string; port: number }> {
+    this.commands = commands
+    this.welcome = welcome
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject)
+      this.server.listen(this.settings.port, this.settings.host, () => {
+        this.server.removeListener('error', reject)
+        this.server.on('error', () => {})
+        resolve()
+      })
+    })
+    const { address, port } = this.server.address() as AddressInfo
+    return { host: address, port }
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy()
+    if (!this.server.listening) return
+    await new Promise<void>((resolve) => this.server.close(() => resolve()))
+  }
+
+  closed(connection: Connection): void {
+    this.apps.remove(connection)
+    this.commands?.appGone(connection)
+  }
+
+  command(connection: Connection, payload: string): void {
+    const end = payload.indexOf('\r\n')
+    const fields = (end < 0 ? payload : payload.slice(0, end)).split('|')
+    const [id = '', type = ''] = fields
+    if (type === 'authenticate') return this.authenticate(connection, id, fields)
+    if (!connection.authenticated) return this.refuse(connection, id, 'not authenticated')
+    switch (type) {
+      case 'route':
+        this.apps.addRoute(connection, verbOf(fields[2]))
+        return connection.send(accepted(newId(), id))
+      case 'remove_route':
+        this.apps.removeRoute(connection, verbOf(fields[2]))
+        return connection.send(accepted(newId(), id))
+      case 'ping':
+        return connection.send(accepted(newId(), id, 'pong'))
+      case 'sip':
+        return this.sip(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
+      case 'proxy':
+        return connection.send(rejected(newId(), id, 'NOK', 'proxying is not supported by this server'))
+      default:
+        return this.refuse(connection, id, 'unknown command')
+    }
+  }
+
+  private connected(socket: Socket): void {
+    this.sockets.add(socket)
+    socket.on('close', () => this.sockets.delete(socket))
+    const connection = new Connection(socket, this, () => this.clock.date(), this.settings.keepAliveMs)
+    const impatience = this.clock.after(AUTHENTICATE_WITHIN_MS, () => {
+      if (!connection.authenticated) connection.close()
+    })
+    socket.on('close', () => impatience.cancel())
+  }
+
+  private authenticate(connection: Connection, id: string, fields: string[]): void {
+    if (!timingSafeEqual(digest(fields[2] ?? ''), this.secretDigest))
+      return this.refuse(connection, id, 'incorrect secret')
+    connection.authenticated = true
+    connection.tags = (fields[3] ?? '')
+      .split(',')
+      .filter((tag) => tag !== '')
+      .slice(0, MAX_TAGS)
+    this.apps.add(connection)
+    const { advertised, local } = this.welcome
+    connection.send(accepted(newId(), id, `${advertised.join(',')}|${VERSION}|${local.join(',')}`))
+  }
+
+  /** A response, a request in a dialog, a CANCEL, or a new request: told apart in this order. */
+  private sip(connection: Connection, id: string, fields: string[], sipText: string): void {
+    const commands = this.commands!
+    const [, , txnId = '', dialogId = '', proxy = ''] = fields
+    const text = readAppText(sipText)
+    const status = RESPONSE_LINE.exec(text.startLine)
+    if (status !== null) {
+      if (txnId === '') return this.refuse(connection, id, 'transaction id missing')
+      return this.answer(connection, id, commands.respond(txnId, Number(status[1]), status[2] ?? '', text))
+    }
+    const request = REQUEST_LINE.exec(text.startLine)
+    if (request === null)
+      return this.answer(connection, id, refused(`invalid request-uri: ${text.startLine.slice(0, 200)}`))
+    const [, method = '', uri = ''] = request
+    if (dialogId !== '')
+      return this.answer(connection, id, commands.requestInDialog(connection, dialogId, method, text))
+    if (txnId !== '') {
+      if (method !== 'CANCEL') return this.refuse(connection, id, 'only CANCEL may name a transaction')
+      return this.answer(connection, id, commands.cancel(txnId, text))
+    }
+    if (method === 'CANCEL' || method === 'ACK')
+      return this.answer(connection, id, refused(`${method} needs a transaction or dialog`))
+    this.answer(connection, id, commands.request(connection, method, uri, text, proxy))
+  }
+
+  private answer(connection: Connection, id: string, outcome: Outcome | Promise<Outcome>): void {
+    if (outcome instanceof Promise) {
+      outcome.then(
+        (settled) => this.answer(connection, id, settled),
+        (error: unknown) => this.answer(connection, id, refused(`Server error: ${(error as Error).message}`)),
+      )
+      return
+    }
+    if (!outcome.ok) return connection.send(rejected(newId(), id, 'NOK', outcome.reason))
+    const { sent, origin, txnId, dialogId } = outcome
+    connection.send(sentMessage(newId(), id, sent, origin, txnId, dialogId, this.clock.date()))
+  }
+
+  /** The client does not speak the protocol, or may not: it is told and the connection ends. */
+  private refuse(connection: Connection, id: string, reason: string): void {
+    connection.send(rejected(newId(), id, 'NO', reason))
+    connection.end()
+  }
+}
+
+const digest = (secret: string): Buffer => createHash('sha256').update(secret, 'latin1').digest()
+
+/** SIP methods in upper case; `cdr:` events as they are. */
+const verbOf = (field = ''): string => (field.startsWith('cdr:') ? field : field.toUpperCase())

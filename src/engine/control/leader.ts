@@ -1,0 +1,68 @@
+import { serialise, type SipMessage } from '../message/message.js'
+import type { Origin, ReceivedOn } from '../dialog/app.js'
+
+/**
+ * First lines of control messages: fields separated by `|`, so no value may contain `|` or CR.
+ * The names are the protocol's own.
+ */
+
+/** UTC time of day with microseconds, as the protocol wants it: `HH:MM:SS.uuuuuu`. */
+function timeOfDay(date: Date): string {
+  return `${date.toISOString().slice(11, 23)}000`
+}
+
+const clean = (value: string): string => (/[|\r\n]/.test(value) ? value.replace(/[|\r\n]/g, ' ') : value)
+
+/** `source|bytes|protocol|address|port|time` */
+function meta(origin: Origin, bytes: number, date: Date): string {
+  return `${origin.source}|${bytes}|${origin.protocol}|${origin.address}|${origin.port}|${timeOfDay(date)}`
+}
+
+/** A message of the network for an application. */
+export function sipMessage(
+  id: string,
+  message: SipMessage,
+  origin: Origin,
+  txnId: string,
+  dialogId: string,
+  date: Date,
+  receivedOn?: ReceivedOn,
+): string {
+  const text = serialise(message)
+  const tail = receivedOn === undefined ? '' : `${receivedOn.address}|${receivedOn.port}|`
+  return `${id}|sip|${meta(origin, text.length, date)}|${txnId}|${clean(dialogId)}|${tail}\r\n${text}`
+}
+
+/** A request that was sent without being asked for. */
+export function unsolicitedMessage(
+  id: string,
+  message: SipMessage,
+  origin: Origin,
+  dialogId: string,
+  date: Date,
+): string {
+  const text = serialise(message)
+  return `${id}|sip|${meta(origin, text.length, date)}|unsolicited|${clean(dialogId)}|\r\n${text}`
+}
+
+/** The echo of a message an application sent: what went over the wire. */
+export function sentMessage(
+  id: string,
+  commandId: string,
+  message: SipMessage,
+  origin: Origin,
+  txnId: string,
+  dialogId: string,
+  date: Date,
+): string {
+  const text = serialise(message)
+  const dialog = message.kind === 'response' ? `${clean(dialogId)}|` : ''
+  return `${id}|response|${commandId}|OK|${meta(origin, text.length, date)}|${txnId}|${dialog}|Msg sent:|\r\n${text}`
+}
+
+export const accepted = (id: string, commandId: string, detail = ''): string =>
+  `${id}|response|${commandId}|OK${detail === '' ? '' : `|${detail}`}`
+
+/** `NO`: the command itself is unusable. `NOK`: it could not be done. */
+export const rejected = (id: string, commandId: string, word: 'NO' | 'NOK', reason: string): string =>
+  `${id}|response|${commandId}|${word}|${clean(reason)}`

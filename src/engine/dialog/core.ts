@@ -1,0 +1,97 @@
+import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import type { Parsed } from '../message/parse.js'
+import { serialise } from '../message/serialise.js'
+import { type ServerTransaction, Transactions, type TransactionSink } from '../transaction/transactions.js'
+import type { Flow, TransportSink } from '../transport/transport.js'
+import type { App, Outcome } from './app.js'
+import type { AppText } from './app-text.js'
+import { ClientSide } from './client-side.js'
+import type { Context } from './context.js'
+import { InDialog } from './in-dialog.js'
+import { ServerSide } from './server-side.js'
+import { newTag } from './tokens.js'
+
+/**
+ * The core above the transactions (RFC 3261 8, 12, 13): takes what arrives to applications, and what applications command
+ * to the network. It is the `TransportSink` and the `TransactionSink` of the engine.
+ */
+export class Core implements TransportSink, TransactionSink {
+  private readonly context: Context
+  private readonly server: ServerSide
+  private readonly client: ClientSide
+  private readonly inDialog: InDialog
+
+  constructor(context: Omit<Context, 'transactions'>, onError: (error: unknown) => void) {
+    const transactions = new Transactions({
+      clock: context.clock,
+      timers: context.timers,
+      responseFlow: (topVia, flow) => context.transports.flowForResponse(topVia, flow),
+      sink: this,
+      onError,
+    })
+    this.context = { ...context, transactions }
+    this.inDialog = new InDialog(this.context)
+    this.server = new ServerSide(this.context, this.inDialog)
+    this.client = new ClientSide(this.context, this.inDialog)
+  }
+
+  get transactionCount(): number {
+    return this.context.transactions.count
+  }
+
+  stop(): void {
+    this.server.stop()
+    this.client.stop()
+    for (const dialog of [...this.context.dialogs.all()]) this.inDialog.release(dialog)
+    this.context.transactions.stop()
+  }
+
+  received(parsed: Parsed, flow: Flow): void {
+    if (parsed.ok) this.context.transactions.receive(parsed.message, flow)
+    else if (parsed.request !== undefined && parsed.request.method !== 'ACK')
+      this.answerUnusable(parsed.request, parsed.status, parsed.reason, flow)
+  }
+
+  request(tx: ServerTransaction): void {
+    this.server.request(tx)
+  }
+
+  cancel(cancel: ServerTransaction, invite: ServerTransaction | undefined): void {
+    this.server.cancel(cancel, invite)
+  }
+
+  ack(request: SipRequest, flow: Flow): void {
+    this.server.ack(request, flow)
+  }
+
+  response(response: SipResponse): void {
+    this.client.stray(response)
+  }
+
+  respond(txnId: string, status: number, reason: string, text: AppText): Outcome {
+    return this.server.respond(txnId, status, reason, text)
+  }
+
+  sendRequest(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
+    return this.client.request(app, method, uri, text, proxy)
+  }
+
+  requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome> {
+    return this.inDialog.request(app, dialogId, method, text)
+  }
+
+  cancelRequest(txnId: string, text: AppText): Outcome {
+    return this.client.cancel(txnId, text)
+  }
+
+  appGone(app: App): void {
+    this.server.appGone(app)
+    this.client.appGone(app)
+  }
+
+  /** A request that cannot be used is answered without keeping anything of it. */
+  private answerUnusable(request: SipRequest, status: number, reason: string, flow: Flow): void {
+    const response = createResponse(request, status, reason, newTag())
+    this.context.transports.flowForResponse(request.topVia, flow)?.send(serialise(response))
+  }
+}

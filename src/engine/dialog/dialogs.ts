@@ -1,0 +1,45 @@
+import type { SipMessage } from '../message/message.js'
+import type { Dialog } from './dialog.js'
+
+const keyOf = (callId: string, localTag: string, remoteTag: string): string => `${callId}\n${localTag}\n${remoteTag}`
+
+/** Every dialog there is, by the id applications use and by what a message from the peer carries. */
+export class Dialogs {
+  private readonly byId = new Map<string, Dialog>()
+  private readonly byTags = new Map<string, Dialog>()
+
+  get count(): number {
+    return this.byTags.size
+  }
+
+  add(dialog: Dialog): void {
+    this.byId.set(dialog.id, dialog)
+    this.byTags.set(keyOf(dialog.callId, dialog.localTag, dialog.remoteTag), dialog)
+  }
+
+  remove(dialog: Dialog): void {
+    dialog.terminated = true
+    dialog.gap?.close()
+    if (this.byId.get(dialog.id) === dialog) this.byId.delete(dialog.id)
+    const key = keyOf(dialog.callId, dialog.localTag, dialog.remoteTag)
+    if (this.byTags.get(key) === dialog) this.byTags.delete(key)
+  }
+
+  find(id: string): Dialog | undefined {
+    return this.byId.get(id)
+  }
+
+  /** The dialog a request from the peer belongs to (RFC 3261 12.2.2): its To tag is ours. */
+  ofRequest(request: SipMessage): Dialog | undefined {
+    return this.byTags.get(keyOf(request.callId, request.toTag, request.fromTag))
+  }
+
+  /** The dialog a response to our request belongs to: its From tag is ours. */
+  ofResponse(response: SipMessage): Dialog | undefined {
+    return this.byTags.get(keyOf(response.callId, response.fromTag, response.toTag))
+  }
+
+  all(): IterableIterator<Dialog> {
+    return this.byTags.values()
+  }
+}

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net'
+import { parseUri, type SipUri } from '../message/uri.js'
+import { type NextHop, nextHopOf } from '../resolve/next-hop.js'
+import type { Resolver } from '../resolve/resolver.js'
+import { type Binding, defaultPort, type Protocol, type Target } from '../transport/transport.js'
+import type { Transports } from '../transport/transports.js'
+
+/** One place to try, and where we send from. */
+export interface Way {
+  readonly target: Target
+  readonly binding: Binding
+}
+
+/** What a request can be sent to, or why to nowhere. */
+export type Ways =
+  | {
+      readonly ok: true
+      readonly ways: readonly Way[]
+      /** The transport was asked for by name. */ readonly explicit: boolean
+    }
+  | { readonly ok: false; readonly reason: string }
+
+const NO_TRANSPORT = 'requested protocol/transport not available'
+
+/** Decides where requests go: a URI to addresses, in the order they are tried (RFC 3263). */
+export class Hops {
+  constructor(
+    private readonly transports: Transports,
+    private readonly resolver: Resolver,
+  ) {}
+
+  /** For an IP address the answer comes at once; for a name once it is resolved. */
+  find(uri: SipUri): Ways | Promise<Ways> {
+    const hop = nextHopOf(uri)
+    const host = hop.host.startsWith('[') ? hop.host.slice(1, -1) : hop.host
+    if (isIP(host) !== 0) return this.literal(hop, host)
+    return this.named(hop)
+  }
+
+  /** The URI a next hop given as text means: a SIP URI, or a bare `host[:port]`. */
+  static parse(text: string): SipUri | undefined {
+    const uri = parseUri(text) ?? parseUri(`sip:${text}`)
+    return uri === undefined || uri.scheme === 'tel' ? undefined : uri
+  }
+
+  private literal(hop: NextHop, host: string): Ways {
+    const explicit = hop.transport !== undefined || hop.secure
+    const protocols = explicit ? [protocolOf(hop)] : (['udp', 'tcp'] as const)
+    for (const protocol of protocols) {
+      if (protocol === undefined) continue
+      const binding = this.transports.bindingFor({ protocol, address: host })
+      if (binding === undefined) continue
+      return {
+        ok: true,
+        explicit,
+        ways: [{ target: { protocol, address: host, port: hop.port ?? defaultPort(protocol) }, binding }],
+      }
+    }
+    return { ok: false, reason: NO_TRANSPORT }
+  }
+
+  private async named(hop: NextHop): Promise<Ways> {
+    let targets: Target[]
+    try {
+      targets = await this.resolver.resolve(hop)
+    } catch (error) {
+      return { ok: false, reason: `DNS Error: ${(error as Error).message}` }
+    }
+    const ways: Way[] = []
+    for (const target of targets) {
+      const binding = this.transports.bindingFor(target)
+      if (binding !== undefined) ways.push({ target, binding })
+    }
+    if (ways.length === 0)
+      return { ok: false, reason: targets.length === 0 ? `DNS Error: no address for ${hop.host}` : NO_TRANSPORT }
+    return { ok: true, ways, explicit: hop.transport !== undefined || hop.secure }
+  }
+}
+
+function protocolOf(hop: NextHop): Protocol | undefined {
+  if (hop.secure) return 'tls'
+  const { transport } = hop
+  return transport === 'udp' || transport === 'tcp' || transport === 'tls' ? transport : undefined
+}

@@ -1,0 +1,148 @@
+import { type Clock, SystemClock } from './clock.js'
+import { Control } from './control/control.js'
+import { Core } from './dialog/core.js'
+import { Dialogs } from './dialog/dialogs.js'
+import { Hops } from './dialog/hops.js'
+import { defaultLimits, type Limits } from './message/limits.js'
+import { Resolver } from './resolve/resolver.js'
+import { defaultTimers, type TimerSettings } from './transaction/timers.js'
+import { parseContact } from './transport/contact.js'
+import type { Binding, TransportObserver } from './transport/transport.js'
+import { Transports, type TransportSettings } from './transport/transports.js'
+
+export { type Clock, SystemClock, type Timer } from './clock.js'
+export { splitList } from './message/list.js'
+export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
+export { formatUri, parseUri, type SipUri, type TelUri, unescapeUser } from './message/uri.js'
+export { parseContact } from './transport/contact.js'
+export { type Flow, type MessageKind, TransportError, type TransportObserver } from './transport/transport.js'
+
+export interface EngineOptions {
+  /** Where to listen for SIP, in drachtio's form: `sip:127.0.0.1:5060;transport=udp,tcp`. At least one. */
+  readonly contacts: readonly string[]
+  /** IP literal shown to peers in Via and Contact by contacts that name none themselves. */
+  readonly externalIp?: string
+  /** Where applications connect. Port 0: any free one. */
+  readonly control: {
+    readonly host: string
+    readonly port: number
+    readonly secret: string
+    readonly keepAliveMs?: number
+  }
+  readonly timers?: Partial<TimerSettings>
+  readonly limits?: Partial<Limits>
+  readonly transport?: Partial<TransportSettings>
+  /** Name servers to ask (`address` or `address:port`); none: those of the system. */
+  readonly dnsServers?: readonly string[]
+  /** Milliseconds an application may take over its first answer to a request. Default 64000. */
+  readonly appAnswerTimeoutMs?: number
+  /** Milliseconds that answers wait after the echo of what they answer, for applications that await the echo. Default 3. */
+  readonly echoGapMs?: number
+  /** Sees every message in and out. */
+  readonly observer?: TransportObserver
+  /** Hears of errors in the engine itself; each harms one message at most. */
+  readonly onError?: (error: unknown) => void
+  /** Drives transactions and dialogs; for tests. */
+  readonly clock?: Clock
+}
+
+/** What the engine holds at this moment. All are zero when nothing goes on (connections: when peers have closed theirs). */
+export interface EngineGauges {
+  readonly dialogs: number
+  readonly transactions: number
+  readonly timers: number
+  readonly connections: number
+}
+
+export interface Engine {
+  /** Listens. @throws {TransportError} naming the address that cannot be listened on */
+  start(): Promise<{
+    readonly control: { readonly host: string; readonly port: number }
+    readonly addresses: readonly string[]
+  }>
+  /** Ends at once, without a word to peers. */
+  stop(): Promise<void>
+  gauges(): EngineGauges
+}
+
+/** A SIP server that drachtio-srf applications connect to. */
+export function createEngine(options: EngineOptions): Engine {
+  const clock = options.clock ?? new SystemClock()
+  // Sweeps of idle connections and the like run on a clock of their own, so that the gauge counts what calls have set.
+  const housekeeping = new SystemClock()
+  const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping)
+  const limits = { ...defaultLimits, ...options.limits }
+  const dialogs = new Dialogs()
+  const transports = new Transports({
+    ...options.transport,
+    contacts: options.contacts.flatMap((contact) => parseContact(contact)),
+    ...(options.externalIp === undefined ? {} : { externalIp: options.externalIp }),
+    ...(options.observer === undefined ? {} : { observer: options.observer }),
+    clock: housekeeping,
+    limits,
+    sink: { received: (parsed, flow) => core.received(parsed, flow) },
+  })
+  const resolver = new Resolver({
+    clock: housekeeping,
+    supports: (protocol, family) => transports.supports(protocol, family),
+    ...(options.dnsServers?.length ? { servers: options.dnsServers } : {}),
+  })
+  const core: Core = new Core(
+    {
+      clock,
+      timers: { ...timersFrom(options.timers), ...options.timers },
+      settings: { echoGapMs: options.echoGapMs ?? 3, appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000 },
+      transports,
+      hops: new Hops(transports, resolver),
+      apps: control.apps,
+      dialogs,
+    },
+    options.onError ?? (() => {}),
+  )
+
+  return {
+    async start() {
+      await transports.start()
+      try {
+        const { bindings } = transports
+        const address = await control.start(
+          {
+            respond: (...args) => core.respond(...args),
+            request: (...args) => core.sendRequest(...args),
+            requestInDialog: (...args) => core.requestInDialog(...args),
+            cancel: (...args) => core.cancelRequest(...args),
+            appGone: (app) => core.appGone(app),
+          },
+          { advertised: bindings.map(advertised), local: bindings.map(local) },
+        )
+        return { control: address, addresses: bindings.map(local) }
+      } catch (error) {
+        await transports.stop()
+        throw error
+      }
+    },
+    async stop() {
+      await control.stop()
+      core.stop()
+      await transports.stop()
+    },
+    gauges: () => ({
+      dialogs: dialogs.count,
+      transactions: core.transactionCount,
+      timers: clock.pending,
+      connections: transports.connections,
+    }),
+  }
+}
+
+/** 64*T1 and D follow a T1 that is set, unless they are set too. */
+function timersFrom(given: Partial<TimerSettings> = {}): TimerSettings {
+  const t1x64Ms = 64 * (given.t1Ms ?? defaultTimers.t1Ms)
+  return { ...defaultTimers, t1x64Ms, timerDMs: t1x64Ms }
+}
+
+const local = (binding: Binding): string =>
+  `${binding.protocol}/${binding.family === 6 ? `[${binding.address}]` : binding.address}:${binding.port}`
+
+const advertised = (binding: Binding): string =>
+  `${binding.protocol}/${binding.advertisedHost}:${binding.advertisedPort}`
