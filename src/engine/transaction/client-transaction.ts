@@ -7,14 +7,7 @@ import type { Flow } from '../transport/flow.js'
  * after the CANCEL went out.
  */
 export type ClientState =
-  | 'calling'
-  | 'withdrawn'
-  | 'trying'
-  | 'proceeding'
-  | 'cancelling'
-  | 'accepted'
-  | 'completed'
-  | 'terminated'
+  'calling' | 'withdrawn' | 'trying' | 'proceeding' | 'cancelling' | 'accepted' | 'completed' | 'terminated'
 
 /**
  * What the sender of a request hears. Exactly one of these comes, once: a final response, `timedOut`, `transportFailed`;
@@ -48,3 +41,6 @@ export interface ClientTransaction {
   /** The user hears nothing more; the transaction does by itself what is left to do (ACK to 3xx-6xx). */
   detach(): void
 }
+
+/** A user that wants to hear nothing. */
+export const nobody: ClientUser = { response() {}, timedOut() {}, transportFailed() {} }

@@ -1,11 +1,19 @@
 import type { Clock } from '../clock.js'
-import type { SipMessage, SipRequest, SipResponse } from '../message/message.js'
+import { createResponse, type SipMessage, type SipRequest, type SipResponse } from '../message/message.js'
 import type { Via } from '../message/via.js'
 import type { Flow } from '../transport/flow.js'
-import type { ClientTransaction, ClientUser } from './client-transaction.js'
+import { newBranch, randomToken, viaFor } from './branch.js'
+import { nobody, type ClientTransaction, type ClientUser } from './client-transaction.js'
+import type { Host } from './host.js'
+import { InviteClient } from './invite-client.js'
+import { InviteServer } from './invite-server.js'
+import { clientKey, isLegacy, serverKey } from './matching.js'
+import { NonInviteClient } from './non-invite-client.js'
+import { NonInviteServer } from './non-invite-server.js'
 import type { ServerTransaction } from './server-transaction.js'
 import type { TimerSettings } from './timers.js'
 
+export { newBranch, randomToken, viaFor } from './branch.js'
 export { defaultTimers, type TimerSettings } from './timers.js'
 export type { ClientState, ClientTransaction, ClientUser } from './client-transaction.js'
 export type { ServerState, ServerTransaction, ServerUser } from './server-transaction.js'
@@ -25,7 +33,7 @@ export interface TransactionSink {
 export interface TransactionsOptions {
   readonly clock: Clock
   readonly timers: TimerSettings
-  /** The way a response takes, from the request's top Via and the flow it came on; `Transports.flowForResponse`. */
+  /** The way a response takes, from the request's top Via and the flow it came on: `Transports.flowForResponse`. */
   readonly responseFlow: (topVia: Via, flow: Flow) => Flow | undefined
   readonly sink: TransactionSink
   /** Hears of errors thrown by the sink and by users: theirs to mend, the transaction goes on. */
@@ -33,14 +41,124 @@ export interface TransactionsOptions {
 }
 
 /** All transactions: finds the one a message belongs to, makes those that are missing (RFC 3261 17). */
-export declare class Transactions {
-  constructor(options: TransactionsOptions)
-  /** Takes a message that has been parsed. Never throws. */
-  receive(message: SipMessage, flow: Flow): void
-  /** Sends a request other than ACK. The request is taken over: a Via with a fresh branch is put on top. */
-  open(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction
+export class Transactions {
+  private readonly clients = new Map<string, InviteClient | NonInviteClient>()
+  private readonly servers = new Map<string, InviteServer | NonInviteServer>()
+  /** INVITEs by a second key, that of the ACK they wait for; RFC 2543 elements only. */
+  private readonly acks = new Map<string, InviteServer>()
+  private readonly host: Host
+  private readonly sink: TransactionSink
+  private stopped = false
+
+  constructor(private readonly options: TransactionsOptions) {
+    this.sink = options.sink
+    this.host = this.createHost()
+  }
+
   /** Transactions that have not ended. */
-  readonly count: number
+  get count(): number {
+    return this.clients.size + this.servers.size
+  }
+
+  /** Takes a message that has been parsed. Never throws. */
+  receive(message: SipMessage, flow: Flow): void {
+    if (this.stopped) return
+    if (message.kind === 'response') this.receiveResponse(message, flow)
+    else if (message.method === 'ACK') this.receiveAck(message, flow)
+    else this.receiveRequest(message, flow)
+  }
+
+  /** Sends a request other than ACK. The request is taken over: a Via with a fresh branch is put on top. */
+  open(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction {
+    const branch = newBranch()
+    request.headers.prepend('via', viaFor(flow, branch))
+    return this.begin(request, flow, branch, user)
+  }
+
   /** Ends all of them without a word to anyone; nothing is sent or heard afterwards. */
-  stop(): void
+  stop(): void {
+    this.stopped = true
+    for (const client of this.clients.values()) client.stop()
+    for (const server of this.servers.values()) server.stop()
+    this.clients.clear()
+    this.servers.clear()
+    this.acks.clear()
+  }
+
+  private receiveResponse(response: SipResponse, flow: Flow): void {
+    const branch = response.topVia.params.get('branch') ?? ''
+    const client = this.clients.get(clientKey(branch, response.cseq.method))
+    if (client !== undefined) client.heard(response, flow)
+    else this.guard(() => this.sink.response(response, flow))
+  }
+
+  private receiveAck(ack: SipRequest, flow: Flow): void {
+    const key = serverKey(ack, 'INVITE')
+    const invite = this.servers.get(key) ?? this.acks.get(key)
+    if (invite instanceof InviteServer) invite.acknowledged(ack, flow)
+    else this.guard(() => this.sink.ack(ack, flow))
+  }
+
+  private receiveRequest(request: SipRequest, flow: Flow): void {
+    const key = serverKey(request, request.method)
+    const known = this.servers.get(key)
+    if (known !== undefined) return known.repeated()
+    const server =
+      request.method === 'INVITE'
+        ? new InviteServer(this.host, key, request, flow, isLegacy(request))
+        : new NonInviteServer(this.host, key, request, flow)
+    this.servers.set(key, server)
+    const given = this.guard(() => {
+      if (request.method === 'CANCEL') this.sink.cancel(server, this.inviteOf(request))
+      else this.sink.request(server)
+    })
+    // Nobody may be left to answer it.
+    if (!given && !server.finalSent) server.respond(createResponse(request, 500, undefined, randomToken()))
+  }
+
+  private inviteOf(cancel: SipRequest): InviteServer | undefined {
+    const invite = this.servers.get(serverKey(cancel, 'INVITE'))
+    return invite instanceof InviteServer ? invite : undefined
+  }
+
+  private begin(request: SipRequest, flow: Flow, branch: string, user: ClientUser): ClientTransaction {
+    const client =
+      request.method === 'INVITE'
+        ? new InviteClient(this.host, request, flow, branch, user)
+        : new NonInviteClient(this.host, request, flow, branch, user)
+    if (this.stopped) {
+      client.stop()
+      return client
+    }
+    this.clients.set(clientKey(branch, request.method), client)
+    client.begin()
+    return client
+  }
+
+  private createHost(): Host {
+    const { clock, timers, responseFlow } = this.options
+    return {
+      clock,
+      timers,
+      responseFlow,
+      openCancel: (cancel, flow, branch) => void this.begin(cancel, flow, branch, nobody),
+      ackUp: (ack, flow) => void this.guard(() => this.sink.ack(ack, flow)),
+      expectAck: (key, invite) => void this.acks.set(key, invite),
+      forgetAck: (key) => void this.acks.delete(key),
+      forgetClient: (key) => void this.clients.delete(key),
+      forgetServer: (key) => void this.servers.delete(key),
+      report: (error) => this.options.onError?.(error),
+    }
+  }
+
+  /** False: it threw. */
+  private guard(call: () => void): boolean {
+    try {
+      call()
+      return true
+    } catch (error) {
+      this.host.report(error)
+      return false
+    }
+  }
 }
