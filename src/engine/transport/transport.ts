@@ -77,6 +77,7 @@ export class TransportError extends Error {
 
   constructor(
     readonly code:
+      | 'BAD_CONTACT'
       | 'ADDRESS_IN_USE'
       | 'CANNOT_LISTEN'
       | 'NOT_SUPPORTED'

@@ -1,16 +1,20 @@
 import type { Clock } from '../clock.js'
-import type { Limits } from '../message/parse.js'
+import type { Limits } from '../message/limits.js'
 import type { Via } from '../message/via.js'
+import { familyOf, isLoopback, isPort, isUnicast } from './address.js'
+import { answersTo, chooseBinding, createBinding, describeAddress } from './binding.js'
+import type { LocalBinding } from './binding.js'
+import { Connection } from './connection.js'
+import { Connections } from './connections.js'
 import type { ContactOption } from './contact.js'
-import type {
-  Binding,
-  Flow,
-  Protocol,
-  Target,
-  TransportCounters,
-  TransportObserver,
-  TransportSink,
-} from './transport.js'
+import type { Flow } from './flow.js'
+import { addressesOf } from './local-addresses.js'
+import { responseTarget } from './response-target.js'
+import { TcpListener } from './tcp.js'
+import { Traffic } from './traffic.js'
+import { defaultPort, TransportError } from './transport.js'
+import type { Binding, Protocol, Target, TransportCounters, TransportObserver, TransportSink } from './transport.js'
+import { UdpFlow, UdpListener } from './udp.js'
 
 /** Limits and times of the transports. */
 export interface TransportSettings {
@@ -20,13 +24,15 @@ export interface TransportSettings {
   readonly connectTimeoutMs: number
   /** How long a peer may take over one message on a stream, and over the first one after it connected. */
   readonly readDeadlineMs: number
-  /** Streams open at the same time, both directions. */
+  /** Streams open at the same time, both directions. The process needs as many file descriptors. */
   readonly maxConnections: number
   /**
    * Streams accepted from one address at the same time. A load generator that opens a connection a call (SIPp `-t tn`) needs it
    * above the calls it holds; a carrier or PBX needs a handful.
    */
   readonly maxConnectionsPerAddress: number
+  /** Bytes that may wait for one stream's peer to read or to accept; past it the stream is given up. */
+  readonly maxQueuedBytes: number
   /** Send and receive buffers asked of the system for each UDP socket; it may grant less. */
   readonly udpBufferBytes: number
 }
@@ -37,6 +43,7 @@ export const defaultTransportSettings: TransportSettings = {
   readDeadlineMs: 10_000,
   maxConnections: 10_000,
   maxConnectionsPerAddress: 100,
+  maxQueuedBytes: 1024 * 1024,
   udpBufferBytes: 4 * 1024 * 1024,
 }
 
@@ -52,17 +59,212 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly observer?: TransportObserver
 }
 
+type Listener = UdpListener | TcpListener
+
+/** How often a contact on port 0 tries to get the same free port for all its transports. */
+const portTries = 20
+
 /** Every socket of the engine: what listens, what is connected, and which way a message goes. */
-export declare class Transports {
-  constructor(options: TransportsOptions)
-  start(): Promise<void>
-  stop(): Promise<void>
-  readonly bindings: readonly Binding[]
-  readonly connections: number
-  readonly counters: TransportCounters
-  supports(protocol: Protocol, family: 4 | 6): boolean
-  bindingFor(target: { readonly protocol: Protocol; readonly address: string }): Binding | undefined
-  flowTo(target: Target, binding?: Binding): Flow | undefined
-  flowForResponse(topVia: Via, flow: Flow): Flow | undefined
-  isOwn(host: string, port: number | undefined): boolean
+export class Transports {
+  private readonly settings: TransportSettings
+  private readonly traffic: Traffic
+  private readonly streams: Connections
+  private readonly udp = new Map<Binding, UdpListener>()
+  private listeners: Listener[] = []
+  private local: readonly LocalBinding[] = []
+
+  /** @throws {TransportError} BAD_CONTACT when `externalIp`, here or of a contact, is no IP literal. */
+  constructor(private readonly options: TransportsOptions) {
+    this.settings = { ...defaultTransportSettings, ...options }
+    this.traffic = new Traffic(options.sink, options.observer)
+    this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic)
+    for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
+      if (ip !== undefined && familyOf(ip) === undefined) {
+        throw new TransportError('BAD_CONTACT', `external-ip ${JSON.stringify(ip)} is no IP address`)
+      }
+    }
+  }
+
+  /**
+   * Listens on every contact, or on none when one fails.
+   *
+   * @throws {TransportError} ADDRESS_IN_USE or CANNOT_LISTEN, naming the address and the contact; NOT_SUPPORTED for TLS.
+   */
+  async start(): Promise<void> {
+    try {
+      for (const group of groupsOf(this.options.contacts)) await this.listenOn(group)
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Closes every socket, after what already waits on streams has been sent. Idempotent. */
+  async stop(): Promise<void> {
+    const { listeners } = this
+    this.listeners = []
+    this.local = []
+    this.udp.clear()
+    // Listeners first: nothing new comes in while the streams end.
+    const closing = listeners.map((listener) => listener.close())
+    await this.streams.close()
+    await Promise.all(closing)
+  }
+
+  /** What is listened on, in the order of the contacts. */
+  get bindings(): readonly Binding[] {
+    return this.local
+  }
+
+  /** Streams that are connecting, open or closing. */
+  get connections(): number {
+    return this.streams.count
+  }
+
+  get counters(): TransportCounters {
+    return this.traffic.counters
+  }
+
+  /**
+   * Peers of this family can be reached by this protocol. A loopback address counts only when the protocol has no other:
+   * `[::1]` on a machine without IPv6 reaches nobody.
+   */
+  supports(protocol: Protocol, family: 4 | 6): boolean {
+    const bindings = this.local.filter((binding) => binding.protocol === protocol)
+    const outward = bindings.filter((binding) => !isLoopback(binding.address))
+    return (outward.length > 0 ? outward : bindings).some((binding) => binding.family === family)
+  }
+
+  /** The binding that requests to this address leave from. Undefined when no contact has the protocol and family. */
+  bindingFor(target: { readonly protocol: Protocol; readonly address: string }): Binding | undefined {
+    return chooseBinding(this.local, target)
+  }
+
+  /**
+   * The way to a target. A stream that is open to its address and port is used again, whoever opened it; else one is opened, and
+   * what is sent meanwhile waits.
+   *
+   * @param binding to send from. One of another protocol or family stands for the best one that fits.
+   * @returns undefined when no contact has the protocol and family, or nothing may be sent to that address or port.
+   */
+  flowTo(target: Target, binding?: Binding): Flow | undefined {
+    if (!isPort(target.port) || !isUnicast(target.address)) return undefined
+    const from = this.bindingOr(binding, target)
+    if (from === undefined) return undefined
+    if (target.protocol === 'udp') return this.udp.get(from)?.flowTo(target.address, target.port)
+    return this.openStream(target, from, binding === undefined) ?? this.streams.connect(target, from)
+  }
+
+  /**
+   * The way back to who sent a request (RFC 3261 18.2.2, RFC 3581): over a stream the connection it came on while it takes
+   * answers, else another one to the source address and the sent-by port; over UDP see `responseTarget`.
+   *
+   * @param topVia of the request as it was handed up, `received` and `rport` in it.
+   */
+  flowForResponse(topVia: Via, flow: Flow): Flow | undefined {
+    if (flow instanceof Connection && flow.answerable) return flow
+    const target = responseTarget(topVia, flow)
+    const back = target.address === flow.remoteAddress && target.port === flow.remotePort
+    return back && flow instanceof UdpFlow ? flow : this.flowTo(target, flow.binding)
+  }
+
+  /**
+   * The host and port of a URI name this engine: one of its addresses, an external one, `localhost`, or one of its `names`.
+   *
+   * @param port undefined: the default one of each protocol; for a name of ours, any.
+   */
+  isOwn(host: string, port: number | undefined): boolean {
+    const name = host.toLowerCase()
+    const ownName = this.options.names?.some((own) => own.toLowerCase() === name) === true
+    if (ownName && port === undefined) return true
+    return this.local.some(
+      (binding) =>
+        (port ?? defaultPort(binding.protocol)) === binding.port &&
+        (ownName || answersTo(binding, name) || (name === 'localhost' && isLoopback(binding.address))),
+    )
+  }
+
+  private bindingOr(wanted: Binding | undefined, target: Target): LocalBinding | undefined {
+    if (wanted === undefined) return chooseBinding(this.local, target)
+    const sameAddress = this.local.filter(
+      (binding) => binding.address === wanted.address && binding.port === wanted.port,
+    )
+    return chooseBinding(sameAddress, target) ?? chooseBinding(this.local, target)
+  }
+
+  private openStream(target: Target, from: LocalBinding, anyBinding: boolean): Connection | undefined {
+    const open = this.streams.find(target, from)
+    if (open !== undefined || !anyBinding) return open
+    for (const binding of this.local) {
+      const other = binding.protocol === target.protocol ? this.streams.find(target, binding) : undefined
+      if (other !== undefined) return other
+    }
+    return undefined
+  }
+
+  private async listenOn(group: readonly ContactOption[]): Promise<void> {
+    const [contact] = group
+    if (contact === undefined) return
+    const tls = group.find((option) => option.protocol === 'tls')
+    if (tls !== undefined) throw new TransportError('NOT_SUPPORTED', `TLS contact not supported yet: ${tls.text}`)
+    for (const address of await addressesOf(contact)) {
+      for (const listener of await this.listenTogether(group, address)) {
+        this.listeners.push(listener)
+        if (listener instanceof UdpListener) this.udp.set(listener.binding, listener)
+        this.local = [...this.local, listener.binding]
+      }
+    }
+  }
+
+  /** All transports of one contact at one address. With port 0 they get the same free port. */
+  private async listenTogether(group: readonly ContactOption[], address: string): Promise<Listener[]> {
+    for (let tries = 1; ; tries++) {
+      const opened: Listener[] = []
+      let chosenPort = 0
+      try {
+        for (const option of group) {
+          const listener = await this.listen(option, address, option.port === 0 ? chosenPort : option.port)
+          opened.push(listener)
+          if (option.port === 0) chosenPort = listener.binding.port
+        }
+        return opened
+      } catch (error) {
+        await Promise.all(opened.map((listener) => listener.close()))
+        const taken = error instanceof TransportError && error.code === 'ADDRESS_IN_USE'
+        if (chosenPort === 0 || !taken || tries >= portTries) throw error
+      }
+    }
+  }
+
+  private async listen(option: ContactOption, address: string, port: number): Promise<Listener> {
+    const { limits, externalIp } = this.options
+    const bindingOf = (bound: { address: string; port: number }): LocalBinding =>
+      createBinding(option, bound.address, bound.port, option.externalIp ?? externalIp)
+    try {
+      return option.protocol === 'udp'
+        ? await UdpListener.open(address, port, this.settings.udpBufferBytes, bindingOf, limits, this.traffic)
+        : await TcpListener.open(address, port, bindingOf, this.streams)
+    } catch (cause) {
+      if (cause instanceof TransportError) throw cause
+      const taken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      const where = describeAddress(option.protocol, address, port)
+      const why = taken ? 'is in use already' : `cannot be listened on: ${(cause as Error).message}`
+      throw new TransportError(taken ? 'ADDRESS_IN_USE' : 'CANNOT_LISTEN', `${where} ${why} (contact ${option.text})`, {
+        cause,
+      })
+    }
+  }
+}
+
+/** Options that came from one contact stay together. */
+function groupsOf(contacts: readonly ContactOption[]): ContactOption[][] {
+  const groups: ContactOption[][] = []
+  for (const option of contacts) {
+    const last = groups[groups.length - 1]
+    const [first] = last ?? []
+    if (last !== undefined && first !== undefined && first.text === option.text && first.host === option.host)
+      last.push(option)
+    else groups.push([option])
+  }
+  return groups
 }

@@ -1,0 +1,155 @@
+import { createSocket } from 'node:dgram'
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { parseDatagram } from '../message/parse.js'
+import type { Limits } from '../message/parse.js'
+import { describeAddress } from './binding.js'
+import type { LocalBinding } from './binding.js'
+import type { Flow } from './flow.js'
+import type { Traffic } from './traffic.js'
+import { TransportError } from './transport.js'
+
+/** Bytes that may wait in front of one socket when the system takes no more. */
+const maxQueuedBytes = 4 * 1024 * 1024
+
+/** One UDP socket: every datagram in and out of one binding. */
+export class UdpListener {
+  private closed = false
+
+  private constructor(
+    private readonly socket: Socket,
+    readonly binding: LocalBinding,
+    private readonly limits: Limits,
+    private readonly traffic: Traffic,
+  ) {
+    socket.on('message', this.arrived)
+    // An unconnected socket hears of ICMP errors at most here; they concern one peer, never the socket.
+    socket.on('error', () => void this.traffic.counters.sendFailures++)
+  }
+
+  /**
+   * Binds a socket.
+   *
+   * @param bufferBytes asked of the system for each direction; what it refuses is let go.
+   * @throws {Error} of the system (EADDRINUSE, ...).
+   */
+  static async open(
+    address: string,
+    port: number,
+    bufferBytes: number,
+    bindingOf: (bound: { address: string; port: number }) => LocalBinding,
+    limits: Limits,
+    traffic: Traffic,
+  ): Promise<UdpListener> {
+    const ipv6 = address.includes(':')
+    const family = ipv6 ? 6 : 4
+    const socket = createSocket({
+      type: ipv6 ? 'udp6' : 'udp4',
+      ipv6Only: ipv6,
+      reuseAddr: false,
+      // Only IP literals are sent to: without this every send would go through getaddrinfo on the thread pool.
+      lookup: (literal, _options, done) => done(null, literal, family),
+    })
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ address, port, exclusive: true }, () => {
+        socket.off('error', reject)
+        resolve()
+      })
+    })
+    for (const set of ['setRecvBufferSize', 'setSendBufferSize'] as const) {
+      try {
+        socket[set](bufferBytes)
+      } catch {
+        // The system's own size then.
+      }
+    }
+    return new UdpListener(socket, bindingOf(socket.address()), limits, traffic)
+  }
+
+  get open(): boolean {
+    return !this.closed
+  }
+
+  flowTo(address: string, port: number): UdpFlow {
+    return new UdpFlow(this, address, port)
+  }
+
+  send(flow: UdpFlow, text: string, failed: ((error: Error) => void) | undefined): void {
+    if (this.closed || this.socket.getSendQueueSize() > maxQueuedBytes) {
+      const code = this.closed ? 'CLOSED' : 'QUEUE_FULL'
+      const why = this.closed ? 'the socket is closed' : 'too much waits to be sent'
+      this.traffic.failLater(new TransportError(code, `${nameOf(flow)}: ${why}`), failed)
+      return
+    }
+    this.traffic.leaving(text, flow)
+    const done = failed === undefined ? this.sent : (error: Error | null) => error && this.notSent(error, flow, failed)
+    try {
+      this.socket.send(Buffer.from(text, 'latin1'), flow.remotePort, flow.remoteAddress, done)
+    } catch (error) {
+      this.traffic.failLater(error as Error, failed)
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.closed) return Promise.resolve()
+    this.closed = true
+    return new Promise((resolve) => this.socket.close(resolve))
+  }
+
+  private readonly arrived = (bytes: Buffer, source: RemoteInfo): void => {
+    // Port 0 cannot be answered.
+    const parsed = source.port === 0 ? undefined : parseDatagram(bytes, this.limits)
+    if (parsed === undefined) this.traffic.counters.ignoredDatagrams++
+    else this.traffic.arrived(parsed, new UdpFlow(this, source.address, source.port), bytes.length, bytes)
+  }
+
+  private readonly sent = (error: Error | null): void => {
+    if (error) this.traffic.counters.sendFailures++
+  }
+
+  private notSent(cause: Error, flow: UdpFlow, failed: (error: Error) => void): void {
+    this.traffic.counters.sendFailures++
+    failed(new TransportError('SEND_FAILED', `${nameOf(flow)}: ${cause.message}`, { cause }))
+  }
+}
+
+function nameOf(flow: Flow): string {
+  return describeAddress(flow.protocol, flow.remoteAddress, flow.remotePort)
+}
+
+/** Datagrams between one binding and one remote address and port. Holds nothing open. */
+export class UdpFlow implements Flow {
+  constructor(
+    readonly listener: UdpListener,
+    readonly remoteAddress: string,
+    readonly remotePort: number,
+  ) {}
+
+  get protocol(): 'udp' {
+    return 'udp'
+  }
+
+  get reliable(): boolean {
+    return false
+  }
+
+  get binding(): LocalBinding {
+    return this.listener.binding
+  }
+
+  get localAddress(): string {
+    return this.listener.binding.address
+  }
+
+  get localPort(): number {
+    return this.listener.binding.port
+  }
+
+  get open(): boolean {
+    return this.listener.open
+  }
+
+  send(text: string, failed?: (error: Error) => void): void {
+    this.listener.send(this, text, failed)
+  }
+}
