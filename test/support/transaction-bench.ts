@@ -1,5 +1,5 @@
 import { Headers } from '../../src/engine/message/headers.js'
-import { createResponse, SipRequest, SipResponse } from '../../src/engine/message/message.js'
+import { createResponse, SipRequest, type SipResponse } from '../../src/engine/message/message.js'
 import {
   defaultTimers,
   Transactions,
@@ -9,6 +9,7 @@ import {
   type ServerUser,
   type TimerSettings,
 } from '../../src/engine/transaction/transactions.js'
+import type { Via } from '../../src/engine/message/via.js'
 import type { Flow, Protocol } from '../../src/engine/transport/transport.js'
 import { ManualClock } from './manual-clock.js'
 import { RecordingFlow } from './recording-flow.js'
@@ -106,23 +107,37 @@ export class TransactionBench {
   /** Called with each new request, after it was written down. */
   onRequest: ((tx: ServerTransaction) => void) | undefined
 
-  constructor(protocol: Protocol = 'udp', timers: Partial<TimerSettings> = {}) {
+  /** Called when the way back is asked for. */
+  onWay: ((topVia: Via, flow: Flow) => void) | undefined
+  /** Called with each ACK and response that is nobody's, after it was written down. */
+  onStray: (() => void) | undefined
+
+  constructor(protocol: Protocol = 'udp', timers: Partial<TimerSettings> = {}, reports = true) {
     this.flow = new RecordingFlow(protocol)
     this.way = this.flow
     this.transactions = new Transactions({
       clock: this.clock,
       timers: { ...defaultTimers, ...timers },
-      responseFlow: () => this.way,
+      responseFlow: (topVia, flow) => {
+        this.onWay?.(topVia, flow)
+        return this.way
+      },
       sink: {
         request: (tx) => {
           this.requests.push(tx)
           this.onRequest?.(tx)
         },
         cancel: (cancel, invite) => void this.cancels.push({ cancel, invite }),
-        ack: (ack) => void this.acks.push(ack),
-        response: (response) => void this.strays.push(response),
+        ack: (ack) => {
+          this.acks.push(ack)
+          this.onStray?.()
+        },
+        response: (response) => {
+          this.strays.push(response)
+          this.onStray?.()
+        },
       },
-      onError: (error) => void this.errors.push(error),
+      ...(reports ? { onError: (error: unknown) => void this.errors.push(error) } : {}),
     })
   }
 

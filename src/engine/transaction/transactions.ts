@@ -50,7 +50,10 @@ export class Transactions {
   private readonly sink: TransactionSink
   private stopped = false
 
+  /** @throws {RangeError} when a timer has no length: repeats would have no end. */
   constructor(private readonly options: TransactionsOptions) {
+    for (const [name, lengthMs] of Object.entries(options.timers))
+      if (!(lengthMs > 0 && lengthMs < Infinity)) throw new RangeError(`${name} is ${lengthMs}; it must be above 0`)
     this.sink = options.sink
     this.host = this.createHost()
   }
