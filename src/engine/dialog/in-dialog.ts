@@ -51,7 +51,7 @@ export class InDialog {
   /** ACKs a 2xx by itself: of a fork that is not taken, or whose application is gone. */
   acknowledgeUnasked(dialog: Dialog, cseq: number): void {
     dialog.ackOwed = cseq
-    void Promise.resolve(this.acknowledge(dialog, NO_BODY))
+    void this.acknowledge(dialog, NO_BODY)
   }
 
   /**
@@ -65,14 +65,17 @@ export class InDialog {
       ...NO_BODY,
       headers: [{ name: 'reason', spelling: 'Reason', value: `SIP ;cause=200 ;text="${reason}"` }],
     }
-    void Promise.resolve(this.wayOf(dialog)).then((way) => {
+    const send = (way: DialogWay | undefined): void => {
       if (way === undefined) return
       const request = dialogRequest(dialog, 'BYE', ++dialog.localCseq, text)
       const outgoing = new Outgoing(this.context, request, way.ways, { response() {}, failed() {} })
       const sent = way.flow ? outgoing.startOn(way.flow) : outgoing.start(true)
       if (sent !== undefined && tellApp && dialog.app.open)
         dialog.app.unsolicited(sent.request, fromHere(sent.flow), dialog.id)
-    })
+    }
+    const way = this.wayOf(dialog)
+    if (way instanceof Promise) void way.then(send)
+    else send(way)
   }
 
   /** Forgets a dialog and what runs for it. */

@@ -1,0 +1,233 @@
+import type { App, Origin, Outcome, ReceivedOn } from '../../src/engine/dialog/app.js'
+import { readAppText } from '../../src/engine/dialog/app-text.js'
+import { Core } from '../../src/engine/dialog/core.js'
+import { Dialogs } from '../../src/engine/dialog/dialogs.js'
+import { Hops } from '../../src/engine/dialog/hops.js'
+import { defaultLimits } from '../../src/engine/message/limits.js'
+import type { SipMessage, SipRequest, SipResponse } from '../../src/engine/message/message.js'
+import { parseDatagram } from '../../src/engine/message/parse.js'
+import type { Resolver } from '../../src/engine/resolve/resolver.js'
+import { defaultTimers } from '../../src/engine/transaction/timers.js'
+import type { Binding, Flow, Protocol, Target } from '../../src/engine/transport/transport.js'
+import type { Transports } from '../../src/engine/transport/transports.js'
+import { ManualClock } from './manual-clock.js'
+
+export interface Delivered {
+  readonly message: SipMessage
+  readonly origin: Origin
+  readonly txnId: string
+  readonly dialogId: string
+  readonly receivedOn: ReceivedOn | undefined
+  readonly unsolicited: boolean
+}
+
+/** An application that writes down what it is given. */
+export class RecordingApp implements App {
+  open = true
+  readonly delivered: Delivered[] = []
+
+  deliver(message: SipMessage, origin: Origin, txnId: string, dialogId: string, receivedOn?: ReceivedOn): void {
+    this.delivered.push({ message, origin, txnId, dialogId, receivedOn, unsolicited: false })
+  }
+
+  unsolicited(bye: SipRequest, origin: Origin, dialogId: string): void {
+    this.delivered.push({ message: bye, origin, txnId: '', dialogId, receivedOn: undefined, unsolicited: true })
+  }
+
+  /** The newest delivery; fails when there is none. */
+  last(): Delivered {
+    const last = this.delivered.at(-1)
+    if (last === undefined) throw new Error('the application was given nothing')
+    return last
+  }
+
+  requests(method: string): Delivered[] {
+    return this.delivered.filter(({ message }) => message.kind === 'request' && message.method === method)
+  }
+}
+
+const bindingOf = (protocol: Protocol): Binding => ({
+  protocol,
+  address: '192.0.2.1',
+  port: 5060,
+  family: 4,
+  external: false,
+  advertisedHost: '192.0.2.1',
+  advertisedPort: 5060,
+  sentBy: '192.0.2.1',
+  contactUri: protocol === 'udp' ? 'sip:192.0.2.1:5060' : `sip:192.0.2.1:5060;transport=${protocol}`,
+  secure: protocol === 'tls',
+})
+
+/** The core on a hand-moved clock, with a network and an application that only write down what reaches them. */
+export class CoreHarness {
+  readonly clock = new ManualClock()
+  readonly app = new RecordingApp()
+  /** Everything sent, oldest first, with where it went: `udp:198.51.100.7:5060`. */
+  readonly sent: Array<{ to: string; message: SipMessage }> = []
+  readonly dialogs = new Dialogs()
+  readonly errors: unknown[] = []
+  /** Destinations (`udp:address:port`) at which sending fails. */
+  readonly unreachable = new Set<string>()
+  readonly protocols = new Set<Protocol>(['udp', 'tcp'])
+  appAvailable = true
+  /** What every name resolves to. */
+  targets: Target[] = []
+  readonly core: Core
+  private readonly flows = new Map<string, Flow & { open: boolean }>()
+
+  constructor(options: { echoGapMs?: number } = {}) {
+    const transports = {
+      bindings: [bindingOf('udp'), bindingOf('tcp')],
+      bindingFor: ({ protocol }: { protocol: Protocol }) =>
+        this.protocols.has(protocol) ? bindingOf(protocol) : undefined,
+      flowTo: (target: Target) => this.flow(target.protocol, target.address, target.port),
+      flowForResponse: (_via: unknown, flow: Flow) => flow,
+      isOwn: (host: string) => host === '192.0.2.1',
+      supports: () => true,
+    } as unknown as Transports
+    const resolver = { resolve: async () => this.targets } as unknown as Resolver
+    this.core = new Core(
+      {
+        clock: this.clock,
+        timers: defaultTimers,
+        settings: { echoGapMs: options.echoGapMs ?? 0, appAnswerTimeoutMs: 64_000 },
+        transports,
+        hops: new Hops(transports, resolver),
+        apps: { choose: () => (this.appAvailable ? this.app : undefined) },
+        dialogs: this.dialogs,
+      },
+      (error) => this.errors.push(error),
+    )
+  }
+
+  /** The flow to a peer; for streams the one connection there is. */
+  flow(protocol: Protocol, address: string, port: number): Flow & { open: boolean } {
+    const to = `${protocol}:${address}:${port}`
+    const known = this.flows.get(to)
+    if (known !== undefined) return known
+    const flow = {
+      protocol,
+      reliable: protocol !== 'udp',
+      binding: bindingOf(protocol),
+      remoteAddress: address,
+      remotePort: port,
+      localAddress: '192.0.2.1',
+      localPort: 5060,
+      open: true,
+      send: (text: string, failed?: (error: Error) => void) => {
+        if (this.unreachable.has(to)) {
+          if (failed) this.clock.after(0, () => failed(new Error('connection refused')))
+          return
+        }
+        this.sent.push({ to, message: parse(text) })
+      },
+    }
+    this.flows.set(to, flow)
+    return flow
+  }
+
+  /** A message from the peer arrives; lines are joined with CRLF, a body goes after an empty line. */
+  receive(lines: readonly string[], from: Flow = this.flow('udp', '198.51.100.7', 5060)): void {
+    const parsed = parseDatagram(Buffer.from(textOf(lines), 'latin1'), defaultLimits)
+    if (parsed === undefined) throw new Error('not SIP')
+    this.core.received(parsed, from)
+  }
+
+  /** The application answers a request it was given. */
+  respond(txnId: string, status: number, headers: readonly string[] = [], body = ''): Outcome {
+    return this.core.respond(txnId, status, '', readAppText(appText(`SIP/2.0 ${status} `, headers, body)))
+  }
+
+  /** The application sends a request outside dialogs. */
+  request(method: string, uri: string, headers: readonly string[] = [], body = '', proxy = ''): Outcome {
+    return now(
+      this.core.sendRequest(
+        this.app,
+        method,
+        uri,
+        readAppText(appText(`${method} ${uri} SIP/2.0`, headers, body)),
+        proxy,
+      ),
+    )
+  }
+
+  requestInDialog(dialogId: string, method: string, headers: readonly string[] = [], body = ''): Outcome {
+    return now(
+      this.core.requestInDialog(
+        this.app,
+        dialogId,
+        method,
+        readAppText(appText(`${method} sip:placeholder SIP/2.0`, headers, body)),
+      ),
+    )
+  }
+
+  cancel(txnId: string, headers: readonly string[] = []): Outcome {
+    return this.core.cancelRequest(txnId, readAppText(appText('CANCEL sip:placeholder SIP/2.0', headers, '')))
+  }
+
+  lastSent(): SipMessage {
+    const last = this.sent.at(-1)
+    if (last === undefined) throw new Error('nothing was sent')
+    return last.message
+  }
+
+  sentRequests(method: string): SipRequest[] {
+    return this.sent.flatMap(({ message }) =>
+      message.kind === 'request' && message.method === method ? [message] : [],
+    )
+  }
+
+  sentResponses(status: number): SipResponse[] {
+    return this.sent.flatMap(({ message }) =>
+      message.kind === 'response' && message.status === status ? [message] : [],
+    )
+  }
+
+  /** What must hold when everything is over. */
+  leftovers(): { dialogs: number; transactions: number; timers: number; errors: number } {
+    return {
+      dialogs: this.dialogs.count,
+      transactions: this.core.transactionCount,
+      timers: this.clock.pending,
+      errors: this.errors.length,
+    }
+  }
+}
+
+export const nothingLeft = { dialogs: 0, transactions: 0, timers: 0, errors: 0 }
+
+function now(outcome: Outcome | Promise<Outcome>): Outcome {
+  if (outcome instanceof Promise) throw new Error('expected an answer at once')
+  return outcome
+}
+
+const appText = (startLine: string, headers: readonly string[], body: string): string =>
+  `${[startLine, ...headers].join('\r\n')}\r\n\r\n${body}`
+
+function textOf(lines: readonly string[]): string {
+  const blank = lines.indexOf('')
+  const head = blank < 0 ? lines : lines.slice(0, blank)
+  const body =
+    blank < 0
+      ? ''
+      : lines
+          .slice(blank + 1)
+          .map((line) => `${line}\r\n`)
+          .join('')
+  return `${head.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+}
+
+function parse(text: string): SipMessage {
+  const parsed = parseDatagram(Buffer.from(text, 'latin1'), defaultLimits)
+  if (parsed === undefined || !parsed.ok)
+    throw new Error(`sent something that does not parse: ${JSON.stringify(parsed)}\n${text}`)
+  return parsed.message
+}
+
+/** The sent outcome; fails when it was refused. */
+export function sentOf(outcome: Outcome): Extract<Outcome, { ok: true }> {
+  if (!outcome.ok) throw new Error(`refused: ${outcome.reason}`)
+  return outcome
+}
