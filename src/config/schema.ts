@@ -1,0 +1,178 @@
+import { z } from 'zod'
+import {
+  forwardedHeader,
+  host,
+  keyText,
+  listenAddress,
+  nameServer,
+  redisUrl,
+  secretText,
+  sipContact,
+  unicastAddress,
+} from './values.js'
+import { safeText } from '../model/text.js'
+
+/** A whole number between two bounds, both allowed. */
+const whole = (least: number, most: number) => z.number().int().min(least).max(most)
+
+const HOUR_MS = 3_600_000
+const DAY_S = 86_400
+const MEBIBYTE = 1_048_576
+
+const sip = z.strictObject({
+  /** Where the engine listens. */
+  contacts: z.array(sipContact).min(1).max(32).default(['sip:127.0.0.1:5060;transport=udp,tcp']),
+  /** The address peers see in Via and Contact instead of the bound one; null: the bound one. */
+  external_ip: unicastAddress.nullable().default(null),
+  /** Seconds one address of an agent may ring when the agent does not say itself. */
+  ring_timeout_s: whole(1, 600).default(30),
+  /** `User-Agent` of our INVITEs; null: none is sent. */
+  user_agent: safeText(128).min(1).nullable().default('signalbox'),
+  /** RFC 3261 T1: milliseconds, the estimate of the round trip. */
+  t1_ms: whole(10, 10_000).default(500),
+  /** RFC 3261 T2: milliseconds, the longest interval between repeats. */
+  t2_ms: whole(10, 60_000).default(4_000),
+  /** RFC 3261 T4: milliseconds a message may stay in the network. */
+  t4_ms: whole(10, 60_000).default(5_000),
+  /** RFC 3261 timer C: seconds an INVITE may ring after its last provisional response. */
+  timer_c_s: whole(1, 3_600).default(185),
+  /** Seconds an application has for its first answer to a request. */
+  app_answer_timeout_s: whole(1, 600).default(64),
+  /** Bytes of one message, body included. */
+  max_message_bytes: whole(2_048, MEBIBYTE).default(65_535),
+  /** Header lines of one message. */
+  max_headers: whole(16, 4_096).default(256),
+  /** Bytes of one header line with its folds. */
+  max_header_line_bytes: whole(256, 65_535).default(8_192),
+  /** Seconds after which a TCP connection on which nothing passes is closed. */
+  tcp_idle_timeout_s: whole(1, DAY_S).default(1_800),
+  /** Milliseconds a TCP connection of ours has to come up. */
+  tcp_connect_timeout_ms: whole(50, 60_000).default(4_000),
+  /** Seconds a peer has for one message on a TCP connection, and for the first after connecting. */
+  tcp_read_deadline_s: whole(1, 3_600).default(10),
+  /** TCP connections open at the same time. */
+  max_connections: whole(1, 1_000_000).default(2_048),
+  /** TCP connections from one address at the same time. */
+  max_connections_per_address: whole(1, 1_000_000).default(1_024),
+  /** Bytes of send and receive buffer asked of the system for each UDP socket. */
+  udp_buffer_bytes: whole(65_536, 256 * MEBIBYTE).default(4 * MEBIBYTE),
+  /** Headers of the caller's INVITE that reach the agent besides `X-*` and `User-to-User`. */
+  forward_headers: z.array(forwardedHeader).max(32).default([]),
+})
+
+const http = z.strictObject({
+  /** Where the REST API, the console and the metrics are. */
+  listen: listenAddress.default('127.0.0.1:8080'),
+  /** Whether `/readyz` says ready while Redis is away and known numbers are served from memory. */
+  ready_without_redis: z.boolean().default(false),
+})
+
+const redis = z.strictObject({
+  /** The Redis to use; null: `signalbox serve` starts one with its data in the data folder. */
+  url: redisUrl.nullable().default(null),
+  /** Milliseconds after which a command has failed. */
+  command_timeout_ms: whole(1, 60_000).default(100),
+  /** Milliseconds a connection has to come up. */
+  connect_timeout_ms: whole(10, 60_000).default(1_000),
+})
+
+const drachtio = z.strictObject({
+  /** The drachtio-server to use; null: the engine is started in this process. */
+  host: host.nullable().default(null),
+  /** Control port: of that drachtio-server, or where the engine listens for applications. */
+  port: whole(0, 65_535).default(9_022),
+  /** Shared secret of the control connection; null: a random one for the engine. */
+  secret: secretText.nullable().default(null),
+})
+
+const cache = z.strictObject({
+  /** Numbers kept in memory. */
+  max_numbers: whole(1, 10_000_000).default(100_000),
+  max_trunks: whole(1, 1_000_000).default(20_000),
+  max_agents: whole(1, 1_000_000).default(20_000),
+  /** Milliseconds what was read is believed where Redis cannot tell us of changes. */
+  fresh_ms: whole(0, HOUR_MS).default(1_000),
+})
+
+const cdr = z.strictObject({
+  /** Records kept in the Redis stream; the oldest go first. */
+  stream_max_length: whole(1, 1_000_000_000).default(1_000_000),
+  /** Seconds a call's record can be read by its id. */
+  record_ttl_s: whole(1, 366 * DAY_S).default(DAY_S),
+  /** Records waiting in memory while Redis is away; past it the oldest are dropped and counted. */
+  queue_max: whole(1, 10_000_000).default(20_000),
+})
+
+/** What an operator can set. `config/default.yaml` tells the same to people; a test holds both in step. */
+export const configSchema = z.strictObject({
+  sip: sip.prefault({}),
+  http: http.prefault({}),
+  redis: redis.prefault({}),
+  drachtio: drachtio.prefault({}),
+  data: z
+    .strictObject({
+      /** The folder for what this instance keeps: token, keys, and the data of the Redis it starts. */
+      dir: z.string().min(1).max(1_024).default('.signalbox'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      /** The least important lines that are written; `debug` adds every SIP message, secrets blanked. */
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    })
+    .prefault({}),
+  /** Bearer token of the REST API; null: made at the first start and kept in the data folder. */
+  admin_token: secretText.nullable().default(null),
+  /** Key that encrypts passwords at rest; null: made at the first start and kept in the data folder. */
+  secret_key: keyText.nullable().default(null),
+  cache: cache.prefault({}),
+  limits: z
+    .strictObject({
+      /** Calls at the same time; further ones are refused with 503. */
+      max_calls: whole(1, 1_000_000).default(10_000),
+    })
+    .prefault({}),
+  cdr: cdr.prefault({}),
+  dns: z
+    .strictObject({
+      /** Name servers to ask; none: those of the system. */
+      servers: z.array(nameServer).max(8).default([]),
+    })
+    .prefault({}),
+})
+
+/** The configuration, complete and checked. Keys are spelled as in the files. */
+export type Config = z.output<typeof configSchema>
+
+/** What a key holds, as far as reading it from an environment variable needs to know. */
+export type Kind = 'section' | 'list' | 'text' | 'value'
+
+/** What stands at a path of the configuration, or undefined when there is no such key. */
+export function kindAt(path: readonly string[]): Kind | undefined {
+  const type = typeAt(path)
+  if (type === undefined) return undefined
+  if (type instanceof z.ZodObject) return 'section'
+  if (type instanceof z.ZodArray) return 'list'
+  return type instanceof z.ZodString || type instanceof z.ZodEnum ? 'text' : 'value'
+}
+
+/** The keys of the section at a path; none when there is no such section. */
+export function keysAt(path: readonly string[]): string[] {
+  const type = typeAt(path)
+  return type instanceof z.ZodObject ? Object.keys(type.shape) : []
+}
+
+function typeAt(path: readonly string[]): z.core.$ZodType | undefined {
+  let type: z.core.$ZodType = configSchema
+  for (const key of path) {
+    if (!(type instanceof z.ZodObject) || !Object.hasOwn(type.shape, key)) return undefined
+    type = unwrap(type.shape[key] as z.core.$ZodType)
+  }
+  return type
+}
+
+function unwrap(type: z.core.$ZodType): z.core.$ZodType {
+  if (type instanceof z.ZodDefault || type instanceof z.ZodPrefault || type instanceof z.ZodNullable)
+    return unwrap(type.def.innerType)
+  return type
+}
