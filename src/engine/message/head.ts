@@ -1,18 +1,4 @@
-import {
-  COLON,
-  CR,
-  HT,
-  LF,
-  NUL,
-  SP,
-  TOKEN,
-  decimal,
-  isVisible,
-  nulsAreEscaped,
-  skip,
-  skipSpace,
-  trimEnd,
-} from './chars.js'
+import { COLON, CR, HT, LF, SP, TOKEN, decimal, isVisible, nulsAreEscaped, skip, skipSpace, trimEnd } from './chars.js'
 import type { Fault } from './fault.js'
 import { canonicalName } from './header-name.js'
 import { Headers } from './headers.js'
@@ -36,36 +22,28 @@ export interface Head {
  * different messages out of the same bytes.
  */
 export function readHead(text: string, from: number, limits: Limits): Head | undefined {
-  const lineEnd = endOfLine(text, from)
+  const lines = new HeaderLines(text, limits)
+  const lineEnd = lines.endOfLine(from)
   const start = readStartLine(text, from, lineEnd)
   if (start === undefined) return undefined
-  const lines = new HeaderLines(text, limits, start.message.headers)
-  if (start.fault !== undefined) lines.fault = start.fault
+  if (start.fault !== undefined) lines.blame(start.fault)
   if (lineEnd - from > limits.maxStartLineBytes) lines.blame('start-line-length')
-  const bodyStart = lines.read(lineEnd)
+  const bodyStart = lines.read(lineEnd, start.message.headers)
   return { message: start.message, bodyStart, fault: lines.fault }
-}
-
-/** Position of the CR or LF that ends the line, or of the end of the text. */
-function endOfLine(text: string, from: number): number {
-  let at = from
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === CR || code === LF) break
-    at++
-  }
-  return at
 }
 
 class HeaderLines {
   fault: Fault | undefined
   /** Position of what is read next. */
   private at = 0
+  // The next CR, LF and NUL, each searched for once only: the text's length when there is none.
+  private cr = -1
+  private lf = -1
+  private nul = -1
 
   constructor(
     private readonly text: string,
     private readonly limits: Limits,
-    private readonly headers: Headers,
   ) {}
 
   /** Remembers the first fault only: what follows may be its consequence. */
@@ -73,8 +51,26 @@ class HeaderLines {
     this.fault ??= fault
   }
 
+  /** Position of the CR or LF that ends the line, or of the end of the text. */
+  endOfLine(from: number): number {
+    if (this.cr < from) this.cr = this.next('\r', from)
+    if (this.lf < from) this.lf = this.next('\n', from)
+    return Math.min(this.cr, this.lf)
+  }
+
+  /** Whether a NUL stands between `from` and what is read next. */
+  private hasNul(from: number): boolean {
+    if (this.nul < from) this.nul = this.next('\0', from)
+    return this.nul < this.at
+  }
+
+  private next(character: string, from: number): number {
+    const at = this.text.indexOf(character, from)
+    return at < 0 ? this.text.length : at
+  }
+
   /** Reads from the end of the start line; gives the position after the empty line. */
-  read(startLineEnd: number): number {
+  read(startLineEnd: number, headers: Headers): number {
     const { text } = this
     const end = text.length
     this.passLineEnd(startLineEnd)
@@ -84,17 +80,17 @@ class HeaderLines {
         this.passLineEnd(this.at)
         return this.at
       }
-      if (this.headers.count >= this.limits.maxHeaders) {
+      if (headers.count >= this.limits.maxHeaders) {
         this.blame('header-count')
         return this.at
       }
-      this.readLine()
+      this.readLine(headers)
     }
     this.blame('no-empty-line')
     return end
   }
 
-  private readLine(): void {
+  private readLine(headers: Headers): void {
     const { text } = this
     const start = this.at
     const end = text.length
@@ -102,29 +98,19 @@ class HeaderLines {
     const colon = skipSpace(text, nameEnd, end)
     if (nameEnd === start || text.charCodeAt(colon) !== COLON) {
       this.blame('header-line')
-      this.passLineEnd(endOfLine(text, colon))
+      this.passLineEnd(this.endOfLine(colon))
       return
     }
-    let at = skipSpace(text, colon + 1, end)
-    const valueStart = at
-    let nul = false
-    for (; at < end; at++) {
-      const code = text.charCodeAt(at)
-      if (code >= SP) continue
-      if (code === CR || code === LF) break
-      if (code === NUL) nul = true
-    }
-    let value = text.slice(valueStart, trimEnd(text, valueStart, at))
-    this.passLineEnd(at)
-    if (this.isFolded()) {
-      value = this.unfold(value)
-      nul = value.indexOf('\0') >= 0
-    }
+    const valueStart = skipSpace(text, colon + 1, end)
+    const lineEnd = this.endOfLine(valueStart)
+    let value = text.slice(valueStart, trimEnd(text, valueStart, lineEnd))
+    this.passLineEnd(lineEnd)
+    if (this.isFolded()) value = this.unfold(value)
     if (this.at - start > this.limits.maxHeaderLineBytes + 2) this.blame('header-length')
-    else if (nul && !nulsAreEscaped(value)) this.blame('header-line')
+    else if (this.hasNul(valueStart) && !nulsAreEscaped(value)) this.blame('header-line')
     else {
       const spelling = text.slice(start, nameEnd)
-      this.headers.appendUnchecked(canonicalName(spelling), value, spelling)
+      headers.appendUnchecked(canonicalName(spelling), value, spelling)
     }
   }
 
@@ -140,7 +126,7 @@ class HeaderLines {
     const parts = first === '' ? [] : [first]
     while (this.isFolded()) {
       const from = skipSpace(text, this.at, end)
-      const lineEnd = endOfLine(text, from)
+      const lineEnd = this.endOfLine(from)
       const to = trimEnd(text, from, lineEnd)
       if (to > from) parts.push(text.slice(from, to))
       this.passLineEnd(lineEnd)

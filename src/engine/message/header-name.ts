@@ -97,13 +97,15 @@ const usualSpellings: readonly string[] = [
 const spellingOf = new Map<string, string>(usualSpellings.map((spelling) => [spelling.toLowerCase(), spelling]))
 
 const canonicalOf = new Map<string, string>()
-for (const [name, spelling] of spellingOf) {
+for (const [lower, spelling] of spellingOf) {
+  const name = interned(lower)
   canonicalOf.set(name, name)
   canonicalOf.set(spelling, name)
 }
 for (const [letter, spelling] of Object.entries(compactNames)) {
-  canonicalOf.set(letter, spelling.toLowerCase())
-  canonicalOf.set(letter.toUpperCase(), spelling.toLowerCase())
+  const name = canonicalOf.get(spelling)!
+  canonicalOf.set(letter, name)
+  canonicalOf.set(letter.toUpperCase(), name)
 }
 
 /** Spellings met on the wire are remembered up to this many; a flood of invented names finds it full and costs a lower-casing each. */
@@ -119,9 +121,8 @@ function learn(spelling: string): CanonicalName {
   const lower = spelling.toLowerCase()
   const name = canonicalOf.get(lower) ?? lower
   if (canonicalOf.size >= maxRemembered || spelling.length > longestRemembered) return name
-  // A slice would keep its whole message in memory for as long as the cache lives.
-  const own = Buffer.from(name, 'latin1').toString('latin1')
-  canonicalOf.set(Buffer.from(spelling, 'latin1').toString('latin1'), own)
+  const own = interned(name)
+  canonicalOf.set(interned(spelling), own)
   return own
 }
 
@@ -137,4 +138,12 @@ export function usualSpelling(name: CanonicalName): string {
     first = code === 0x2d
   }
   return spelling
+}
+
+/**
+ * The same text as a property name: V8 keeps one copy of those, so that two are compared by address, and it holds no message in memory
+ * as a slice of one would.
+ */
+function interned(text: string): string {
+  return Object.keys({ [text]: true })[0]!
 }

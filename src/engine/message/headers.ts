@@ -97,6 +97,16 @@ export class Headers {
     for (let at = 0; at < this.names.length; at++) visit(this.names[at]!, this.values[at]!, this.spellings[at]!)
   }
 
+  /** Name of a line, counted from 0. */
+  nameAt(line: number): CanonicalName {
+    return this.names[line] ?? ''
+  }
+
+  /** Value of a line, counted from 0. */
+  valueAt(line: number): string {
+    return this.values[line] ?? ''
+  }
+
   clone(): Headers {
     const copy = new Headers()
     copy.names = this.names.slice()

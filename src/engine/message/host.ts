@@ -1,10 +1,10 @@
 import {
-  ALPHANUM,
   CLOSE_BRACKET,
   COLON,
   DIGIT,
   DOT,
   HEX,
+  HYPHEN,
   HOST_LABEL,
   OPEN_BRACKET,
   decimal,
@@ -17,30 +17,50 @@ const maxHostLength = 255
 
 /**
  * Position after the host (RFC 3261 25.1) that begins at `from`, or -1 when there is none: a domain name, an IPv4 address or an
- * IPv6 address in brackets. A last label may begin with a digit, as container names do, but four numbers must be an address.
+ * IPv6 address in brackets. A last label may begin with a digit, as container names do, but numbers alone must be an address.
  */
 export function scanHost(text: string, from: number, end: number): number {
-  if (from < end && text.charCodeAt(from) === OPEN_BRACKET) {
-    const close = text.indexOf(']', from)
-    return close > 0 && close < end && isIpv6(text, from + 1, close) ? close + 1 : -1
+  if (from >= end) return -1
+  const first = text.charCodeAt(from)
+  if (first === OPEN_BRACKET) {
+    const close = closingBracket(text, from, end)
+    return close > 0 && isIpv6(text, from + 1, close) ? close + 1 : -1
   }
+  if (isIn(first, DIGIT)) {
+    const after = scanIpv4(text, from, end)
+    if (after === end || (after > 0 && !isHostCharacter(text.charCodeAt(after)))) return after
+  }
+  return scanName(text, from, end)
+}
+
+function isHostCharacter(code: number): boolean {
+  return code === DOT || isIn(code, HOST_LABEL)
+}
+
+/** No address is longer than this, so no search goes further. */
+const maxIpv6Length = 46
+
+function closingBracket(text: string, from: number, end: number): number {
+  const last = Math.min(end, from + maxIpv6Length + 2)
+  for (let at = from + 1; at < last; at++) if (text.charCodeAt(at) === CLOSE_BRACKET) return at
+  return -1
+}
+
+/** Position after a domain name, which may end in one dot, or -1. */
+function scanName(text: string, from: number, end: number): number {
   let at = from
+  let label = from
   let numeric = true
-  for (;;) {
-    const label = at
-    at = skip(text, at, end, HOST_LABEL)
-    if (at === label) {
-      // A name may end in one dot.
-      if (label === from || numeric || text.charCodeAt(label - 1) !== DOT) return -1
-      break
-    }
-    if (text.charCodeAt(label) === 0x2d || text.charCodeAt(at - 1) === 0x2d) return -1
-    if (numeric && skip(text, label, at, DIGIT) !== at) numeric = false
-    if (at < end && text.charCodeAt(at) === DOT) at++
-    else break
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code === DOT) {
+      if (at === label || text.charCodeAt(at - 1) === HYPHEN) return -1
+      label = at + 1
+    } else if (!isIn(code, HOST_LABEL)) break
+    else if (code === HYPHEN && at === label) return -1
+    else if (numeric && !isIn(code, DIGIT)) numeric = false
   }
-  if (at - from > maxHostLength) return -1
-  return numeric && !isIpv4(text, from, at) ? -1 : at
+  return numeric || text.charCodeAt(at - 1) === HYPHEN || at - from > maxHostLength ? -1 : at
 }
 
 /** Position after `:port`, or `from` when there is none, or -1 when what follows the colon is no port from 1 to 65535. */
@@ -59,22 +79,30 @@ export function hostText(text: string, from: number, end: number): string {
 
 /** Whether the characters are an IPv4 address: four numbers from 0 to 255. */
 export function isIpv4(text: string, from: number, end: number): boolean {
+  return scanIpv4(text, from, end) === end
+}
+
+/** Position after the IPv4 address at `from`, or -1. */
+function scanIpv4(text: string, from: number, end: number): number {
   let at = from
-  for (let part = 1; part <= 4; part++) {
+  for (let part = 1; ; part++) {
     const start = at
-    at = skip(text, at, end, DIGIT)
-    if (at === start || at - start > 3 || decimal(text, start, at) > 255) return false
-    if (part < 4) {
-      if (at >= end || text.charCodeAt(at) !== DOT) return false
-      at++
+    let value = 0
+    for (; at < end; at++) {
+      const digit = text.charCodeAt(at) - 0x30
+      if (!(digit >= 0 && digit <= 9)) break
+      value = value * 10 + digit
     }
+    if (at === start || at - start > 3 || value > 255) return -1
+    if (part === 4) return at
+    if (at >= end || text.charCodeAt(at) !== DOT) return -1
+    at++
   }
-  return at === end
 }
 
 /** Whether the characters are an IPv6 address, without brackets and zone. ':::' before an IPv4 tail is taken as '::' (RFC 5118 4.10). */
 export function isIpv6(text: string, from: number, end: number): boolean {
-  if (end - from > 46) return false
+  if (end - from > maxIpv6Length) return false
   let groups = 0
   let gap = false
   let at = from
@@ -122,7 +150,5 @@ export function withoutBrackets(host: string): string {
 /** Whether `host` (IPv6 with or without brackets) is an address and not a name. */
 export function isAddress(host: string): boolean {
   const bare = withoutBrackets(host)
-  return isIn(bare.charCodeAt(0), ALPHANUM | HEX) || bare.charCodeAt(0) === COLON
-    ? isIpv4(bare, 0, bare.length) || isIpv6(bare, 0, bare.length)
-    : false
+  return isIpv4(bare, 0, bare.length) || isIpv6(bare, 0, bare.length)
 }

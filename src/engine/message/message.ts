@@ -7,7 +7,7 @@ import { parseNameAddr } from './name-addr.js'
 import { noParams } from './params.js'
 import { reasonPhrase } from './reason.js'
 import type { Via } from './via.js'
-import { parseFirstVia } from './via.js'
+import { parseTopVia } from './via.js'
 
 export { createResponse } from './response.js'
 export { reasonPhrase } from './reason.js'
@@ -47,7 +47,7 @@ abstract class Message {
     const text = this.headers.get('via')
     if (text !== this.viaText) {
       this.viaText = text
-      this.viaRead = text === undefined ? undefined : parseFirstVia(text)?.via
+      this.viaRead = text === undefined ? undefined : parseTopVia(text)
     }
     return this.viaRead
   }

@@ -61,7 +61,12 @@ export function parseNameAddrList(value: string): NameAddr[] | undefined {
 
 /** Whether `value` is one or more well-formed values, parted by commas. */
 export function isNameAddrList(value: string): boolean {
-  return parseNameAddrList(value) !== undefined
+  const end = value.length
+  for (let at = 0; ; at++) {
+    at = scanNameAddr(value, at, end, undefined)
+    if (at < 0 || at === end) return at === end
+    if (value.charCodeAt(at) !== COMMA) return false
+  }
 }
 
 /**
@@ -74,27 +79,27 @@ export function formatNameAddr(address: NameAddr): string {
   return `${name}<${address.uri}>${formatParams(address.params)}`
 }
 
-/** Reads one value from `from`; gives the position after it and the space that follows (a comma or the end), or -1 when it is malformed. */
-function scanNameAddr(text: string, from: number, end: number, into: ScannedNameAddr): number {
+/** Reads one value from `from`; gives the position after it and the space that follows (a comma or the end), or -1 when it is malformed. Without `into` it only checks. */
+function scanNameAddr(text: string, from: number, end: number, into: ScannedNameAddr | undefined): number {
   let at = skipSpace(text, from, end)
   const start = at
   if (text.charCodeAt(at) === QUOTE) {
     at = skipQuoted(text, at, end)
     if (at < 0) return -1
-    into.displayName = unquote(text.slice(start, at))
+    if (into !== undefined) into.displayName = unquote(text.slice(start, at))
     at = skipSpace(text, at, end)
     if (text.charCodeAt(at) !== LESS) return -1
   } else {
     at = skipDisplayName(text, at, end)
     if (text.charCodeAt(at) === COLON) return scanBareUri(text, start, at, end, into)
     if (text.charCodeAt(at) !== LESS) return -1
-    if (at > start) into.displayName = text.slice(start, trimEnd(text, start, at))
+    if (into !== undefined && at > start) into.displayName = text.slice(start, trimEnd(text, start, at))
   }
   const uriStart = at + 1
   at = uriStart
   while (at < end && text.charCodeAt(at) !== GREATER) at++
   if (at >= end || !isUri(text, uriStart, at)) return -1
-  into.uri = text.slice(uriStart, at)
+  if (into !== undefined) into.uri = text.slice(uriStart, at)
   return scanParams(text, at + 1, end, into)
 }
 
@@ -108,7 +113,13 @@ function skipDisplayName(text: string, from: number, end: number): number {
 }
 
 /** A URI without brackets ends at the first ';', which begins header parameters, and may not hold '?' or ',' (RFC 3261 20.10). */
-function scanBareUri(text: string, from: number, colon: number, end: number, into: ScannedNameAddr): number {
+function scanBareUri(
+  text: string,
+  from: number,
+  colon: number,
+  end: number,
+  into: ScannedNameAddr | undefined,
+): number {
   let at = colon
   for (; at < end; at++) {
     const code = text.charCodeAt(at)
@@ -116,7 +127,7 @@ function scanBareUri(text: string, from: number, colon: number, end: number, int
     if (code === QUESTION) return -1
   }
   if (!isUri(text, from, at)) return -1
-  into.uri = text.slice(from, at)
+  if (into !== undefined) into.uri = text.slice(from, at)
   return scanParams(text, at, end, into)
 }
 

@@ -12,20 +12,22 @@ export interface Parameterised {
 
 /**
  * Reads `*( SEMI generic-param )` (RFC 3261 25.1) and gives the position after it and the space that follows, or -1 when it is
- * malformed. A name that comes twice with different values is malformed (7.3.1); with the same value it is one.
+ * malformed. A name that comes twice with different values is malformed (7.3.1); with the same value it is one. Without `into` it only
+ * checks.
  */
-export function scanParams(text: string, from: number, end: number, into: Parameterised): number {
+export function scanParams(text: string, from: number, end: number, into: Parameterised | undefined): number {
   let params: Map<string, string> | undefined
   let at = skipSpace(text, from, end)
   while (at < end && text.charCodeAt(at) === SEMICOLON) {
     const start = skipSpace(text, at + 1, end)
     at = skip(text, start, end, TOKEN)
     if (at === start) return -1
-    const name = lowerCase(text, start, at)
-    let value = ''
+    const nameEnd = at
+    let valueStart = at
+    let valueEnd = at
     at = skipSpace(text, at, end)
     if (at < end && text.charCodeAt(at) === EQUALS) {
-      const valueStart = skipSpace(text, at + 1, end)
+      valueStart = skipSpace(text, at + 1, end)
       if (text.charCodeAt(valueStart) === QUOTE) {
         at = skipQuoted(text, valueStart, end)
         if (at < 0) return -1
@@ -33,12 +35,16 @@ export function scanParams(text: string, from: number, end: number, into: Parame
         at = skip(text, valueStart, end, PARAM_VALUE)
         if (at === valueStart) return -1
       }
-      value = text.slice(valueStart, at)
+      valueEnd = at
       at = skipSpace(text, at, end)
     }
+    // A check alone needs the names only to see that none comes twice.
+    if (into === undefined && params === undefined && !(at < end && text.charCodeAt(at) === SEMICOLON)) return at
+    const name = lowerCase(text, start, nameEnd)
+    const value = text.slice(valueStart, valueEnd)
     if (params === undefined) {
       params = new Map()
-      into.params = params
+      if (into !== undefined) into.params = params
     } else if (params.has(name)) {
       if (params.get(name) !== value) return -1
       continue

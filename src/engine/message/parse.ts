@@ -1,17 +1,14 @@
-import { CR, LF, STAR, decimal, isIn, skipSpace, trimEnd, TOKEN, isToken } from './chars.js'
+import { CR, LF, TOKEN, decimal, isIn, isToken, skipSpace, trimEnd } from './chars.js'
 import type { Fault } from './fault.js'
 import { verdicts } from './fault.js'
 import type { Head } from './head.js'
 import { readHead } from './head.js'
-import { usualSpelling } from './header-name.js'
+import { findHeaderFault } from './header-rules.js'
 import type { Headers } from './headers.js'
 import type { Limits } from './limits.js'
-import type { SipMessage } from './message.js'
-import type { SipRequest } from './message.js'
-import { isCallId, parseMaxForwards } from './message.js'
-import { isNameAddrList } from './name-addr.js'
-import { isUri, parseUri, uriScheme } from './uri.js'
-import { formatVia, parseViaList, salvageVia } from './via.js'
+import type { SipMessage, SipRequest } from './message.js'
+import { isRequestUri } from './uri.js'
+import { formatVia, salvageVia } from './via.js'
 
 export { defaultLimits } from './limits.js'
 export type { Limits } from './limits.js'
@@ -32,9 +29,6 @@ export type Parsed =
        */
       readonly request?: SipRequest
     }
-
-/** Largest value of Expires (RFC 3261 20.19). */
-const maxExpires = 2 ** 32 - 1
 
 /**
  * The message in a datagram. Bytes after the body are noise (RFC 3261 18.3). Undefined when there is no SIP in it at all: empty, only
@@ -85,77 +79,10 @@ export function judge(head: Head, body: string, limits: Limits): Parsed {
   if (body.length > limits.maxBodyBytes) return refuse(message, 'body-size')
   message.body = body
   if (message.kind === 'request' && !isRequestUri(message.uri)) return refuse(message, 'request-uri')
-  return judgeHeaders(message)
-}
-
-/** A SIP URI may carry no headers here (RFC 3261 19.1.1); a scheme that is not ours is not judged: the core answers it with 416. */
-function isRequestUri(text: string): boolean {
-  const scheme = uriScheme(text)
-  if (scheme === undefined) return false
-  if (scheme !== 'sip' && scheme !== 'sips') return isUri(text, 0, text.length)
-  const uri = parseUri(text)
-  return uri !== undefined && uri.scheme !== 'tel' && uri.headers === undefined
-}
-
-const required = ['via', 'from', 'to', 'call-id', 'cseq']
-
-function judgeHeaders(message: SipMessage): Parsed {
-  let bad: string | undefined
-  let repeated: string | undefined
-  const seen = new Set<string>()
-  message.headers.forEach((name, value) => {
-    if (bad !== undefined || repeated !== undefined) return
-    switch (name) {
-      case 'from':
-      case 'to':
-      case 'call-id':
-      case 'cseq':
-      case 'max-forwards':
-      case 'expires':
-        if (seen.has(name)) repeated = name
-        break
-      case 'via':
-      case 'contact':
-      case 'route':
-      case 'record-route':
-        break
-      default:
-        return
-    }
-    seen.add(name)
-    if (!isWellFormed(message, name, value)) bad = name
-  })
-  if (repeated !== undefined) return refuse(message, 'repeated-header', `Repeated ${usualSpelling(repeated)} Header`)
-  if (bad !== undefined) return refuse(message, 'bad-header', `Bad ${usualSpelling(bad)} Header`)
-  for (const name of required)
-    if (!seen.has(name)) return refuse(message, 'missing-header', `Missing ${usualSpelling(name)} Header`)
+  const found = findHeaderFault(message)
+  if (found !== undefined) return refuse(message, found.fault, found.reason)
   if (message.kind === 'request' && message.cseq.method !== message.method) return refuse(message, 'cseq-method')
   return { ok: true, message }
-}
-
-function isWellFormed(message: SipMessage, name: string, value: string): boolean {
-  switch (name) {
-    case 'via':
-      return parseViaList(value) !== undefined
-    case 'from':
-      return message.findFrom() !== undefined
-    case 'to':
-      return message.findTo() !== undefined
-    case 'call-id':
-      return isCallId(value)
-    case 'cseq':
-      return message.findCSeq() !== undefined
-    case 'max-forwards':
-      return parseMaxForwards(value) !== undefined
-    case 'expires': {
-      const seconds = decimal(value, 0, value.length)
-      return seconds >= 0 && seconds <= maxExpires
-    }
-    case 'contact':
-      return (value.length === 1 && value.charCodeAt(0) === STAR) || isNameAddrList(value)
-    default:
-      return isNameAddrList(value)
-  }
 }
 
 function refusal(fault: Fault): Parsed {

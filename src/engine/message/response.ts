@@ -17,12 +17,16 @@ export function createResponse(request: SipRequest, status: number, reason?: str
   request.headers.forEach((name, value, spelling) => {
     switch (name) {
       case 'via':
+        headers.appendUnchecked(name, value, spelling)
+        break
       case 'from':
       case 'call-id':
       case 'cseq':
-        headers.appendUnchecked(name, value, spelling)
+        // A bad request may have several.
+        if (!headers.has(name)) headers.appendUnchecked(name, value, spelling)
         break
       case 'to': {
+        if (headers.has(name)) break
         const to = toTag === undefined ? undefined : request.findTo()
         // A To that cannot be read goes back as it came: a tag behind an open quote would be part of the quoted string.
         const tagged = to === undefined || to.params.has('tag') ? value : `${value};tag=${toTag}`

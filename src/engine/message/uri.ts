@@ -1,5 +1,18 @@
-import { ANY_URI, AT, COLON, EQUALS, PASSWORD, QUESTION, SCHEME, URI_HEADER, USER, decimal, skip } from './chars.js'
-import { escapeOutside, skipEscaped, unescapeAll, unescapeNeedless } from './escapes.js'
+import {
+  AMPERSAND,
+  ANY_URI,
+  AT,
+  COLON,
+  EQUALS,
+  PASSWORD,
+  QUESTION,
+  SCHEME,
+  URI_HEADER,
+  USER,
+  decimal,
+  skip,
+} from './chars.js'
+import { escapeOutside, skipEscaped, unescapeAll } from './escapes.js'
 import { hostText, scanHost, scanPort } from './host.js'
 import type { Params } from './params.js'
 import { lowerCase, noParams } from './params.js'
@@ -8,6 +21,7 @@ import { scanTelUri } from './tel-uri.js'
 import type { TelUri } from './tel-uri.js'
 
 export type { TelUri } from './tel-uri.js'
+export { sameUri } from './same-uri.js'
 
 /** A SIP or SIPS URI (RFC 3261 19.1). */
 export interface SipUri {
@@ -50,6 +64,14 @@ export function isUri(text: string, from: number, end: number): boolean {
   if (colon - from === 3 && lowerCase(text, from, colon) === 'tel')
     return scanTelUri(text, colon + 1, end) !== undefined
   return colon + 1 < end && skip(text, colon + 1, end, ANY_URI) === end
+}
+
+/**
+ * Whether `text` may be a Request-URI. A SIP URI may carry no headers there (RFC 3261 19.1.1). A scheme that is not ours is only looked
+ * over: it is for the core to refuse it with 416.
+ */
+export function isRequestUri(text: string): boolean {
+  return isUri(text, 0, text.length) && (sipStart(text, 0, text.length) < 0 || text.indexOf('?', hostStart(text)) < 0)
 }
 
 /**
@@ -97,51 +119,6 @@ export function escapeUser(text: string): string {
   return escapeOutside(text.replaceAll('%', '%25'), USER)
 }
 
-/** Parameters that make two URIs differ when only one has them (RFC 3261 19.1.4; transport by the examples there). */
-const significant: readonly string[] = ['user', 'ttl', 'method', 'maddr', 'transport']
-
-/** Whether two URIs are equal by RFC 3261 19.1.4. A port left out is not the default port. */
-export function sameUri(a: SipUri, b: SipUri): boolean {
-  if (a.scheme !== b.scheme || a.port !== b.port || a.host.toLowerCase() !== b.host.toLowerCase()) return false
-  if (!sameEscaped(a.user, b.user) || !sameEscaped(a.password, b.password)) return false
-  for (const [name, value] of a.params) {
-    const other = b.params.get(name)
-    if (
-      other === undefined
-        ? significant.includes(name)
-        : unescapeAll(other).toLowerCase() !== unescapeAll(value).toLowerCase()
-    )
-      return false
-  }
-  if (significant.some((name) => b.params.has(name) && !a.params.has(name))) return false
-  return sameHeaders(a.headers, b.headers)
-}
-
-/** Escaped and plain are the same only for characters that need no escape. */
-function sameEscaped(a: string | undefined, b: string | undefined): boolean {
-  if (a === b) return true
-  if (a === undefined || b === undefined) return false
-  return comparable(a) === comparable(b)
-}
-
-function comparable(text: string): string {
-  return unescapeNeedless(text).replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase())
-}
-
-function sameHeaders(a: string | undefined, b: string | undefined): boolean {
-  return sortedHeaders(a) === sortedHeaders(b)
-}
-
-function sortedHeaders(headers: string | undefined): string {
-  if (headers === undefined || headers === '') return ''
-  const fields = headers.split('&').map((field) => {
-    const equals = field.indexOf('=')
-    const name = equals < 0 ? field : field.slice(0, equals)
-    return `${unescapeNeedless(name).toLowerCase()}=${equals < 0 ? '' : comparable(field.slice(equals + 1))}`
-  })
-  return fields.sort().join('&')
-}
-
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Position after 'sip:' or 'sips:' (any case) at `from`, or -1. */
@@ -164,13 +141,7 @@ function schemeEnd(text: string, from: number, end: number): number {
 
 /** Whether everything from `from` (after the scheme) to `end` is the rest of a SIP URI; fills `into` when given. */
 function scanSipUri(text: string, from: number, end: number, into: Writable<SipUri> | undefined): boolean {
-  let at = from
-  while (at < end && text.charCodeAt(at) !== AT) at++
-  let host = from
-  if (at < end) {
-    if (!scanUserInfo(text, from, at, into)) return false
-    host = at + 1
-  }
+  const host = scanUserInfo(text, from, end, into)
   const hostEnd = scanHost(text, host, end)
   if (hostEnd < 0) return false
   const portEnd = scanPort(text, hostEnd, end)
@@ -179,7 +150,7 @@ function scanSipUri(text: string, from: number, end: number, into: Writable<SipU
     into.host = hostText(text, host, hostEnd)
     if (portEnd > hostEnd) into.port = decimal(text, hostEnd + 1, portEnd)
   }
-  at = scanUriParams(text, portEnd, end, into)
+  const at = scanUriParams(text, portEnd, end, into)
   if (at < 0) return false
   if (at === end) return true
   if (text.charCodeAt(at) !== QUESTION || !areUriHeaders(text, at + 1, end)) return false
@@ -187,14 +158,26 @@ function scanSipUri(text: string, from: number, end: number, into: Writable<SipU
   return true
 }
 
-function scanUserInfo(text: string, from: number, end: number, into: Writable<SipUri> | undefined): boolean {
-  const colon = skipEscaped(text, from, end, USER)
-  if (colon <= from) return false
-  if (into !== undefined) into.user = text.slice(from, colon)
-  if (colon === end) return true
-  if (text.charCodeAt(colon) !== COLON || skipEscaped(text, colon + 1, end, PASSWORD) !== end) return false
-  if (into !== undefined) into.password = text.slice(colon + 1, end)
-  return true
+/** Where the host of a well-formed SIP URI begins: no '@' can follow it. */
+function hostStart(text: string): number {
+  return text.indexOf('@') + 1
+}
+
+/** Position of the host: after the '@' of `user [ ":" password ] "@"`, or `from` when that is not what stands there. */
+function scanUserInfo(text: string, from: number, end: number, into: Writable<SipUri> | undefined): number {
+  const userEnd = skipEscaped(text, from, end, USER)
+  if (userEnd <= from || userEnd === end) return from
+  let at = userEnd
+  if (text.charCodeAt(at) === COLON) {
+    at = skipEscaped(text, at + 1, end, PASSWORD)
+    if (at < 0 || at === end) return from
+  }
+  if (text.charCodeAt(at) !== AT) return from
+  if (into !== undefined) {
+    into.user = text.slice(from, userEnd)
+    if (at > userEnd) into.password = text.slice(userEnd + 1, at)
+  }
+  return at + 1
 }
 
 /** Whether the characters are `header *( "&" header )`, each `hname "=" hvalue`. */
@@ -207,7 +190,7 @@ function areUriHeaders(text: string, from: number, end: number): boolean {
     at = skipEscaped(text, at + 1, end, URI_HEADER)
     if (at < 0) return false
     if (at === end) return true
-    if (text.charCodeAt(at) !== 0x26) return false
+    if (text.charCodeAt(at) !== AMPERSAND) return false
     at++
   }
 }

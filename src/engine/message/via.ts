@@ -1,4 +1,4 @@
-import { COLON, COMMA, DIGIT, HT, SEMICOLON, SLASH, SP, TOKEN, decimal, isToken, skip, skipSpace } from './chars.js'
+import { COLON, COMMA, DIGIT, SEMICOLON, SLASH, TOKEN, decimal, isToken, skip, skipSpace } from './chars.js'
 import type { Headers } from './headers.js'
 import { hostText, scanHost, withoutBrackets } from './host.js'
 import type { Params } from './params.js'
@@ -31,6 +31,27 @@ class ScannedVia implements Via {
 export function parseVia(value: string): Via | undefined {
   const found = new ScannedVia()
   return scanVia(value, 0, value.length, found) === value.length ? found : undefined
+}
+
+/** Whether `value` is one or more well-formed Vias, parted by commas. */
+export function isViaList(value: string): boolean {
+  return isViaListFrom(value, 0)
+}
+
+function isViaListFrom(value: string, from: number): boolean {
+  const end = value.length
+  for (let at = from; ; at++) {
+    at = scanVia(value, at, end, undefined)
+    if (at < 0 || at === end) return at === end
+    if (value.charCodeAt(at) !== COMMA) return false
+  }
+}
+
+/** The first Via of a header line all of whose Vias are well-formed, else undefined. */
+export function parseTopVia(value: string): Via | undefined {
+  const first = parseFirstVia(value)
+  if (first === undefined) return undefined
+  return first.end === value.length || isViaListFrom(value, first.end + 1) ? first.via : undefined
 }
 
 /** All Vias of a header line, top first, or undefined when any is malformed or there is none. */
@@ -136,57 +157,70 @@ function restAfterFirst(line: string): string | undefined {
   return line.slice(skipSpace(line, first.end + 1, line.length))
 }
 
+/** What nearly every Via begins with. */
+const usualStart = 'SIP/2.0/'
+
 /**
  * Reads one Via from `from`; gives the position after it and the space that follows, or -1 when it is malformed. Then `into` holds
- * what came before the fault, with a host only when sent-by was well-formed.
+ * what came before the fault, with a host only when sent-by was well-formed. Without `into` it only checks.
  */
-function scanVia(text: string, from: number, end: number, into: ScannedVia): number {
-  const version = scanSlash(text, scanWord(text, skipSpace(text, from, end), end, 'SIP'), end)
-  const transport = scanSlash(text, scanToken(text, version, end), end)
-  const transportEnd = scanToken(text, transport, end)
-  if (transportEnd < 0) return -1
+function scanVia(text: string, from: number, end: number, into: ScannedVia | undefined): number {
+  const start = skipSpace(text, from, end)
+  const transport = text.startsWith(usualStart, start)
+    ? start + usualStart.length
+    : scanNameAndVersion(text, start, end)
+  if (transport < 0) return -1
+  const transportStart = skipSpace(text, transport, end)
+  const transportEnd = skip(text, transportStart, end, TOKEN)
   const host = skipSpace(text, transportEnd, end)
-  if (host === transportEnd) return -1
+  if (transportEnd === transportStart || host === transportEnd) return -1
   const hostEnd = scanHost(text, host, end)
   if (hostEnd < 0) return -1
   let at = skipSpace(text, hostEnd, end)
-  let port = -1
   if (at < end && text.charCodeAt(at) === COLON) {
     const portStart = skipSpace(text, at + 1, end)
     at = skip(text, portStart, end, DIGIT)
-    port = decimal(text, portStart, at)
+    const port = decimal(text, portStart, at)
     if (port < 1 || port > 65_535) return -1
-    into.port = port
+    if (into !== undefined) into.port = port
+    at = skipSpace(text, at, end)
   }
-  into.protocol = text.slice(transport, transportEnd).toUpperCase()
-  into.host = hostText(text, host, hostEnd)
-  if (at < end) {
-    const code = text.charCodeAt(at)
-    if (code !== SEMICOLON && code !== COMMA && code !== SP && code !== HT) return -1
+  if (into !== undefined) {
+    into.protocol = upperCase(text.slice(transportStart, transportEnd))
+    into.host = hostText(text, host, hostEnd)
+  }
+  if (at < end && text.charCodeAt(at) === SEMICOLON) {
     at = scanParams(text, at, end, into)
     if (at < 0) return -1
   }
-  return isVersion2(text, version) ? at : -1
+  return transport === start + usualStart.length || isSip2(text, start) ? at : -1
 }
 
-function scanToken(text: string, from: number, end: number): number {
-  if (from < 0) return -1
-  const at = skip(text, from, end, TOKEN)
-  return at === from ? -1 : at
+/** Position after `token SLASH token SLASH`, of whatever protocol and version, or -1. */
+function scanNameAndVersion(text: string, from: number, end: number): number {
+  const name = scanSlash(text, skip(text, from, end, TOKEN), end)
+  if (name <= from) return -1
+  const version = skipSpace(text, name, end)
+  const versionEnd = skip(text, version, end, TOKEN)
+  return versionEnd === version ? -1 : scanSlash(text, versionEnd, end)
 }
 
-function scanWord(text: string, from: number, end: number, word: string): number {
-  const at = from + word.length
-  return at <= end && text.slice(from, at).toUpperCase() === word ? at : -1
-}
-
-/** Position after `SWS "/" SWS`. */
+/** Position after `SWS "/"`, or -1. */
 function scanSlash(text: string, from: number, end: number): number {
-  if (from < 0) return -1
   const at = skipSpace(text, from, end)
-  return at < end && text.charCodeAt(at) === SLASH ? skipSpace(text, at + 1, end) : -1
+  return at < end && text.charCodeAt(at) === SLASH ? at + 1 : -1
 }
 
-function isVersion2(text: string, from: number): boolean {
-  return text.startsWith('2.0', from) && skip(text, from, from + 4, TOKEN) === from + 3
+/** Whether the sent-protocol at `from`, known to be well-formed, is 'SIP' (any case) of version 2.0. */
+function isSip2(text: string, from: number): boolean {
+  const name = skip(text, from, text.length, TOKEN)
+  const version = skipSpace(text, scanSlash(text, name, text.length), text.length)
+  return (
+    text.slice(from, name).toUpperCase() === 'SIP' &&
+    text.slice(version, skip(text, version, text.length, TOKEN)) === '2.0'
+  )
+}
+
+function upperCase(transport: string): string {
+  return transport === 'UDP' || transport === 'TCP' || transport === 'TLS' ? transport : transport.toUpperCase()
 }
