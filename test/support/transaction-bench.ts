@@ -92,6 +92,11 @@ export class RecordingServer implements ServerUser {
   }
 }
 
+/** Whether a transaction keeps the bytes of a message, to send them again. */
+export function keepsBytes(tx: ClientTransaction | ServerTransaction): boolean {
+  return Object.values(tx).some((value) => typeof value === 'string' && value.includes('\r\n'))
+}
+
 /** A transaction layer between one flow and a core that only writes down. */
 export class TransactionBench {
   readonly clock = new ManualClock()

@@ -85,7 +85,6 @@ export class Transactions {
     for (const server of this.servers.values()) server.stop()
     this.clients.clear()
     this.servers.clear()
-    this.acks.clear()
   }
 
   private receiveResponse(response: SipResponse, flow: Flow): void {
@@ -115,8 +114,8 @@ export class Transactions {
       if (request.method === 'CANCEL') this.sink.cancel(server, this.inviteOf(request))
       else this.sink.request(server)
     })
-    // Nobody may be left to answer it.
-    if (!given && !server.finalSent) server.respond(createResponse(request, 500, undefined, randomToken()))
+    // Nobody may be left to answer it; if it was answered this is refused.
+    if (!given) server.respond(createResponse(request, 500, undefined, randomToken()))
   }
 
   private inviteOf(cancel: SipRequest): InviteServer | undefined {

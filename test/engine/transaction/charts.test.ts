@@ -62,11 +62,27 @@ function createSpecimen(make: (host: Host, flow: RecordingFlow, note: (deed: str
   }
 }
 
-const kinds: readonly { name: string; chart: AnyChart; start: string; create: () => Specimen }[] = [
+const kinds: readonly {
+  name: string
+  chart: AnyChart
+  start: string
+  /** RFC 3261 17 and RFC 6026, state by state. */
+  timers: Record<string, string[]>
+  create: () => Specimen
+}[] = [
   {
     name: 'INVITE client',
     chart: inviteClient as AnyChart,
     start: 'calling',
+    timers: {
+      calling: ['A', 'B'],
+      withdrawn: ['A', 'B'],
+      proceeding: ['C'],
+      cancelling: ['answerToCancel'],
+      accepted: ['M'],
+      completed: ['D'],
+      terminated: [],
+    },
     create: () =>
       createSpecimen((host, flow, note) => {
         const user = { ...nobody, response: () => note('response'), timedOut: () => note('timedOut') }
@@ -79,6 +95,7 @@ const kinds: readonly { name: string; chart: AnyChart; start: string; create: ()
     name: 'non-INVITE client',
     chart: nonInviteClient as AnyChart,
     start: 'trying',
+    timers: { trying: ['E', 'F'], proceeding: ['E', 'F'], completed: ['K'], terminated: [] },
     create: () =>
       createSpecimen((host, flow, note) => {
         const user = { ...nobody, response: () => note('response'), timedOut: () => note('timedOut') }
@@ -91,6 +108,7 @@ const kinds: readonly { name: string; chart: AnyChart; start: string; create: ()
     name: 'INVITE server',
     chart: inviteServer as AnyChart,
     start: 'proceeding',
+    timers: { proceeding: [], accepted: ['L'], completed: ['G', 'H'], confirmed: ['I'], terminated: [] },
     create: () =>
       createSpecimen((host, flow, note) => {
         const server = new InviteServer(host, 'key', makeRequest('INVITE'), flow, false)
@@ -102,6 +120,7 @@ const kinds: readonly { name: string; chart: AnyChart; start: string; create: ()
     name: 'non-INVITE server',
     chart: nonInviteServer as AnyChart,
     start: 'trying',
+    timers: { trying: [], proceeding: [], completed: ['J'], terminated: [] },
     create: () =>
       createSpecimen((host, flow, note) => {
         const server = new NonInviteServer(host, 'key', makeRequest('OPTIONS'), flow)
@@ -120,7 +139,7 @@ function waysOf(chart: AnyChart, start: string): Map<string, string[]> {
   return ways
 }
 
-for (const { name, chart, start, create } of kinds) {
+for (const { name, chart, start, timers, create } of kinds) {
   const events = [...new Set(Object.values(chart.rows).flatMap((row) => Object.keys(row)))]
   const ways = waysOf(chart, start)
 
@@ -160,6 +179,10 @@ for (const { name, chart, start, create } of kinds) {
         assert.ok(specimen.step(event))
         assert.is(specimen.state, next, `${event} in ${state}`)
       }
+  })
+
+  Charts(`${name}: each state has the timers of the RFC`, () => {
+    assert.equal(chart.timersOf, timers)
   })
 
   Charts(`${name}: over UDP, exactly the timers of a state run in it, whatever way led there`, () => {

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { suite } from 'uvu'
-import { TransactionBench } from '../../support/transaction-bench.js'
+import { keepsBytes, TransactionBench } from '../../support/transaction-bench.js'
 
 const InviteClient = suite('InviteClient')
 
@@ -406,6 +406,20 @@ InviteClient('detached, tells nothing more but acknowledges and ends', () => {
   bench.clock.advance(32_000)
   assert.equal(user.heard, [180])
   assert.ok(bench.idle)
+})
+
+InviteClient('keeps the bytes of the INVITE only while they may have to be sent again', () => {
+  const bench = new TransactionBench()
+  const { tx } = bench.open('INVITE')
+  assert.ok(keepsBytes(tx))
+  tx.cancel()
+  assert.ok(keepsBytes(tx))
+  bench.answer(tx, 180)
+  assert.not(keepsBytes(tx))
+  const unanswered = bench.open('INVITE').tx
+  bench.clock.advance(32_000)
+  assert.not(keepsBytes(unanswered))
+  assert.not(keepsBytes(new TransactionBench('tcp').open('INVITE').tx))
 })
 
 InviteClient.run()

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { suite } from 'uvu'
 import { createResponse } from '../../../src/engine/message/message.js'
 import { RecordingFlow } from '../../support/recording-flow.js'
-import { TransactionBench } from '../../support/transaction-bench.js'
+import { keepsBytes, TransactionBench } from '../../support/transaction-bench.js'
 
 const InviteServer = suite('InviteServer')
 
@@ -237,6 +237,21 @@ InviteServer('may be abandoned at any time without an answer; a repeat is a new 
   assert.ok(bench.idle)
   bench.receive('INVITE')
   assert.is(bench.requests.length, 2)
+})
+
+InviteServer('keeps the bytes of a response only while a repeat of the INVITE may want them', () => {
+  const bench = new TransactionBench()
+  const { tx } = bench.accept('INVITE')
+  bench.respond(tx, 180)
+  assert.ok(keepsBytes(tx))
+  bench.respond(tx, 200)
+  assert.not(keepsBytes(tx))
+  const refused = bench.accept('INVITE', { via: 'SIP/2.0/UDP 192.0.2.20:5080;branch=z9hG4bKpeer2' }).tx
+  bench.respond(refused, 486)
+  assert.ok(keepsBytes(refused))
+  bench.receive('ACK', { via: 'SIP/2.0/UDP 192.0.2.20:5080;branch=z9hG4bKpeer2' })
+  assert.is(refused.state, 'confirmed')
+  assert.not(keepsBytes(refused))
 })
 
 InviteServer.run()

@@ -19,7 +19,7 @@ const chart: Chart<State, Event, Action, Timer> = {
       repeat: ['one', 'note'],
       shared: ['terminated', 'note'],
     },
-    two: { own: ['terminated', 'note'], shared: ['terminated', 'note'], repeat: ['two', 'note'] },
+    two: { own: ['terminated', 'note'], shared: ['terminated', 'note'], repeat: ['two', 'note'], zero: ['terminated'] },
     instant: { zero: ['terminated', 'note'], go: ['two', 'note'] },
     terminated: {},
   },

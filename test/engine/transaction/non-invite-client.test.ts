@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { suite } from 'uvu'
-import { TransactionBench } from '../../support/transaction-bench.js'
+import { keepsBytes, TransactionBench } from '../../support/transaction-bench.js'
 
 const NonInviteClient = suite('NonInviteClient')
 
@@ -136,6 +136,18 @@ NonInviteClient('detached, tells nothing more and ends', () => {
   bench.clock.advance(32_000)
   assert.equal(user.heard, [])
   assert.ok(bench.idle)
+})
+
+NonInviteClient('keeps the bytes of the request until its final response or its end', () => {
+  const bench = new TransactionBench()
+  const { tx } = bench.open('INFO')
+  bench.answer(tx, 100)
+  assert.ok(keepsBytes(tx))
+  bench.answer(tx, 200)
+  assert.not(keepsBytes(tx))
+  const unanswered = bench.open('INFO').tx
+  bench.clock.advance(32_000)
+  assert.not(keepsBytes(unanswered))
 })
 
 NonInviteClient.run()

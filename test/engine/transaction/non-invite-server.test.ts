@@ -98,4 +98,16 @@ NonInviteServer('may be abandoned without an answer', () => {
   assert.ok(bench.idle)
 })
 
+NonInviteServer('over UDP, asks for the way back once: it stays the same', () => {
+  const bench = new TransactionBench()
+  let asked = 0
+  bench.onWay = () => void (asked += 1)
+  const { tx } = bench.accept('INFO')
+  bench.respond(tx, 100)
+  bench.respond(tx, 200)
+  bench.receive('INFO')
+  assert.is(asked, 1)
+  assert.equal(bench.flow.kinds, ['100', '200', '200'])
+})
+
 NonInviteServer.run()
