@@ -1,0 +1,47 @@
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Calls } from '../edge/calls.js'
+import type { Router } from '../routing/router.js'
+import type { Agents } from '../store/agents.js'
+import type { CdrLog } from '../store/cdr-log.js'
+import type { Numbers } from '../store/numbers.js'
+import type { Log } from '../store/observe.js'
+import type { TrunkPasswords } from '../store/trunk-passwords.js'
+import type { Trunks } from '../store/trunks.js'
+import type { Metrics } from '../telemetry/metrics.js'
+
+/** The Fastify instance the resources are added to. */
+export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
+
+/** Where customers send calls to, and where ours come from. */
+export interface Origination {
+  /** `sip:192.0.2.1:5060;transport=udp`, in the order of the configuration. */
+  readonly origination_uris: string[]
+  /** IP addresses a customer's firewall must let in. */
+  readonly signalling_addresses: string[]
+  /** `udp`, `tcp`. */
+  readonly transports: string[]
+}
+
+/** Whether the edge can take calls, and what each part says. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly status: 'ready' | 'degraded' | 'starting' | 'stopping'
+  readonly checks: Record<string, { ok: boolean; detail: string }>
+}
+
+/** What the API works on. */
+export interface Services {
+  readonly agents: Pick<Agents, 'get' | 'put' | 'remove' | 'list'>
+  readonly numbers: Pick<Numbers, 'get' | 'create' | 'update' | 'remove' | 'list'>
+  readonly trunks: Pick<Trunks, 'get' | 'findOrCreate' | 'update' | 'remove' | 'list'>
+  readonly passwords: Pick<TrunkPasswords, 'get' | 'set' | 'remove' | 'has'>
+  readonly cdrs: Pick<CdrLog, 'get' | 'list'>
+  readonly router: Pick<Router, 'decide'>
+  readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>
+  readonly origination: () => Origination
+  readonly readiness: () => Readiness
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
+  readonly logger: Log
+}

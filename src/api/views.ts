@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { agentSchema } from '../model/agent.js'
+import { cdrSchema, liveCallSchema } from '../model/call.js'
+import { decisionSchema } from '../model/decision.js'
+import { numberSchema } from '../model/number.js'
+import { trunkSchema, type Trunk } from '../model/trunk.js'
+import { formatNextHop, nextHopOf } from '../trunks/next-hop.js'
+import { pageOf } from './paging.js'
+import { problemSchema } from './problem.js'
+
+/** Names of schemas in the OpenAPI document. */
+export const schemaNames = z.registry<{ id: string }>()
+
+function named<T extends z.ZodType>(id: string, schema: T): T {
+  schemaNames.add(schema, { id })
+  return schema
+}
+
+/** Answers are built from these: a field that is not listed is left out, so nothing leaves by accident. */
+export const agentView = named('Agent', z.object(agentSchema.shape))
+
+const nextHopText = z
+  .string()
+  .nullable()
+  .describe('Where calls to the trunk go: the outbound proxy, else the SIP domain; null when it has neither')
+
+export const trunkView = named(
+  'Trunk',
+  z.object({
+    ...trunkSchema.shape,
+    has_password: z.boolean().describe('Whether a password is kept; it is never returned'),
+    next_hop: nextHopText,
+  }),
+)
+
+export const numberView = named('Number', z.object(numberSchema.shape))
+
+export const numberWithTrunkView = named(
+  'NumberWithTrunk',
+  z.object({
+    ...numberSchema.shape,
+    trunk: trunkView.nullable().describe('Null when the trunk it names does not exist'),
+    origination_uris: z.array(z.string()).describe('Where the customer sends calls for this number'),
+    next_hop: nextHopText,
+  }),
+)
+
+export const liveCallView = named('LiveCall', liveCallSchema)
+export const cdrView = named('Cdr', cdrSchema)
+export const endedCallView = named('EndedCall', cdrSchema.extend({ state: z.literal('ended') }))
+export const callView = named('Call', z.union([liveCallView, endedCallView]))
+export const decisionView = named('Decision', decisionSchema)
+
+export const originationView = named(
+  'Origination',
+  z.object({
+    origination_uris: z.array(z.string()),
+    signalling_addresses: z.array(z.string()),
+    transports: z.array(z.string()),
+  }),
+)
+
+export const healthView = named('Health', z.object({ status: z.literal('ok') }))
+
+export const readinessView = named(
+  'Readiness',
+  z.object({
+    ready: z.boolean(),
+    status: z.enum(['ready', 'degraded', 'starting', 'stopping']),
+    checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
+  }),
+)
+
+export const agentPage = named('AgentPage', pageOf(agentView))
+export const numberPage = named('NumberPage', pageOf(numberView))
+export const trunkPage = named('TrunkPage', pageOf(trunkView))
+export const liveCallPage = named('LiveCallPage', pageOf(liveCallView))
+export const cdrPage = named('CdrPage', pageOf(cdrView))
+
+named('Problem', problemSchema)
+
+/** Names a request body in the OpenAPI document. */
+export const namedBody = <T extends z.ZodType>(id: string, schema: T): T => named(id, schema)
+
+/** An answer of a route, for its schema. */
+export const answer = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+const refusal = {
+  description: 'Refused: a problem document',
+  content: { 'application/problem+json': { schema: problemSchema } },
+}
+
+/** The statuses a route may refuse with besides 401, for its schema. */
+export const refusals = (...statuses: number[]) =>
+  Object.fromEntries([401, ...statuses, 'default'].map((status) => [status, refusal]))
+
+/** A trunk as the API shows it. */
+export function viewTrunk(trunk: Trunk, hasPassword: boolean): z.output<typeof trunkView> {
+  const hop = nextHopOf(trunk)
+  return { ...trunk, has_password: hasPassword, next_hop: hop === undefined ? null : formatNextHop(hop) }
+}

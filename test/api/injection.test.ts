@@ -1,0 +1,174 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { breaksText, hostileValues } from '../support/hostile-values.js'
+import { startApi } from '../support/api-fakes.js'
+
+const Injection = suite('Injection')
+
+type Body = Record<string, unknown>
+
+const agent: Body = { sip_uri: 'sip:agent@127.0.0.1:5090' }
+const number: Body = { phone_number: '+14155550100', allowed_addresses: ['127.0.0.1/32'] }
+
+/** Fields, each with the request that carries the value there and whether plain text is at home in it. */
+const fields: Record<string, { method: string; url: string; body: (value: string) => Body; text?: boolean }> = {
+  'agent name': { method: 'PUT', url: '/v1/agents/a', body: (v) => ({ ...agent, name: v }), text: true },
+  'agent sip_uri': { method: 'PUT', url: '/v1/agents/a', body: (v) => ({ sip_uri: v }) },
+  'agent fallback_sip_uris': {
+    method: 'PUT',
+    url: '/v1/agents/a',
+    body: (v) => ({ ...agent, fallback_sip_uris: [v] }),
+  },
+  'agent headers': {
+    method: 'PUT',
+    url: '/v1/agents/a',
+    body: (v) => ({ ...agent, headers: { 'X-A': v } }),
+    text: true,
+  },
+  'agent allowed_addresses': {
+    method: 'PUT',
+    url: '/v1/agents/a',
+    body: (v) => ({ ...agent, allowed_addresses: [v] }),
+  },
+  'number phone_number': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, phone_number: v }) },
+  'number label': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, label: v }), text: true },
+  'number trunk_id': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ phone_number: '+14155550100', trunk_id: v }),
+  },
+  'number inbound_agent_id': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, inbound_agent_id: v }) },
+  'number outbound_agent_ids': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, outbound_agent_ids: [v] }),
+  },
+  'number sip_domain': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, sip_domain: v }) },
+  'number from_domain': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, from_domain: v }) },
+  'number outbound_proxy': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, outbound_proxy: v }) },
+  'number username': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, username: v }), text: true },
+  'number auth_username': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, auth_username: v }),
+    text: true,
+  },
+  'number password': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, password: v }), text: true },
+  'number from_user': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, from_user: v }), text: true },
+  'number country': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, country: v }) },
+  'number did_from': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, did_from: [v] }) },
+  'number caller_id': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, caller_id: v }) },
+  'number transport': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, transport: v }) },
+  'number kind': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, kind: v }) },
+  'number source': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, source: v }) },
+  'number headers': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, headers: { 'X-A': v } }),
+    text: true,
+  },
+}
+
+for (const [what, { method, url, body, text }] of Object.entries(fields)) {
+  const field = what.split(' ')[1] ?? ''
+  Injection(
+    `hostile values in ${what} are refused by name${text === true ? ' or kept as plain text' : ''}`,
+    async () => {
+      const { ask, services } = startApi()
+      for (const value of hostileValues) {
+        services.clear()
+        const answer = await ask(method, url, body(value))
+        const shown = `${JSON.stringify(value.slice(0, 40))}: ${answer.status} ${answer.text.slice(0, 200)}`
+        if (answer.status >= 400) {
+          assert.is(answer.status, 400, shown)
+          assert.ok(
+            answer.body.errors?.some((error) => error.field === field || error.field.startsWith(`${field}`)),
+            shown,
+          )
+          assert.ok(answer.text.length < 4000, 'the answer does not repeat a long value')
+          continue
+        }
+        const plainHost = ['sip_domain', 'from_domain', 'outbound_proxy'].includes(field) && value === 'constructor'
+        assert.ok(plainHost || (text === true && !breaksText(value)), shown)
+      }
+    },
+  )
+}
+
+Injection('hostile header names are refused by name', async () => {
+  const { ask } = startApi()
+  for (const value of hostileValues) {
+    const answer = await ask('PUT', '/v1/agents/a', { ...agent, headers: { [value]: 'x' } })
+    assert.is(answer.status, 400, JSON.stringify(value.slice(0, 40)))
+    assert.ok(answer.body.errors?.[0]?.field.startsWith('headers'))
+    assert.ok(answer.text.length < 4000)
+  }
+})
+
+Injection('hostile field names are refused by name', async () => {
+  const { ask } = startApi()
+  for (const value of hostileValues) {
+    const body = JSON.stringify({ ...agent, field: 1 }).replace('"field"', JSON.stringify(value))
+    const answer = await ask('PUT', '/v1/agents/a', body)
+    assert.is(answer.status, 400, JSON.stringify(value.slice(0, 40)))
+    assert.ok(value.startsWith((answer.body.errors?.[0]?.field ?? '?').replace(/\.\.\.$/, '')))
+    assert.ok(answer.text.length < 4000)
+  }
+})
+
+Injection('hostile ids in URLs are refused by name or lead nowhere', async () => {
+  const { ask } = startApi()
+  for (const value of hostileValues) {
+    if (value === '\ud800') continue
+    const encoded = encodeURIComponent(value)
+    for (const url of [
+      `/v1/agents/${encoded}`,
+      `/v1/trunks/${encoded}`,
+      `/v1/calls/${encoded}`,
+      `/v1/numbers/${encoded}`,
+    ])
+      for (const method of ['GET', 'DELETE']) {
+        const answer = await ask(method, url)
+        assert.ok([400, 404, 414].includes(answer.status), `${method} ${url.slice(0, 60)}: ${answer.status}`)
+        assert.ok(answer.text.length < 4000)
+      }
+  }
+})
+
+Injection('hostile values in queries are refused by name', async () => {
+  const { ask } = startApi()
+  for (const value of hostileValues) {
+    if (value === '\ud800' || value.length > 10_000) continue
+    const encoded = encodeURIComponent(value)
+    for (const [url, field] of [
+      [`/v1/agents?cursor=${encoded}`, 'cursor'],
+      [`/v1/cdrs?phone_number=${encoded}`, 'phone_number'],
+      [`/v1/cdrs?since=${encoded}`, 'since'],
+      [`/v1/numbers?limit=${encoded}`, 'limit'],
+    ] as const) {
+      const answer = await ask('GET', url)
+      if (field === 'phone_number' && answer.status === 200) {
+        assert.match(value, /^[A-Za-z0-9_.*#-]{1,32}$/)
+        continue
+      }
+      assert.is(answer.status, 400, `${field}=${JSON.stringify(value.slice(0, 40))}: ${answer.text.slice(0, 200)}`)
+      assert.is(answer.body.errors?.[0]?.field, field)
+    }
+  }
+})
+
+Injection('deep nesting, prototype names and huge documents end in a refusal, not in a crash', async () => {
+  const { ask } = startApi()
+  const deep = `{"headers":${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}}`
+  assert.is((await ask('PUT', '/v1/agents/a', deep)).status, 400)
+  assert.is((await ask('PUT', '/v1/agents/a', '['.repeat(100_000))).status, 400)
+  assert.is((await ask('PUT', '/v1/agents/a', `"${'x'.repeat(200_000)}"`)).status, 400)
+  for (const name of ['__proto__', 'constructor', 'prototype']) {
+    const answer = await ask('PUT', '/v1/agents/a', `{"sip_uri":"sip:a@127.0.0.1","headers":{"${name}":{"x":1}}}`)
+    assert.is(answer.status, 400)
+    assert.is(answer.body.errors?.[0]?.field, `headers.${name}`)
+  }
+  assert.is(({} as Record<string, unknown>).x, undefined)
+})
+
+Injection.run()

@@ -1,0 +1,101 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { startApi } from '../support/api-fakes.js'
+
+const TrunksApi = suite('TrunksApi')
+
+async function startWithTrunk() {
+  const test = startApi()
+  const { body } = await test.ask('POST', '/v1/numbers', {
+    phone_number: '+14155550100',
+    sip_domain: 'pbx.example.com',
+    allowed_addresses: ['192.0.2.0/24'],
+    channel_limit: 3,
+  })
+  const id = String(body.trunk_id)
+  return { ...test, id, url: `/v1/trunks/${id}` }
+}
+
+TrunksApi('GET shows a trunk without its password, whether it has one, and its next hop', async () => {
+  const { ask, url, id } = await startWithTrunk()
+  const { status, body } = await ask('GET', url)
+  assert.is(status, 200)
+  assert.is(body.id, id)
+  assert.is(body.has_password, false)
+  assert.is(body.next_hop, 'sip:pbx.example.com')
+  assert.not.ok('password' in body)
+  const list = await ask('GET', '/v1/trunks')
+  assert.is(list.body.items?.[0]?.id, id)
+  assert.is(list.body.next_cursor, null)
+})
+
+TrunksApi('PATCH changes what is given; null clears; the rest stays', async () => {
+  const { ask, url } = await startWithTrunk()
+  const changed = await ask('PATCH', url, {
+    outbound_proxy: 'proxy.example.com:5070',
+    channel_limit: null,
+    label: 'PBX',
+  })
+  assert.is(changed.status, 200)
+  assert.is(changed.body.next_hop, 'sip:proxy.example.com:5070;transport=udp')
+  assert.is(changed.body.channel_limit, null)
+  assert.is(changed.body.label, 'PBX')
+  assert.is(changed.body.sip_domain, 'pbx.example.com')
+  assert.equal(changed.body.allowed_addresses, ['192.0.2.0/24'])
+  assert.is((await ask('PATCH', url, { outbound_proxy: null })).body.next_hop, 'sip:pbx.example.com')
+})
+
+TrunksApi('a password is set and taken away by PATCH, and never shown', async () => {
+  const { ask, url, id, services } = await startWithTrunk()
+  const set = await ask('PATCH', url, { password: 'hush-hush' })
+  assert.is(set.body.has_password, true)
+  assert.not.match(set.text, 'hush-hush')
+  assert.is(services.secrets.get(id), 'hush-hush')
+  assert.is((await ask('PATCH', url, { label: 'x' })).body.has_password, true)
+  assert.is((await ask('PATCH', url, { password: null })).body.has_password, false)
+  assert.is(services.secrets.size, 0)
+})
+
+TrunksApi('bad values are refused by name and change nothing', async () => {
+  const { ask, url, services, id } = await startWithTrunk()
+  const before = JSON.stringify(services.trunkRecords.get(id))
+  const bad: Record<string, unknown> = {
+    outbound_proxy: 'http://x',
+    sip_domain: 'a b',
+    allowed_addresses: ['300.1.1.1'],
+    did_from: [],
+    register: { enabled: 'yes' },
+    country: 'Germany',
+    transport: 'ws',
+    channel_limit: 0,
+    headers: { Via: 'x' },
+    password: 'a\r\nb',
+    id: 'other',
+    has_password: true,
+  }
+  for (const [field, value] of Object.entries(bad)) {
+    const answer = await ask('PATCH', url, { [field]: value, label: 'not kept' })
+    assert.is(answer.status, 400, field)
+    assert.ok(answer.body.errors?.[0]?.field.startsWith(field), `${field}: ${answer.text}`)
+  }
+  assert.is(JSON.stringify(services.trunkRecords.get(id)), before)
+})
+
+TrunksApi('a trunk in use is not removed: 409 names its numbers; unused, it goes with its password', async () => {
+  const { ask, url, services } = await startWithTrunk()
+  await ask('PATCH', url, { password: 'hush-hush' })
+  const refused = await ask('DELETE', url)
+  assert.is(refused.status, 409)
+  assert.is(refused.body.code, 'TRUNK_IN_USE')
+  assert.equal(refused.body.numbers, ['+14155550100'])
+  await ask('DELETE', '/v1/numbers/+14155550100')
+  assert.is((await ask('DELETE', url)).status, 204)
+  assert.is(services.secrets.size, 0)
+  for (const method of ['GET', 'DELETE', 'PATCH']) {
+    const answer = await ask(method, url, method === 'PATCH' ? {} : undefined)
+    assert.is(answer.status, 404, method)
+    assert.is(answer.body.code, 'TRUNK_NOT_FOUND')
+  }
+})
+
+TrunksApi.run()

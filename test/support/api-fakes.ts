@@ -1,0 +1,348 @@
+import type { Services } from '../../src/api/index.js'
+import { createApi, type Api } from '../../src/api/index.js'
+import type { Agent } from '../../src/model/agent.js'
+import type { Cdr, LiveCall } from '../../src/model/call.js'
+import type { Decision } from '../../src/model/decision.js'
+import type { PhoneNumber } from '../../src/model/number.js'
+import type { Trunk } from '../../src/model/trunk.js'
+import type { InboundRequest } from '../../src/routing/router.js'
+import { StoreError } from '../../src/store/errors.js'
+import type { Page } from '../../src/store/page.js'
+
+export const TOKEN = 'test-token-0123456789'
+const AT = '2026-01-01T00:00:00.000Z'
+
+function pageOf<T>(all: T[], idOf: (item: T) => string, limit: number, cursor: string | undefined): Page<T> {
+  if (cursor !== undefined && !cursor.startsWith('after:')) throw new StoreError('INVALID', 'not a cursor of this list')
+  const sorted = all
+    .filter((item) => `after:${idOf(item)}` > (cursor ?? ''))
+    .sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
+  const items = sorted.slice(0, limit)
+  const last = items.at(-1)
+  return { items, next_cursor: sorted.length > limit && last !== undefined ? `after:${idOf(last)}` : null }
+}
+
+/** The store, the router and the calls of an edge, in memory, for the API to work on. */
+export class FakeServices implements Services {
+  readonly agentRecords = new Map<string, Agent>()
+  readonly numberRecords = new Map<string, PhoneNumber>()
+  readonly trunkRecords = new Map<string, Trunk>()
+  readonly secrets = new Map<string, string>()
+  readonly cdrRecords = new Map<string, Cdr>()
+  readonly liveCalls = new Map<string, LiveCall>()
+  readonly decided: InboundRequest[] = []
+  readonly logged: { fields: object; message: string }[] = []
+  decision: Decision | undefined
+  ready = true
+  /** Every question to the store fails, as when Redis is away. */
+  away = false
+  /** Thrown by the next question. */
+  nextError: Error | undefined
+
+  /** Forgets every record. */
+  clear(): void {
+    for (const records of [this.agentRecords, this.numberRecords, this.trunkRecords, this.secrets]) records.clear()
+  }
+
+  private async asked<T>(answer: () => T): Promise<T> {
+    if (this.away) throw new StoreError('UNAVAILABLE', 'Redis is away')
+    const error = this.nextError
+    this.nextError = undefined
+    if (error !== undefined) throw error
+    return answer()
+  }
+
+  readonly agents: Services['agents'] = {
+    get: (id) => this.asked(() => this.agentRecords.get(id)),
+    put: (agent) =>
+      this.asked(() => {
+        const created = !this.agentRecords.has(agent.id)
+        const kept = { ...agent, created_at: AT, updated_at: AT }
+        this.agentRecords.set(agent.id, kept)
+        return { agent: kept, created }
+      }),
+    remove: (id) =>
+      this.asked(() => {
+        const numbers = [...this.numberRecords.values()]
+          .filter((number) => number.inbound_agent_id === id || number.outbound_agent_ids.includes(id))
+          .map((number) => number.phone_number)
+        if (numbers.length > 0)
+          throw new StoreError('IN_USE', `agent "${id}" is used by ${numbers.join(', ')}`, { numbers })
+        return this.agentRecords.delete(id)
+      }),
+    list: ({ limit, cursor }) =>
+      this.asked(() => pageOf([...this.agentRecords.values()], (agent) => agent.id, limit, cursor)),
+  }
+
+  readonly numbers: Services['numbers'] = {
+    get: (phoneNumber) => this.asked(() => this.numberRecords.get(phoneNumber)),
+    create: (number, options) =>
+      this.asked(() => {
+        const present = this.numberRecords.get(number.phone_number)
+        if (present !== undefined && options?.replaceInbound !== true)
+          throw new StoreError('EXISTS', `${number.phone_number} exists`, {
+            inbound_agent_id: present.inbound_agent_id,
+          })
+        const kept = { ...number, created_at: AT, updated_at: AT }
+        this.numberRecords.set(number.phone_number, kept)
+        return kept
+      }),
+    update: (phoneNumber, change) =>
+      this.asked(() => {
+        const present = this.numberRecords.get(phoneNumber)
+        if (present === undefined) throw new StoreError('NOT_FOUND', `there is no number ${phoneNumber}`)
+        const changed = change(present)
+        this.numberRecords.set(phoneNumber, changed)
+        return changed
+      }),
+    remove: (phoneNumber) => this.asked(() => this.numberRecords.delete(phoneNumber)),
+    list: ({ limit, cursor, trunkId, agentId }) =>
+      this.asked(() =>
+        pageOf(
+          [...this.numberRecords.values()].filter(
+            (number) =>
+              (trunkId === undefined || number.trunk_id === trunkId) &&
+              (agentId === undefined ||
+                number.inbound_agent_id === agentId ||
+                number.outbound_agent_ids.includes(agentId)),
+          ),
+          (number) => number.phone_number,
+          limit,
+          cursor,
+        ),
+      ),
+  }
+
+  readonly trunks: Services['trunks'] = {
+    get: (id) => this.asked(() => this.trunkRecords.get(id)),
+    findOrCreate: (trunk) =>
+      this.asked(() => {
+        const key = (one: object): string =>
+          JSON.stringify(
+            Object.entries(one)
+              .filter(([name]) => !['id', 'created_at', 'updated_at'].includes(name))
+              .sort(([a], [b]) => (a < b ? -1 : 1)),
+          )
+        const equal = [...this.trunkRecords.values()].find((present) => key(present) === key(trunk))
+        if (equal !== undefined) return { trunk: equal, created: false }
+        const kept = { ...trunk, created_at: AT, updated_at: AT }
+        this.trunkRecords.set(trunk.id, kept)
+        return { trunk: kept, created: true }
+      }),
+    update: (id, change) =>
+      this.asked(() => {
+        const present = this.trunkRecords.get(id)
+        if (present === undefined) throw new StoreError('NOT_FOUND', `there is no trunk "${id}"`)
+        const changed = change(present)
+        this.trunkRecords.set(id, changed)
+        return changed
+      }),
+    remove: (id) =>
+      this.asked(() => {
+        const numbers = [...this.numberRecords.values()]
+          .filter((number) => number.trunk_id === id)
+          .map((number) => number.phone_number)
+        if (numbers.length > 0)
+          throw new StoreError('IN_USE', `trunk "${id}" is used by ${numbers.join(', ')}`, { numbers })
+        return this.trunkRecords.delete(id)
+      }),
+    list: ({ limit, cursor }) =>
+      this.asked(() => pageOf([...this.trunkRecords.values()], (trunk) => trunk.id, limit, cursor)),
+  }
+
+  readonly passwords: Services['passwords'] = {
+    get: (trunkId) => this.asked(() => this.secrets.get(trunkId)),
+    set: (trunkId, password) => this.asked(() => void this.secrets.set(trunkId, password)),
+    remove: (trunkId) => this.asked(() => this.secrets.delete(trunkId)),
+    has: (trunkId) => this.asked(() => this.secrets.has(trunkId)),
+  }
+
+  readonly cdrs: Services['cdrs'] = {
+    get: (callId) => this.asked(() => this.cdrRecords.get(callId)),
+    list: ({ limit, cursor, phoneNumber, since }) =>
+      this.asked(() =>
+        pageOf(
+          [...this.cdrRecords.values()].filter(
+            (cdr) =>
+              (phoneNumber === undefined || cdr.phone_number === phoneNumber) &&
+              (since === undefined || cdr.ended_at >= since),
+          ),
+          (cdr) => cdr.call_id,
+          limit,
+          cursor,
+        ),
+      ),
+  }
+
+  readonly router: Services['router'] = {
+    decide: async (request) => {
+      this.decided.push(request)
+      return { decision: this.decision ?? refusedDecision(request.sourceAddress) }
+    },
+  }
+
+  readonly calls: Services['calls'] = {
+    list: () => [...this.liveCalls.values()],
+    get: (id) => this.liveCalls.get(id),
+    hangUp: async (id) => this.liveCalls.delete(id),
+  }
+
+  readonly origination = () => ({
+    origination_uris: ['sip:127.0.0.1:5060;transport=udp', 'sip:127.0.0.1:5060;transport=tcp'],
+    signalling_addresses: ['127.0.0.1'],
+    transports: ['udp', 'tcp'],
+  })
+
+  readonly readiness: Services['readiness'] = () => ({
+    ready: this.ready,
+    status: this.ready ? 'ready' : 'starting',
+    checks: { redis: { ok: this.ready, detail: this.ready ? 'answers' : 'does not answer' } },
+  })
+
+  readonly metrics = { render: async () => 'signalbox_redis_up 1\n', contentType: 'text/plain; version=0.0.4' }
+
+  private readonly log = (fields: object, message: string): void => void this.logged.push({ fields, message })
+  readonly logger: Services['logger'] = { debug: this.log, info: this.log, warn: this.log, error: this.log }
+}
+
+export function refusedDecision(sourceAddress: string): Decision {
+  return {
+    outcome: 'refused',
+    code: 'NUMBER_UNKNOWN',
+    sip_status: 404,
+    detail: 'no number matches',
+    account_id: null,
+    phone_number: null,
+    trunk_id: null,
+    agent_id: null,
+    targets: [],
+    trace: {
+      source_address: sourceAddress,
+      trunks_tried: [],
+      identified_by: null,
+      sources_read: [{ source: 'request-uri', value: '+14155550100', normalised: ['+14155550100'], found: null }],
+      nearest_miss: null,
+      looked_up: 'redis',
+    },
+  }
+}
+
+export function sampleCdr(callId: string, fields: Partial<Cdr> = {}): Cdr {
+  return {
+    call_id: callId,
+    account_id: 'default',
+    direction: 'inbound',
+    from: '+13125550199',
+    to: '+14155550100',
+    phone_number: '+14155550100',
+    trunk_id: 'pbx',
+    agent_id: 'front',
+    source_address: '127.0.0.1',
+    leg_a_call_id: 'a@x',
+    leg_b_call_id: 'b@y',
+    started_at: AT,
+    ringing_at: AT,
+    answered_at: AT,
+    ended_at: AT,
+    duration_s: 1.5,
+    setup_ms: 12,
+    result: 'answered',
+    ended_by: 'leg_a',
+    leg_a_status: 200,
+    leg_b_status: 200,
+    end_reason: 'BYE',
+    attempts: [{ target: 'sip:agent@127.0.0.1:5090', status: 200, reason: 'OK', duration_ms: 12 }],
+    explanation: null,
+    ...fields,
+  }
+}
+
+export function sampleCall(callId: string, fields: Partial<LiveCall> = {}): LiveCall {
+  const cdr = sampleCdr(callId)
+  return {
+    call_id: callId,
+    account_id: cdr.account_id,
+    direction: cdr.direction,
+    from: cdr.from,
+    to: cdr.to,
+    phone_number: cdr.phone_number,
+    trunk_id: cdr.trunk_id,
+    agent_id: cdr.agent_id,
+    source_address: cdr.source_address,
+    leg_a_call_id: cdr.leg_a_call_id,
+    leg_b_call_id: cdr.leg_b_call_id,
+    started_at: cdr.started_at,
+    ringing_at: null,
+    answered_at: null,
+    state: 'trying',
+    ...fields,
+  }
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Record<string, unknown>
+  readonly text: string
+  /** The JSON body; `{}` when there is none. */
+  readonly body: Record<string, unknown> & {
+    items?: Record<string, unknown>[]
+    errors?: { field: string; message: string }[]
+  }
+}
+
+export interface TestApi {
+  readonly api: Api
+  readonly services: FakeServices
+  /** A request with the token; `body` goes as JSON. */
+  ask(method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>
+}
+
+/** The API over fakes, asked without a socket. */
+export function startApi(services = new FakeServices()): TestApi {
+  const api = createApi({ ...servicesOf(services), adminToken: TOKEN })
+  return {
+    api,
+    services,
+    ask: (method, url, body, headers = {}) =>
+      inject(api, method, url, { authorization: `Bearer ${TOKEN}`, ...headers }, body),
+  }
+}
+
+const servicesOf = (services: FakeServices): Services => ({
+  agents: services.agents,
+  numbers: services.numbers,
+  trunks: services.trunks,
+  passwords: services.passwords,
+  cdrs: services.cdrs,
+  router: services.router,
+  calls: services.calls,
+  origination: services.origination,
+  readiness: services.readiness,
+  metrics: services.metrics,
+  logger: services.logger,
+})
+
+/** A request as it is, without a token unless `headers` hold one. */
+export async function inject(
+  api: Api,
+  method: string,
+  url: string,
+  headers: Record<string, string> = {},
+  body?: unknown,
+): Promise<Reply> {
+  const payload = body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }
+  const answer = await api.inject({
+    method: method as 'GET',
+    url,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...payload,
+  })
+  const text = answer.body
+  const json = String(answer.headers['content-type'] ?? '').includes('json')
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    text,
+    body: json && text !== '' ? (JSON.parse(text) as Reply['body']) : {},
+  }
+}
