@@ -1,0 +1,208 @@
+import { ALLOW, SUPPORTED, unknownOptions } from './capabilities.js'
+import { cseqNumber } from './guard.js'
+import { tidy } from './header-value.js'
+import { crossingEndHeaders, crossingRequestHeaders, crossingResponseHeaders } from './headers.js'
+import type { HeaderMap, RequestFailure, RequestOutcome, SipDialog, SipMessage, SipRequest } from './sip-server.js'
+
+export type LegName = 'a' | 'b'
+
+/** Requests that wait until their leg may pass some on, at most. */
+const MAX_HELD = 16
+
+export interface BridgeEvents {
+  /** The far end of that leg says, or the server does, that its dialog is no more. */
+  gone(leg: LegName, detail: string): void
+  /** Runs a handler; what it throws ends the call. */
+  run(handler: () => void): void
+}
+
+/** A request on its way from one leg to the other. */
+interface Relay {
+  readonly from: LegName
+  readonly request: SipRequest
+  /** Whether it carries an offer, or asks for one: only one such may be under way (RFC 3261 14, RFC 3311 5). */
+  readonly negotiates: boolean
+}
+
+/** An INVITE's 200 that carried an offer waits for the answer in the ACK. */
+interface AwaitedAck {
+  readonly cseq: number
+  readonly relay: Relay
+  readonly acknowledge: (body: string, headers: HeaderMap) => void
+}
+
+/**
+ * Two answered legs: what comes in on one is sent on the other, and its response goes back, bodies untouched.
+ * Session state is the two far ends'; here is only what keeps their requests from crossing wrongly.
+ */
+export class Bridge {
+  readonly #dialogs: { a?: SipDialog; b?: SipDialog } = {}
+  /** Legs whose requests may pass. */
+  readonly #open = { a: false, b: false }
+  readonly #held: Relay[] = []
+  readonly #pending = new Set<Relay>()
+  readonly #awaited: { a?: AwaitedAck; b?: AwaitedAck } = {}
+  #closed = false
+
+  constructor(private readonly events: BridgeEvents) {}
+
+  /** Puts a leg's dialog in its place. The caller of this listens to it and hands over what comes in. */
+  attach(leg: LegName, dialog: SipDialog): void {
+    this.#dialogs[leg] = dialog
+  }
+
+  /** Lets pass what comes in on a leg, and what has been held of it, in its order. */
+  open(leg: LegName): void {
+    if (this.#closed || this.#open[leg]) return
+    this.#open[leg] = true
+    const held = this.#held.splice(0)
+    for (const relay of held) {
+      if (relay.from === leg) this.forward(relay)
+      else this.#held.push(relay)
+    }
+  }
+
+  /** A request that came in on a leg. */
+  request(from: LegName, request: SipRequest): void {
+    if (this.#closed) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
+    if (this.answerHere(request)) return
+    const negotiates = request.method === 'INVITE' || (request.method === 'UPDATE' && request.body !== '')
+    if (negotiates && this.refuseGlare(from, request)) return
+    const relay: Relay = { from, request, negotiates }
+    if (this.#open[from]) return this.forward(relay)
+    if (this.#held.length >= MAX_HELD)
+      return request.answer(500, 'Too Many Requests', { headers: { 'Retry-After': '2' } })
+    this.#held.push(relay)
+  }
+
+  /** An ACK that came in on a leg: the answer in it goes to the other one, when that waits for it. */
+  acknowledged(from: LegName, ack: SipMessage): void {
+    const awaited = this.#awaited[from]
+    if (awaited === undefined || cseqNumber(ack) !== awaited.cseq) return
+    delete this.#awaited[from]
+    this.#pending.delete(awaited.relay)
+    awaited.acknowledge(ack.body, ackHeaders(ack))
+  }
+
+  /** Ends relaying: whatever waits for an answer gets one. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const { request } of this.#held.splice(0)) request.answer(481, 'Call Leg/Transaction Does Not Exist')
+    for (const { request } of this.#pending) {
+      // RFC 3261 15.1.2: what is still open when the BYE comes is answered 487.
+      if (!request.answered) request.answer(487, 'Request Terminated')
+    }
+    this.#pending.clear()
+    for (const leg of ['a', 'b'] as const) {
+      // The far end's 200 must have its ACK before the BYE, answer or none.
+      this.#awaited[leg]?.acknowledge('', {})
+      delete this.#awaited[leg]
+    }
+  }
+
+  /** What is answered by the edge itself. */
+  private answerHere(request: SipRequest): boolean {
+    const unknown = unknownOptions(request.header('require'), SUPPORTED)
+    if (unknown.length > 0) {
+      request.answer(420, 'Bad Extension', { headers: { Unsupported: unknown.join(', ') } })
+      return true
+    }
+    switch (request.method) {
+      case 'INVITE':
+      case 'UPDATE':
+      case 'INFO':
+      case 'MESSAGE':
+      case 'NOTIFY':
+      case 'REFER':
+        return false
+      case 'OPTIONS':
+        // A question about this leg: whether its dialog lives and what it takes.
+        request.answer(200, 'OK', {
+          headers: { Allow: ALLOW, Accept: 'application/sdp', Supported: SUPPORTED.join(', ') },
+        })
+        return true
+      case 'SUBSCRIBE':
+        request.answer(489, 'Bad Event')
+        return true
+      default:
+        request.answer(405, 'Method Not Allowed', { headers: { Allow: ALLOW } })
+        return true
+    }
+  }
+
+  /** Refuses an offer while another is open: 491 against the other leg's, 500 with a wait after one's own (RFC 3261 14.2, RFC 3311 5.2). */
+  private refuseGlare(from: LegName, request: SipRequest): boolean {
+    for (const relay of [...this.#pending, ...this.#held]) {
+      if (!relay.negotiates) continue
+      if (relay.from === from) request.answer(500, 'Server Internal Error', { headers: { 'Retry-After': '3' } })
+      else request.answer(491, 'Request Pending')
+      return true
+    }
+    return false
+  }
+
+  private forward(relay: Relay): void {
+    const { from, request } = relay
+    const dialog = this.#dialogs[other(from)]
+    if (dialog === undefined) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
+    this.#pending.add(relay)
+    const { method, body } = request
+    dialog.request({ method, headers: crossingRequestHeaders(request), body }, (failure, outcome) =>
+      this.events.run(() => {
+        if (outcome !== undefined) this.answered(relay, outcome)
+        else this.failed(relay, failure)
+      }),
+    )
+  }
+
+  private failed(relay: Relay, failure: RequestFailure | undefined): void {
+    this.#pending.delete(relay)
+    if (this.#closed) return
+    const { request, from } = relay
+    if (failure?.dialogGone !== true) return request.answer(500, 'Server Internal Error')
+    request.answer(481, 'Call Leg/Transaction Does Not Exist')
+    this.events.gone(other(from), `the dialog of leg ${other(from)} is gone`)
+  }
+
+  private answered(relay: Relay, { response, acknowledge }: RequestOutcome): void {
+    const { from, request } = relay
+    if (this.#closed) {
+      acknowledge?.('', {})
+      return
+    }
+    if (acknowledge === undefined) this.#pending.delete(relay)
+    else this.#awaited[from] = { cseq: cseqNumber(request), relay, acknowledge }
+    const headers = crossingResponseHeaders(response)
+    const options = response.body === '' ? { headers } : { headers, body: response.body }
+    // RFC 4320 4.1: a 408 to anything but an INVITE is worse than none; by now the sender has given up anyway.
+    const status = response.status === 408 && request.method !== 'INVITE' ? 504 : response.status
+    request.answer(status, tidy(response.reason, 128), options, (error) => {
+      if (error === undefined || acknowledge === undefined) return
+      // The asker is not there any more to answer the offer it asked for.
+      this.events.run(() => this.abandonAwaited(from))
+    })
+    if (endsDialog(response.status))
+      this.events.gone(other(from), `leg ${other(from)} answered ${request.method} with ${response.status}`)
+  }
+
+  private abandonAwaited(leg: LegName): void {
+    const awaited = this.#awaited[leg]
+    if (awaited === undefined) return
+    delete this.#awaited[leg]
+    this.#pending.delete(awaited.relay)
+    awaited.acknowledge('', {})
+  }
+}
+
+const other = (leg: LegName): LegName => (leg === 'a' ? 'b' : 'a')
+
+/** A 481 or 408 means the far end has no such dialog, and the server forgets it too (RFC 3261 12.2.1.2). */
+const endsDialog = (status: number): boolean => status === 481 || status === 408
+
+function ackHeaders(ack: SipMessage): HeaderMap {
+  const headers = crossingEndHeaders(ack)
+  const type = ack.header('content-type')
+  if (ack.body !== '' && type !== undefined) headers['Content-Type'] = tidy(type, 1_024)
+  return headers
+}

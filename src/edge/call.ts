@@ -1,0 +1,205 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../engine/index.js'
+import type { Cdr, Direction, LiveCall } from '../model/call.js'
+import type { VerdictCode } from '../model/verdict.js'
+import { type CallFacts, liveView, recordOf } from './cdr.js'
+import type { Calls, RegisteredCall } from './calls.js'
+import type { CallLogger, CallMetrics, CdrSink } from './ports.js'
+
+/** Where a call leaves its traces. */
+export interface CallParts {
+  readonly calls: Calls
+  readonly cdrs: CdrSink
+  readonly metrics: CallMetrics
+  readonly logger: CallLogger
+  readonly clock: Clock
+}
+
+/** Why and by whom a call ends. */
+export interface Ending {
+  /** `answered` when it was answered and ended as calls do. */
+  readonly result: 'answered' | VerdictCode
+  readonly by: Cdr['ended_by']
+  /** In words, for the record and the log. */
+  readonly detail: string
+}
+
+/**
+ * One call, both legs: its state, and the one door through which it ends.
+ * Legs register how they are released; whoever ends the call, for whatever reason, comes through `end`.
+ */
+export class Call implements RegisteredCall {
+  readonly id = randomUUID()
+  readonly facts: CallFacts
+  #state: LiveCall['state'] = 'trying'
+  #begun = false
+  #ending: Ending | undefined
+  readonly #releases: ((ending: Ending) => void)[] = []
+  readonly #startedMs: number
+
+  constructor(
+    private readonly parts: CallParts,
+    facts: { direction: Direction; from: string; to: string; sourceAddress: string; legACallId: string | null },
+  ) {
+    this.#startedMs = parts.clock.now()
+    this.facts = {
+      ...facts,
+      accountId: null,
+      phoneNumber: null,
+      trunkId: null,
+      agentId: null,
+      legBCallId: null,
+      startedAt: parts.clock.date(),
+      ringingAt: null,
+      answeredAt: null,
+      legAStatus: null,
+      legBStatus: null,
+      attempts: [],
+      explanation: null,
+    }
+  }
+
+  get direction(): Direction {
+    return this.facts.direction
+  }
+
+  get agentId(): string | undefined {
+    return this.facts.agentId ?? undefined
+  }
+
+  get state(): LiveCall['state'] {
+    return this.#state
+  }
+
+  get ended(): boolean {
+    return this.#ending !== undefined
+  }
+
+  /** Takes the call into the registry and counts it. False when there is no room. */
+  begin(): boolean {
+    const { calls, metrics, logger } = this.parts
+    if (!calls.add(this)) return false
+    this.#begun = true
+    metrics.callsActive.inc({ direction: this.direction })
+    logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
+    return true
+  }
+
+  live(): LiveCall {
+    return liveView(this.id, this.facts, this.#state)
+  }
+
+  /** Adds what is to be done with a leg when the call ends. Runs at once when it has ended. */
+  onEnd(release: (ending: Ending) => void): void {
+    if (this.#ending !== undefined) this.#try('release', () => release(this.#ending!))
+    else this.#releases.push(release)
+  }
+
+  /** The called side rings, or lets early media be heard. */
+  ringing(): void {
+    if (this.#state !== 'trying') return
+    this.#state = 'ringing'
+    this.facts.ringingAt = this.parts.clock.date()
+  }
+
+  /** The caller has been sent the 200. */
+  answered(): void {
+    if (this.ended || this.facts.answeredAt !== null) return
+    const { clock, metrics, logger } = this.parts
+    this.#state = 'answered'
+    this.facts.answeredAt = clock.date()
+    const setupMs = clock.now() - this.#startedMs
+    metrics.setupSeconds.observe(setupMs / 1000)
+    logger.info({ ...this.logFields(), setupMs: Math.round(setupMs) }, 'Call answered')
+  }
+
+  /** The call is being wound up; what is left is to hear the called side out. */
+  winding(): void {
+    if (!this.ended) this.#state = 'ending'
+  }
+
+  /** Ends the call: once, whatever comes later. Never throws. */
+  end(ending: Ending): void {
+    if (this.#ending !== undefined) return
+    this.#ending = ending
+    this.#state = 'ending'
+    const { calls, cdrs, metrics } = this.parts
+    for (const release of this.#releases.splice(0)) this.#try('release', () => release(ending))
+    const record = recordOf(this.id, this.facts, {
+      at: this.parts.clock.date(),
+      result: ending.result.toLowerCase(),
+      by: ending.by,
+      reason: ending.detail,
+    })
+    this.#try('count', () => metrics.callsTotal.inc({ direction: this.direction, result: record.result }))
+    if (this.#begun) this.#try('gauge', () => metrics.callsActive.dec({ direction: this.direction }))
+    this.#try('record', () => cdrs.append(record))
+    this.#try('log', () => this.logEnd(record))
+    calls.remove(this.id)
+  }
+
+  hangUp(code: VerdictCode, detail: string): void {
+    this.end({ result: this.facts.answeredAt === null ? code : 'answered', by: 'edge', detail })
+  }
+
+  /** Runs an event handler of this call; what it throws ends the call. */
+  run(handler: () => void): void {
+    try {
+      handler()
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  /** An error of ours ends the call. */
+  failed(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    this.#try('log', () =>
+      this.parts.logger.error(
+        { ...this.logFields(), error: error instanceof Error ? error.stack : text },
+        'Error in a call',
+      ),
+    )
+    this.end({ result: 'INTERNAL_ERROR', by: 'edge', detail: `error: ${text}` })
+  }
+
+  logFields(): Record<string, unknown> {
+    const { facts } = this
+    return {
+      callId: this.id,
+      direction: facts.direction,
+      from: facts.from,
+      to: facts.to,
+      ...(facts.trunkId === null ? {} : { trunk: facts.trunkId }),
+      ...(facts.agentId === null ? {} : { agent: facts.agentId }),
+    }
+  }
+
+  private logEnd(record: Cdr): void {
+    this.parts.logger.info(
+      {
+        ...this.logFields(),
+        source: record.source_address,
+        result: record.result,
+        endedBy: record.ended_by,
+        legAStatus: record.leg_a_status,
+        legBStatus: record.leg_b_status,
+        durationS: record.duration_s,
+        reason: record.end_reason,
+      },
+      'Call ended',
+    )
+  }
+
+  #try(what: string, action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      try {
+        this.parts.logger.error({ callId: this.id, error: String(error) }, `Ending a call: ${what} failed`)
+      } catch {
+        // Nothing is left to say it with, and the call must end.
+      }
+    }
+  }
+}

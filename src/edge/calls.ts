@@ -1,0 +1,87 @@
+import type { Direction, LiveCall } from '../model/call.js'
+import type { VerdictCode } from '../model/verdict.js'
+import type { Ending } from './call.js'
+
+/** A call as the registry holds it. */
+export interface RegisteredCall {
+  readonly id: string
+  readonly direction: Direction
+  /** Whom the call is for or from; undefined until it is known. */
+  readonly agentId: string | undefined
+  /** What there is to show of it now. */
+  live(): LiveCall
+  /** Ends both legs from outside: an answered call counts as answered, any other as `code`. */
+  hangUp(code: VerdictCode, detail: string): void
+  end(ending: Ending): void
+}
+
+/** The calls that are going on in this process. */
+export class Calls {
+  readonly #calls = new Map<string, RegisteredCall>()
+  readonly #emptied = new Set<() => void>()
+
+  /** @param options.maxCalls most calls at the same time, 1 or more */
+  constructor(private readonly options: { readonly maxCalls: number }) {}
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  get full(): boolean {
+    return this.#calls.size >= this.options.maxCalls
+  }
+
+  /** Takes a call in. False when there is no room. */
+  add(call: RegisteredCall): boolean {
+    if (this.full) return false
+    this.#calls.set(call.id, call)
+    return true
+  }
+
+  remove(id: string): void {
+    if (!this.#calls.delete(id) || this.#calls.size > 0) return
+    const waiting = [...this.#emptied]
+    this.#emptied.clear()
+    for (const resolve of waiting) resolve()
+  }
+
+  get(id: string): LiveCall | undefined {
+    return this.#calls.get(id)?.live()
+  }
+
+  /** Every call, oldest first. */
+  list(): LiveCall[] {
+    return [...this.#calls.values()].map((call) => call.live())
+  }
+
+  /** Every call itself, oldest first; safe against calls that end on the way. */
+  all(): RegisteredCall[] {
+    return [...this.#calls.values()]
+  }
+
+  count(direction: Direction): number {
+    let count = 0
+    for (const call of this.#calls.values()) if (call.direction === direction) count += 1
+    return count
+  }
+
+  countOfAgent(agentId: string): number {
+    let count = 0
+    for (const call of this.#calls.values()) if (call.agentId === agentId) count += 1
+    return count
+  }
+
+  /** Ends a call. False when there is none of that id. */
+  async hangUp(id: string): Promise<boolean> {
+    const call = this.#calls.get(id)
+    if (call === undefined) return false
+    call.hangUp('AGENT_NO_ANSWER', 'hung up by an operator')
+    return true
+  }
+
+  /** Resolves when no call is left; at once when there is none. */
+  emptied(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#emptied.add(resolve))
+  }
+}

@@ -1,0 +1,22 @@
+/** Methods we take, in and out of dialogs (Allow). */
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY, REFER, UPDATE, PRACK'
+
+/**
+ * Extensions a caller may require: reliable provisional responses, and session timers, whose refreshes are relayed like any
+ * re-INVITE or UPDATE and kept per leg by the SIP server.
+ */
+export const SUPPORTED: readonly string[] = ['100rel', 'timer']
+
+/** Option tags of a Require or Proxy-Require value that are not among `known`, in the sender's spelling, each once. */
+export function unknownOptions(value: string | undefined, known: readonly string[]): string[] {
+  const unknown = new Set<string>()
+  for (const part of (value ?? '').split(',')) {
+    const option = part.trim()
+    if (option !== '' && !known.includes(option.toLowerCase())) unknown.add(option)
+  }
+  return [...unknown]
+}
+
+/** Whether a list of option tags names this one. */
+export const namesOption = (value: string | undefined, option: string): boolean =>
+  (value ?? '').split(',').some((part) => part.trim().toLowerCase() === option)

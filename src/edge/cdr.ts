@@ -1,0 +1,81 @@
+import type { Attempt, Cdr, Direction, LiveCall } from '../model/call.js'
+import type { DecisionTrace } from '../model/decision.js'
+import { tidy } from './header-value.js'
+
+/** What is known of a call while it goes on; the same fields make its live view and, at the end, its record. */
+export interface CallFacts {
+  accountId: string | null
+  readonly direction: Direction
+  readonly from: string
+  to: string
+  phoneNumber: string | null
+  trunkId: string | null
+  agentId: string | null
+  readonly sourceAddress: string
+  legACallId: string | null
+  legBCallId: string | null
+  readonly startedAt: Date
+  ringingAt: Date | null
+  answeredAt: Date | null
+  legAStatus: number | null
+  legBStatus: number | null
+  attempts: readonly Attempt[]
+  explanation: { detail: string; trace: DecisionTrace } | null
+}
+
+/** How a call ended, as its record says it. */
+export interface RecordedEnd {
+  readonly at: Date
+  readonly result: string
+  readonly by: Cdr['ended_by']
+  readonly reason: string
+}
+
+const MAX_TEXT = 512
+const MAX_CALL_ID = 256
+
+/** The fields a live call and its record share. */
+function shared(id: string, facts: CallFacts): Omit<LiveCall, 'state'> {
+  return {
+    call_id: id,
+    account_id: facts.accountId,
+    direction: facts.direction,
+    from: tidy(facts.from, 128),
+    to: tidy(facts.to, 128),
+    phone_number: facts.phoneNumber,
+    trunk_id: facts.trunkId,
+    agent_id: facts.agentId,
+    source_address: facts.sourceAddress,
+    leg_a_call_id: capped(facts.legACallId),
+    leg_b_call_id: capped(facts.legBCallId),
+    started_at: facts.startedAt.toISOString(),
+    ringing_at: facts.ringingAt?.toISOString() ?? null,
+    answered_at: facts.answeredAt?.toISOString() ?? null,
+  }
+}
+
+/** The call as the list of live calls shows it. */
+export const liveView = (id: string, facts: CallFacts, state: LiveCall['state']): LiveCall => ({
+  ...shared(id, facts),
+  state,
+})
+
+/** The one record of a call that has ended. */
+export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
+  const { startedAt, answeredAt } = facts
+  return {
+    ...shared(id, facts),
+    ended_at: end.at.toISOString(),
+    duration_s: answeredAt === null ? 0 : (end.at.getTime() - answeredAt.getTime()) / 1000,
+    setup_ms: answeredAt === null ? null : answeredAt.getTime() - startedAt.getTime(),
+    result: end.result,
+    ended_by: end.by,
+    leg_a_status: facts.legAStatus,
+    leg_b_status: facts.legBStatus,
+    end_reason: tidy(end.reason, MAX_TEXT),
+    attempts: facts.attempts.map((attempt) => ({ ...attempt, reason: tidy(attempt.reason, MAX_TEXT) })),
+    explanation: facts.explanation,
+  }
+}
+
+const capped = (callId: string | null): string | null => (callId === null ? null : tidy(callId, MAX_CALL_ID))

@@ -1,0 +1,123 @@
+/** The parts of drachtio-srf 5 the adapter touches, as its code has them; the package's own types leave most of them out. */
+
+export interface LibraryMessage {
+  readonly headers: Record<string, string>
+  readonly body: string | undefined
+  get(name: string): string | undefined
+}
+
+/** Where a request came in or went out: a TCP connection to the SIP server. */
+export type LibrarySocket = object
+
+export interface LibraryRequest extends LibraryMessage {
+  readonly method: string
+  readonly uri: string
+  readonly source: 'network' | 'application'
+  readonly source_address: string
+  readonly protocol: string
+  readonly socket: LibrarySocket
+  readonly stackTxnId: string
+  readonly stackDialogId: string
+  on(event: 'cancel', listener: (cancel: LibraryMessage) => void): unknown
+  on(event: 'response', listener: (response: LibraryResponse) => void): unknown
+  cancel(options: { headers: Record<string, string> }, done: (error: unknown) => void): void
+}
+
+export interface LibrarySendOptions {
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** A response: one that was received, or the means to answer a request. */
+export interface LibraryResponse extends LibraryMessage {
+  status: number
+  reason: string
+  readonly msg: { status: number; reason: string }
+  readonly stackDialogId: string
+  finished: boolean
+  readonly finalResponseSent: boolean
+  readonly agent: LibraryAgent
+  send(
+    status: number,
+    reason: string,
+    options: LibrarySendOptions,
+    done: (error: unknown) => void,
+    acknowledged?: () => void,
+  ): void
+}
+
+export interface LibraryAgent {
+  sendResponse(
+    response: LibraryResponse,
+    options: LibrarySendOptions,
+    done: (error: unknown) => void,
+    acknowledged?: () => void,
+  ): void
+  readonly mapServer?: Map<LibrarySocket, { readonly pendingAckOrPrack?: Map<string, unknown> }>
+  readonly wp?: { closing?: boolean; reconnectVars?: { retryTimer?: NodeJS.Timeout | null } }
+}
+
+export interface LibraryDialog {
+  readonly id: string
+  readonly sip: { readonly callId: string }
+  connected: boolean
+  on(event: string, listener: (...args: never[]) => void): unknown
+  removeAllListeners(): void
+  request(
+    options: { method: string; headers: Record<string, string>; body?: string; noAck?: boolean },
+    done: (error: unknown, response?: LibraryResponse, acknowledge?: LibraryAcknowledge) => void,
+  ): void
+  destroy(options: { headers: Record<string, string> }, done: (error: unknown) => void): void
+}
+
+export type LibraryAcknowledge = (options: { body?: string; headers?: Record<string, string> }) => void
+
+/** What `createUAC` hands out for an INVITE without offer (`noAck`). */
+export interface LibraryOffer {
+  readonly res: LibraryResponse
+  ack(body: string): Promise<LibraryDialog>
+  destroy(): Promise<void>
+}
+
+export interface Library {
+  readonly app: { readonly client?: LibraryAgent }
+  on(event: 'connect', listener: (error: Error | null, hostports?: string) => void): unknown
+  on(event: 'close' | 'error', listener: (argument: unknown) => void): unknown
+  use(handler: (request: LibraryRequest, response: LibraryResponse) => void): unknown
+  use(method: string, handler: (request: LibraryRequest, response: LibraryResponse) => void): unknown
+  connect(options: {
+    host: string
+    port: number
+    secret: string
+    enablePing: boolean
+    reconnect: { retryMaxDelay: number }
+  }): unknown
+  disconnect(): void
+  createUAC(
+    uri: string,
+    options: {
+      headers: Record<string, string>
+      localSdp: string | undefined
+      noAck: true
+      _socket: LibrarySocket | undefined
+    },
+    progress: {
+      cbRequest: (error: unknown, request?: LibraryRequest) => void
+      cbProvisional: (response: LibraryResponse) => void
+    },
+    done: (error: unknown, answer?: LibraryDialog | LibraryOffer) => void,
+  ): unknown
+  createUAS(
+    request: LibraryRequest,
+    response: LibraryResponse,
+    options: { headers: Record<string, string>; localSdp: string },
+    done: (error: unknown, dialog?: LibraryDialog) => void,
+  ): unknown
+  request(
+    uri: string,
+    options: Record<string, unknown> & { method: string },
+    done: (error: unknown, request?: LibraryRequest) => void,
+  ): unknown
+  findDialogById(id: string): LibraryDialog | undefined
+  removeDialog(dialog: LibraryDialog): void
+}

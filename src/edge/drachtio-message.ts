@@ -1,0 +1,164 @@
+import type {
+  LibraryMessage,
+  LibraryRequest,
+  LibraryResponse,
+  LibrarySendOptions,
+  LibrarySocket,
+} from './drachtio-library.js'
+import { unfold } from './header-value.js'
+import type { AnswerOptions, SipInvite, SipMessage, SipRequest, SipResponse } from './sip-server.js'
+
+/** What went wrong, as an error, whatever the library handed out: an Error, the server's text, or nothing. */
+export function errorOf(cause: unknown): Error {
+  if (cause instanceof Error) return cause
+  return new Error(typeof cause === 'string' && cause !== '' ? cause : 'the SIP server gave no reason')
+}
+
+/** A message the library received. */
+export class DrachtioMessage implements SipMessage {
+  constructor(protected readonly message: LibraryMessage) {}
+
+  get body(): string {
+    return this.message.body ?? ''
+  }
+
+  header(name: string): string | undefined {
+    const value: unknown = this.message.get(name)
+    return typeof value === 'string' ? unfold(value) : undefined
+  }
+
+  *headers(): Iterable<readonly [string, string]> {
+    for (const [name, value] of Object.entries(this.message.headers))
+      if (typeof value === 'string') yield [name, unfold(value)]
+  }
+}
+
+export class DrachtioResponse extends DrachtioMessage implements SipResponse {
+  readonly status: number
+  readonly reason: string
+
+  constructor(response: LibraryResponse) {
+    super(response)
+    this.status = response.status
+    this.reason = response.reason ?? ''
+  }
+}
+
+/** A request the library received, and its answer. */
+export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipInvite {
+  readonly method: string
+  readonly uri: string
+  readonly callId: string
+  readonly sourceAddress: string
+  readonly protocol: string
+
+  constructor(
+    readonly request: LibraryRequest,
+    readonly response: LibraryResponse,
+  ) {
+    super(request)
+    this.method = request.method
+    this.uri = request.uri
+    this.callId = this.header('call-id') ?? ''
+    this.sourceAddress = request.source_address
+    this.protocol = request.protocol
+  }
+
+  get socket(): LibrarySocket {
+    return this.request.socket
+  }
+
+  get answered(): boolean {
+    return this.response.finalResponseSent
+  }
+
+  answer(status: number, reason: string, options: AnswerOptions = {}, done?: (error?: Error) => void): void {
+    this.send(status, reason, options, (error) => done?.(error))
+    if (status >= 200) this.forgetAcknowledgements()
+  }
+
+  answerReliably(status: number, reason: string, options: AnswerOptions, acknowledged: () => void): void {
+    const once = onlyOnce(acknowledged)
+    this.send(
+      status,
+      reason,
+      { ...options, headers: { ...options.headers, Require: '100rel' } },
+      (error) => {
+        if (error !== undefined) once()
+      },
+      once,
+    )
+  }
+
+  onCancel(listener: (cancel: SipMessage) => void): void {
+    this.request.on(
+      'cancel',
+      onlyOnce((cancel: LibraryMessage) => {
+        this.forgetAcknowledgements()
+        listener(new DrachtioMessage(cancel))
+      }),
+    )
+  }
+
+  private send(
+    status: number,
+    reason: string,
+    options: AnswerOptions,
+    done: (error?: Error) => void,
+    acknowledged?: () => void,
+  ): void {
+    const sent = onlyOnce((error: unknown) => done(error ? errorOf(error) : undefined))
+    const sendOptions: LibrarySendOptions = { headers: { ...options.headers } }
+    if (options.body) sendOptions.body = options.body
+    try {
+      if (isListed(status)) this.response.send(status, reason, sendOptions, sent, acknowledged)
+      else this.sendUnlisted(status, reason, sendOptions, sent, acknowledged)
+    } catch (error) {
+      sent(errorOf(error))
+    }
+  }
+
+  /** The library refuses statuses that are not in its table, e.g. 469 and 607; they are sent past that check. */
+  private sendUnlisted(
+    status: number,
+    reason: string,
+    options: LibrarySendOptions,
+    sent: (error: unknown) => void,
+    acknowledged?: () => void,
+  ): void {
+    const { response } = this
+    if (response.finalResponseSent) return sent('already answered')
+    response.status = status
+    response.msg.status = status
+    response.msg.reason = reason
+    response.agent.sendResponse(response, options, sent, acknowledged)
+    if (status >= 200) response.finished = true
+  }
+
+  /** The library keeps what waits for a PRACK until it comes, and for ever when it does not. */
+  private forgetAcknowledgements(): void {
+    const { stackDialogId, agent } = this.response
+    if (stackDialogId) agent.mapServer?.get(this.socket)?.pendingAckOrPrack?.delete(stackDialogId)
+  }
+}
+
+function onlyOnce<Argument extends unknown[]>(call: (...argument: Argument) => void): (...argument: Argument) => void {
+  let called = false
+  return (...argument) => {
+    if (called) return
+    called = true
+    call(...argument)
+  }
+}
+
+/** Statuses the library's `send` takes (its table, sip-status 0.1). */
+const LISTED = new Set(
+  (
+    '100 180 181 182 183 199 200 202 204 300 301 302 305 380 400 401 402 403 404 405 406 407 408 409 410 411 412 413 414 415 416 417 ' +
+    '420 421 422 423 424 428 429 430 433 436 437 438 439 470 480 481 482 483 484 485 486 487 488 489 491 493 494 500 501 502 503 504 505 513 580 600 603 604 606'
+  )
+    .split(' ')
+    .map(Number),
+)
+
+const isListed = (status: number): boolean => LISTED.has(status)

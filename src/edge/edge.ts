@@ -1,0 +1,85 @@
+import type { Clock } from '../engine/index.js'
+import type { Calls } from './calls.js'
+import type { Ending } from './call.js'
+import { hasToTag } from './guard.js'
+import { InboundCall } from './inbound.js'
+import { answerOutOfDialog } from './out-of-dialog.js'
+import type { CallLogger, CallMetrics, CdrSink, InboundRouter } from './ports.js'
+import type { EdgeSettings } from './settings.js'
+import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
+
+export interface EdgeParts {
+  /** The SIP server, connected or about to be. */
+  readonly srf: SipServer
+  readonly router: InboundRouter
+  readonly calls: Calls
+  readonly cdrs: CdrSink
+  readonly metrics: CallMetrics
+  readonly logger: CallLogger
+  readonly clock: Clock
+  readonly settings: EdgeSettings
+}
+
+/** Milliseconds the last BYEs have to reach the wire when the edge stops. */
+const FAREWELL_MS = 500
+
+/** Takes calls from the SIP server and sees them through. */
+export class Edge {
+  #stopping = false
+
+  constructor(private readonly parts: EdgeParts) {}
+
+  /** Whether new calls are refused because the edge is stopping. */
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
+  /** Takes calls from now on. Called once. */
+  start(): void {
+    const { srf } = this.parts
+    srf.onInvite((invite) => this.invite(invite))
+    srf.onRequest((request) => this.request(request))
+    srf.onLost(() => {
+      const ending: Ending = { result: 'INTERNAL_ERROR', by: 'edge', detail: 'connection to the SIP server lost' }
+      for (const call of this.parts.calls.all()) call.end(ending)
+    })
+  }
+
+  /**
+   * Refuses new calls, lets those that go on end by themselves, and hangs up what is left.
+   * @param graceMs milliseconds calls may still take; 0 hangs up at once
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true
+    const { calls, clock } = this.parts
+    if (calls.size === 0) return
+    if (graceMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(graceMs, resolve)
+        void calls.emptied().then(() => {
+          timer.cancel()
+          resolve()
+        })
+      })
+    }
+    if (calls.size === 0) return
+    for (const call of calls.all()) call.hangUp('EDGE_STOPPING', 'the edge is stopping')
+    await new Promise<void>((resolve) => clock.after(FAREWELL_MS, resolve))
+  }
+
+  private invite(invite: SipInvite): void {
+    // A dialog nobody here knows any more: a new call in its place would surprise both ends.
+    if (hasToTag(invite)) return invite.answer(481, 'Call Leg/Transaction Does Not Exist')
+    const { srf, ...parts } = this.parts
+    try {
+      new InboundCall({ ...parts, server: srf }, invite).start(this.#stopping)
+    } catch (error) {
+      this.parts.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'INVITE not taken on')
+      invite.answer(500, 'Server Internal Error')
+    }
+  }
+
+  private request(request: SipRequest): void {
+    answerOutOfDialog(request, { stopping: this.#stopping, retryAfterS: this.parts.settings.retryAfterS })
+  }
+}

@@ -1,0 +1,240 @@
+import { formatNameAddr, parseUri, unescapeUser } from '../engine/index.js'
+import { ALLOW, namesOption } from './capabilities.js'
+import { readAddress } from './guard.js'
+import { fromBytes, tidy, toBytes } from './header-value.js'
+import { copiedWarning } from './reason.js'
+import type { HeaderMap, SipMessage } from './sip-server.js'
+
+/** Longest caller name and number that reach the agent, in characters. */
+export const MAX_CALLER = 128
+/** Of one header that crosses; a longer one does not, since half a value can mean something else. */
+const MAX_VALUE = 4_096
+/** Headers of one message that cross by a rule for many (`X-*`), and their characters together. */
+const MAX_CROSSING = 64
+const MAX_CROSSING_LENGTH = 16_384
+const MAX_NAME = 64
+
+/** Who is calling, as presented. */
+export interface Caller {
+  /** User part or telephone number; `anonymous` when withheld, `unknown` when there is none. */
+  readonly number: string
+  /** Display name; '' for none. */
+  readonly name: string
+}
+
+/** The caller of a request by its From, or nobody when Privacy asks for it (RFC 3323 4.2: `user`, `header`, `id`). */
+export function callerOf(message: SipMessage): Caller {
+  const anonymous = { number: 'anonymous', name: 'Anonymous' }
+  const privacy = (message.header('privacy') ?? '')
+    .toLowerCase()
+    .split(/[;,]/)
+    .map((part) => part.trim())
+  if (privacy.some((part) => part === 'user' || part === 'header' || part === 'id')) return anonymous
+  const from = readAddress(message.header('from'))
+  const number = from === undefined ? '' : numberOf(from.uri)
+  return { number: number === '' ? 'unknown' : number, name: tidy(from?.displayName ?? '', MAX_CALLER) }
+}
+
+/** User part or telephone number of a URI, without its parameters, at most 128 characters; '' when there is none. */
+export function numberOf(uriText: string): string {
+  const uri = parseUri(toBytes(uriText))
+  if (uri === undefined) return ''
+  const user = uri.scheme === 'tel' ? uri.number : (uri.user ?? '')
+  const semicolon = user.indexOf(';')
+  return tidy(fromBytes(unescapeUser(semicolon < 0 ? user : user.slice(0, semicolon))), MAX_CALLER)
+}
+
+/** What the INVITE to an agent is made of. */
+export interface AgentInvite {
+  readonly invite: SipMessage
+  readonly callId: string
+  readonly caller: Caller
+  /** The dialled number. */
+  readonly number: string
+  /** The agent's address that is called. */
+  readonly target: string
+  readonly hopsLeft: number
+  readonly agentHeaders: Readonly<Record<string, string>>
+  readonly trunkHeaders: Readonly<Record<string, string>>
+  readonly forwardHeaders: readonly string[]
+  readonly userAgent: string | null
+}
+
+/**
+ * Headers of the INVITE to an agent. Ours win over the agent's, those over the trunk's, those over the caller's.
+ * Nothing that names the caller's side crosses: the server writes Via, Contact and Call-ID, and puts its own address in From.
+ */
+export function agentInviteHeaders(call: AgentInvite): HeaderMap {
+  const headers = new Crossing()
+  const { invite, caller } = call
+  headers.put('From', formatCaller(caller))
+  const to = formatDialled(call.number, call.target)
+  if (to !== undefined) headers.put('To', to)
+  headers.put('Max-Forwards', String(call.hopsLeft - 1))
+  headers.put('X-Signalbox-Call-Id', call.callId)
+  headers.put('X-Signalbox-Number', tidy(call.number, MAX_CALLER))
+  headers.put('X-Signalbox-Caller', caller.number)
+  headers.put('Allow', ALLOW)
+  // Reliable provisional responses only where the caller knows them too, and never for an offer we would have to answer in the PRACK.
+  if (invite.body !== '' && supports100rel(invite)) headers.put('Supported', '100rel')
+  if (call.userAgent !== null) headers.put('User-Agent', call.userAgent)
+  headers.putAll(call.agentHeaders)
+  headers.putAll(call.trunkHeaders)
+  if (invite.body !== '') headers.copyContent(invite)
+  headers.copy(invite, ['User-to-User', 'Privacy', ...call.forwardHeaders.filter((name) => !staysOnItsLeg(name))])
+  headers.copyExtensions(invite)
+  return headers.map
+}
+
+/** Whether the sender takes reliable provisional responses. */
+export const supports100rel = (message: SipMessage): boolean =>
+  namesOption(message.header('supported'), '100rel') || requires100rel(message)
+
+export const requires100rel = (message: SipMessage): boolean => namesOption(message.header('require'), '100rel')
+
+/** Headers of a response that go with it to the other leg. */
+export function crossingResponseHeaders(response: SipMessage & { readonly status: number }): HeaderMap {
+  const headers = new Crossing()
+  if (response.body !== '') headers.copyContent(response)
+  headers.copy(response, RESPONSE_HEADERS)
+  if (response.status >= 300) {
+    headers.copy(response, ['Accept', 'Accept-Encoding', 'Accept-Language', 'Unsupported', 'Retry-After'])
+    const warning = copiedWarning(response)
+    if (warning !== undefined) headers.put('Warning', warning)
+  }
+  headers.copyExtensions(response)
+  return headers.map
+}
+
+/** Headers of a request inside a dialog that go with it to the other leg. */
+export function crossingRequestHeaders(request: SipMessage): HeaderMap {
+  const headers = new Crossing()
+  if (request.body !== '') headers.copyContent(request)
+  headers.copy(request, REQUEST_HEADERS)
+  headers.copyExtensions(request)
+  return headers.map
+}
+
+/** Headers of an ACK or BYE that go with it: User-to-User, `X-*`, Reason. */
+export function crossingEndHeaders(bye: SipMessage): HeaderMap {
+  const headers = new Crossing()
+  headers.copy(bye, ['Reason', 'User-to-User'])
+  headers.copyExtensions(bye)
+  return headers.map
+}
+
+const CONTENT_HEADERS = ['Content-Type', 'Content-Disposition', 'Content-Language', 'Content-ID', 'MIME-Version']
+const RESPONSE_HEADERS = ['User-to-User', 'Event', 'Expires', 'Refer-Sub', 'Recv-Info']
+// Refer-To and Referred-By go as they are for now: whom they name, the other leg must be able to call.
+const REQUEST_HEADERS = [
+  'Event',
+  'Subscription-State',
+  'Expires',
+  'Info-Package',
+  'Recv-Info',
+  'Refer-To',
+  'Referred-By',
+  'Refer-Sub',
+  'Reason',
+  'User-to-User',
+  'Subject',
+]
+
+/** Headers that never cross, whoever asks: they route, identify or authenticate on their own leg, or are the server's to write. */
+const ON_ITS_LEG = new Set(
+  (
+    'via record-route route path service-route contact from to call-id cseq max-forwards content-length content-encoding allow supported require ' +
+    'proxy-require unsupported rseq rack session-expires min-se authorization proxy-authorization www-authenticate proxy-authenticate ' +
+    'authentication-info p-asserted-identity p-preferred-identity remote-party-id p-called-party-id p-associated-uri p-charging-vector ' +
+    'p-charging-function-addresses p-access-network-info p-visited-network-id diversion history-info target-dialog replaces join in-reply-to ' +
+    'user-agent server warning identity identity-info security-client security-server security-verify v f t i m l c k r b x'
+  ).split(' '),
+)
+
+/** Whether a header of that name is confined to its leg. Odd spellings of our own names count as ours. */
+export function staysOnItsLeg(name: string): boolean {
+  return !isPlainName(name) || ON_ITS_LEG.has(name.toLowerCase()) || isOurName(name)
+}
+
+/** Letters, digits, `-`, `_` and `.` only, at most 64: other token characters are percent signs and quotes that someone behind us may undo. */
+function isPlainName(name: string): boolean {
+  return name.length <= MAX_NAME && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
+}
+
+/** `X-Signalbox-*` however spelled: another case, `_` or `.` for `-`, or none. */
+function isOurName(name: string): boolean {
+  return name.toLowerCase().replace(/[._-]/g, '').startsWith('xsignalbox')
+}
+
+/** The headers of one message that is being made: each name once, the first to put it wins. */
+class Crossing {
+  readonly map: HeaderMap = {}
+  readonly #names = new Set<string>()
+  #crossed = 0
+  #length = 0
+
+  put(name: string, value: string): void {
+    const key = name.toLowerCase()
+    if (this.#names.has(key)) return
+    this.#names.add(key)
+    this.map[name] = value
+  }
+
+  putAll(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.put(name, tidy(value, MAX_VALUE))
+  }
+
+  /** Those of the named headers that the message has. */
+  copy(message: SipMessage, names: readonly string[]): void {
+    for (const name of names) {
+      const value = message.header(name)
+      if (value !== undefined) this.cross(name, value)
+    }
+  }
+
+  copyContent(message: SipMessage): void {
+    if (message.header('content-type') === undefined && message.body.startsWith('v=0'))
+      this.put('Content-Type', 'application/sdp')
+    this.copy(message, CONTENT_HEADERS)
+  }
+
+  /** The sender's `X-*` headers. */
+  copyExtensions(message: SipMessage): void {
+    for (const [name, value] of message.headers())
+      if ((name.startsWith('X-') || name.startsWith('x-')) && !staysOnItsLeg(name)) this.cross(name, value)
+  }
+
+  private cross(name: string, value: string): void {
+    if (value.length > MAX_VALUE || this.#crossed >= MAX_CROSSING || this.#length > MAX_CROSSING_LENGTH) return
+    this.#crossed += 1
+    this.#length += name.length + value.length
+    this.put(name, tidy(value, MAX_VALUE))
+  }
+}
+
+/** From of the INVITE to an agent; the server puts its own address in the place of `localhost`. */
+function formatCaller({ number, name }: Caller): string {
+  const uri = number === 'anonymous' ? 'sip:anonymous@anonymous.invalid' : `sip:${escapeUser(number)}@localhost`
+  const text = formatNameAddr(name === '' ? { uri, params: NONE } : { displayName: toBytes(name), uri, params: NONE })
+  return fromBytes(text)
+}
+
+/** To of the INVITE to an agent: the dialled number at the agent's host. */
+function formatDialled(number: string, target: string): string | undefined {
+  const uri = parseUri(target)
+  if (uri === undefined || uri.scheme === 'tel' || number === '') return undefined
+  const port = uri.port === undefined ? '' : `:${uri.port}`
+  return `<${uri.scheme}:${escapeUser(number)}@${uri.host}${port}>`
+}
+
+const NONE: ReadonlyMap<string, string> = new Map()
+
+/** The text as user part of a SIP URI: all but unreserved characters and `+` escaped, byte by byte of its UTF-8. */
+function escapeUser(text: string): string {
+  let user = ''
+  for (const byte of Buffer.from(text, 'utf8')) {
+    const character = String.fromCharCode(byte)
+    user += /[A-Za-z0-9+*._~!'()-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return user
+}

@@ -1,0 +1,35 @@
+import { splitList } from '../engine/index.js'
+import { type VerdictCode, verdicts } from '../model/verdict.js'
+import { quoted, tidy } from './header-value.js'
+import type { HeaderMap, SipMessage } from './sip-server.js'
+
+const MAX_REASON = 1_024
+const MAX_TEXT = 256
+
+/** What the caller may know of a refusal: Warning (RFC 3261 20.43) in words and Reason (RFC 3326) with our code. */
+export function refusalHeaders(code: VerdictCode, status: number, text: string = verdicts[code].reason): HeaderMap {
+  return { Warning: `399 signalbox ${quoted(tidy(text, MAX_TEXT))}`, Reason: ownReason(status, code) }
+}
+
+/** A Reason header of ours. */
+export const ownReason = (cause: number, text: string): string =>
+  `SIP;cause=${cause};text=${quoted(tidy(text, MAX_TEXT))}`
+
+/** The Reason header of a BYE or CANCEL, for the other leg; no header when there is none. */
+export function copiedReason(message: SipMessage): HeaderMap {
+  const value = tidy(message.header('reason') ?? '', MAX_REASON)
+  return value === '' ? {} : { Reason: value }
+}
+
+/** A far end's Warning without its host: code and text of each value, under our name. */
+export function copiedWarning(message: SipMessage): string | undefined {
+  const values: string[] = []
+  for (const value of splitList(tidy(message.header('warning') ?? '', MAX_REASON)).slice(0, 4)) {
+    const code = value.slice(0, 3)
+    const open = value.indexOf('"')
+    if (!/^[1-9][0-9]{2}$/.test(code) || value[3] !== ' ' || open < 0 || value.length < open + 2) continue
+    if (!value.endsWith('"')) continue
+    values.push(`${code} signalbox ${value.slice(open)}`)
+  }
+  return values.length === 0 ? undefined : values.join(', ')
+}

@@ -1,0 +1,24 @@
+/** What an operator sets about calls. */
+export interface EdgeSettings {
+  /** Milliseconds one address of an agent may ring when the agent does not say itself. Default 30,000. */
+  readonly ringTimeoutMs: number
+  /** Milliseconds to wait for the final response after a CANCEL of ours before the call goes on without it. Default 1,000. */
+  readonly cancelWaitMs: number
+  /** Milliseconds a caller has for the PRACK or ACK we wait for: 64*T1. Default 32,000. */
+  readonly acknowledgeTimeoutMs: number
+  /** `User-Agent` of our INVITEs; null: none is sent. */
+  readonly userAgent: string | null
+  /** Headers of the caller's INVITE that reach the agent besides `X-*` and `User-to-User`. Names; never those that name addresses. */
+  readonly forwardHeaders: readonly string[]
+  /** `Retry-After`, in seconds, of a 503 because of our own load or stop. Default 10. */
+  readonly retryAfterS: number
+}
+
+export const defaultEdgeSettings: EdgeSettings = {
+  ringTimeoutMs: 30_000,
+  cancelWaitMs: 1_000,
+  acknowledgeTimeoutMs: 32_000,
+  userAgent: null,
+  forwardHeaders: [],
+  retryAfterS: 10,
+}
