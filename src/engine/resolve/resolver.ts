@@ -116,8 +116,11 @@ export class Resolver {
 
   private async lookUp(hop: NextHop, host: string, given: Protocol | undefined, inquiry: Inquiry): Promise<Target[]> {
     const usable = (['udp', 'tcp', 'tls'] as const).filter((protocol) => {
-      const wanted = given === undefined ? protocol !== 'tls' || !hop.port : protocol === given
-      return wanted && (!hop.secure || protocol === 'tls') && this.families(protocol).length > 0
+      if (this.families(protocol).length === 0) return false
+      if (given !== undefined) return protocol === given
+      if (hop.secure) return protocol === 'tls'
+      // With a port and no transport a sip: URI means UDP or TCP; only NAPTR or SRV could tell of TLS.
+      return protocol !== 'tls' || hop.port === undefined
     })
     const [first] = usable
     if (first === undefined) throw this.unsupported(hop, given)

@@ -30,7 +30,8 @@ function drawByWeight<Record extends Weighted>(group: readonly Record[], random:
     const sum = left.reduce((total, record) => total + record.weight, 0)
     const ticket = Math.floor(random() * (sum + 1))
     let running = 0
-    const at = left.findIndex((record) => (running += record.weight) >= ticket)
+    // All of weight 0: none is preferred.
+    const at = sum === 0 ? Math.floor(random() * left.length) : left.findIndex((r) => (running += r.weight) >= ticket)
     drawn.push(...left.splice(Math.max(at, 0), 1))
   }
   return drawn
