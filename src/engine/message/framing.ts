@@ -89,20 +89,24 @@ export class StreamFramer {
     this.heldBytes = bytes
   }
 
-  /** Delivers every whole message in `data` and holds what is left of it. */
+  /** Delivers every whole message in `data` and holds what is left of it. A sink that throws does not upset the framing. */
   private consume(data: Buffer, end: number): void {
     let at = 0
-    while (at < end && !this.done) {
-      if (this.searched === 0 && this.head === undefined) {
-        at = this.skipLineEnds(data, at, end)
-        if (this.done || at === end) break
+    try {
+      while (at < end && !this.done) {
+        if (this.searched === 0 && this.head === undefined) {
+          at = this.skipLineEnds(data, at, end)
+          if (this.done || at === end) break
+        }
+        const parsed = this.readMessage(data, at, end)
+        if (parsed === undefined) break
+        const bytes = this.headBytes + this.bodyBytes
+        at += bytes
+        this.sink.message(parsed, bytes)
       }
-      const taken = this.readMessage(data, at, end)
-      if (taken === 0) break
-      at += taken
+    } finally {
+      if (!this.done) this.keep(data, at, end)
     }
-    if (this.done) return
-    this.keep(data, at, end)
   }
 
   private keep(data: Buffer, from: number, end: number): void {
@@ -138,42 +142,35 @@ export class StreamFramer {
     return at
   }
 
-  /** Reads the message that begins at `from`; gives its length when it was whole and delivered, else 0. */
-  private readMessage(data: Buffer, from: number, end: number): number {
-    if (this.head === undefined && !this.findHead(data, from, end)) return 0
-    const head = this.head!
-    const bytes = this.headBytes + this.bodyBytes
-    if (end - from < bytes) return 0
+  /** The message that begins at `from`, once it is whole. */
+  private readMessage(data: Buffer, from: number, end: number): Parsed | undefined {
+    const head = this.head ?? this.findHead(data, from, end)
+    const bodyStart = from + this.headBytes
+    if (head === undefined || end - bodyStart < this.bodyBytes) return undefined
     this.head = undefined
     this.searched = 0
     this.lineStart = 0
-    const bodyStart = from + this.headBytes
     const body = this.bodyBytes === 0 ? '' : data.toString('latin1', bodyStart, bodyStart + this.bodyBytes)
-    this.sink.message(judge(head, body, this.limits), bytes)
-    return bytes
+    return judge(head, body, this.limits)
   }
 
-  /** Looks for the empty line; true when the head is whole and tells how long the body is. */
-  private findHead(data: Buffer, from: number, end: number): boolean {
+  /** The head that begins at `from`, once it is whole, when it tells how long the body is. */
+  private findHead(data: Buffer, from: number, end: number): Head | undefined {
     const headBytes = this.findEmptyLine(data, from, end)
-    if (headBytes <= 0) {
-      if (headBytes === 0 && end - from > this.limits.maxMessageBytes)
+    if (headBytes === undefined) {
+      if (!this.done && end - from > this.limits.maxMessageBytes)
         this.breakOff('message-size', readHead(data.toString('latin1', from, end), 0, this.limits))
-      return false
+      return undefined
     }
     const head = readHead(data.toString('latin1', from, from + headBytes), 0, this.limits)
-    if (head === undefined) {
-      this.breakOff('start-line', undefined)
-      return false
-    }
-    const fault = this.framingFault(head, headBytes)
+    const fault = head === undefined ? 'start-line' : this.framingFault(head, headBytes)
     if (fault !== undefined) {
       this.breakOff(fault, head)
-      return false
+      return undefined
     }
-    this.head = head
     this.headBytes = headBytes
-    return true
+    this.head = head
+    return head
   }
 
   private framingFault(head: Head, headBytes: number): Fault | undefined {
@@ -187,26 +184,25 @@ export class StreamFramer {
     return undefined
   }
 
-  /** Length of the head with its empty line, 0 when it has not come yet, -1 when the first line is not SIP and the stream is broken. */
-  private findEmptyLine(data: Buffer, from: number, end: number): number {
+  /** Length of the head with its empty line; undefined while that has not come, or when the first line is not SIP and the stream is broken. */
+  private findEmptyLine(data: Buffer, from: number, end: number): number | undefined {
     let lineStart = from + this.lineStart
     for (let at = from + this.searched; at < end; at++) {
       if (data[at] !== LF) continue
       const lineEnd = at > from && data[at - 1] === CR ? at - 1 : at
-      if (lineStart === from && !looksLikeStartLine(data.toString('latin1', from, lineEnd))) {
-        this.breakOff('start-line', undefined)
-        return -1
-      }
-      if (lineEnd <= lineStart && lineStart > from) return at + 1 - from
+      if (lineStart === from) {
+        // Nobody is waited for who speaks another protocol.
+        if (!looksLikeStartLine(data.toString('latin1', from, lineEnd))) {
+          this.breakOff('start-line', undefined)
+          return undefined
+        }
+      } else if (lineEnd <= lineStart) return at + 1 - from
       lineStart = at + 1
     }
     this.lineStart = lineStart - from
     this.searched = end - from
-    if (lineStart === from && end - from > this.limits.maxStartLineBytes) {
-      this.breakOff('start-line-length', undefined)
-      return -1
-    }
-    return 0
+    if (lineStart === from && end - from > this.limits.maxStartLineBytes) this.breakOff('start-line-length', undefined)
+    return undefined
   }
 
   private breakOff(fault: Fault, head: Head | undefined): void {

@@ -181,6 +181,8 @@ function readLooseRequestLine(text: string, method: string, methodEnd: number, e
   const wellFormed =
     uri !== '' &&
     lineEnd === end &&
+    text.charCodeAt(methodEnd) === SP &&
+    text.charCodeAt(version - 1) === SP &&
     uriStart === methodEnd + 1 &&
     uriStart + uri.length === version - 1 &&
     isVisible(uri, SP + 1)
