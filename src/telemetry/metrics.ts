@@ -1,0 +1,152 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { EngineGauges } from '../engine/index.js'
+import { EventLoopDelay } from './event-loop-delay.js'
+import { SipMessageCounter } from './sip-message-counter.js'
+
+/** Seconds; what we add to a call is milliseconds, what people take is seconds. */
+const RELAY_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+const SETUP_BUCKETS = [...RELAY_BUCKETS, 10, 20, 30, 60, 120, 180]
+const REDIS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
+
+/** Everything that is counted, in a registry of its own. Made once in app.ts; the parts get the metrics they write. */
+export class Metrics {
+  readonly registry = new Registry()
+  private readonly registers = [this.registry]
+  private readonly eventLoopDelay = new EventLoopDelay()
+
+  readonly callsTotal = new Counter({
+    name: 'signalbox_calls_total',
+    help: 'Calls that have ended, by result: answered, or the code of the refusal or failure',
+    labelNames: ['direction', 'result'],
+    registers: this.registers,
+  })
+  readonly callsActive = new Gauge({
+    name: 'signalbox_calls_active',
+    help: 'Calls that are going on',
+    labelNames: ['direction'],
+    registers: this.registers,
+  })
+  readonly inviteRelaySeconds = new Histogram({
+    name: 'signalbox_invite_relay_seconds',
+    help: 'Time from an INVITE in to the INVITE out: the delay we add',
+    buckets: RELAY_BUCKETS,
+    registers: this.registers,
+  })
+  readonly setupSeconds = new Histogram({
+    name: 'signalbox_setup_seconds',
+    help: 'Time from an INVITE to its 200',
+    buckets: SETUP_BUCKETS,
+    registers: this.registers,
+  })
+  readonly sipMessages = new Counter({
+    name: 'signalbox_sip_messages_total',
+    help: 'SIP messages by direction, method and status; status is empty for a request, method is "invalid" for what could not be parsed',
+    labelNames: ['direction', 'method', 'status'],
+    registers: this.registers,
+  })
+  readonly redisSeconds = new Histogram({
+    name: 'signalbox_redis_seconds',
+    help: 'Time Redis takes to answer',
+    labelNames: ['operation'],
+    buckets: REDIS_BUCKETS,
+    registers: this.registers,
+  })
+  readonly redisErrors = new Counter({
+    name: 'signalbox_redis_errors_total',
+    help: 'Questions to Redis that failed or took too long',
+    labelNames: ['operation'],
+    registers: this.registers,
+  })
+  readonly redisUp = new Gauge({
+    name: 'signalbox_redis_up',
+    help: '1 while Redis answers, else 0',
+    registers: this.registers,
+  })
+  readonly routeLookups = new Counter({
+    name: 'signalbox_route_lookups_total',
+    help: 'Routing look-ups by where the answer came from: memory, redis, stale (memory while Redis is away) or unavailable',
+    labelNames: ['result'],
+    registers: this.registers,
+  })
+  readonly routeRecordsInvalid = new Counter({
+    name: 'signalbox_route_records_invalid_total',
+    help: 'Records of the routing table that could not be used',
+    registers: this.registers,
+  })
+  readonly cdrQueue = new Gauge({
+    name: 'signalbox_cdr_queue',
+    help: 'Call records that wait to be written',
+    registers: this.registers,
+  })
+  readonly cdrsWritten = new Counter({
+    name: 'signalbox_cdrs_written_total',
+    help: 'Call records written',
+    registers: this.registers,
+  })
+  readonly cdrsDropped = new Counter({
+    name: 'signalbox_cdrs_dropped_total',
+    help: 'Call records lost because too many were waiting',
+    registers: this.registers,
+  })
+
+  /** Counts SIP messages; made for the path of every message. */
+  readonly sipMessageCounter = new SipMessageCounter(this.sipMessages)
+
+  constructor() {
+    // A series that is there from the start can be told apart from one that broke.
+    for (const direction of ['inbound', 'outbound']) this.callsActive.set({ direction }, 0)
+    for (const result of ['memory', 'redis', 'stale', 'unavailable']) this.routeLookups.inc({ result }, 0)
+    this.redisUp.set(0)
+    this.addEventLoopDelay()
+    collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** Adds the gauges of an engine that runs in this process; `read` is asked at each scrape. Once only. */
+  observeEngine(read: () => EngineGauges): void {
+    const gauges = {
+      dialogs: 'SIP dialogs the engine holds',
+      transactions: 'SIP transactions the engine holds',
+      timers: 'Timers of transactions and dialogs that are set',
+      connections: 'TCP connections that are open',
+    } as const satisfies Record<keyof EngineGauges, string>
+    for (const [what, help] of Object.entries(gauges) as [keyof EngineGauges, string][])
+      new Gauge({
+        name: `signalbox_engine_${what}`,
+        help,
+        registers: this.registers,
+        collect() {
+          this.set(read()[what])
+        },
+      })
+  }
+
+  /** What `/metrics` answers, in Prometheus' text form. */
+  render(): Promise<string> {
+    return this.registry.metrics()
+  }
+
+  get contentType(): string {
+    return this.registry.contentType
+  }
+
+  /** Ends the measurement of the event loop. */
+  stop(): void {
+    this.eventLoopDelay.stop()
+  }
+
+  private addEventLoopDelay(): void {
+    const { eventLoopDelay } = this
+    new Gauge({
+      name: 'signalbox_event_loop_delay_seconds',
+      help: 'How late the event loop was since the last scrape: median, 99th percentile, maximum (quantile 1)',
+      labelNames: ['quantile'],
+      registers: this.registers,
+      collect() {
+        const { p50, p99, max } = eventLoopDelay.read()
+        this.set({ quantile: '0.5' }, p50)
+        this.set({ quantile: '0.99' }, p99)
+        this.set({ quantile: '1' }, max)
+      },
+    })
+  }
+}
