@@ -95,7 +95,8 @@ export class InDialog {
     if (method === 'PRACK' && dialog.early) dialog.app = app
     const request = dialogRequest(dialog, method, ++dialog.localCseq, text, binding)
     const exchange = new Exchange(this.context, this, app, dialog, request, way)
-    if (method === 'BYE' && dialog.role === 'uas' && dialog.repeater !== undefined) return exchange.hold(way)
+    if (method === 'BYE' && dialog.role === 'uas' && dialog.repeater?.cseq === dialog.firstCseq)
+      return exchange.hold(way)
     return exchange.start(way)
   }
 
@@ -236,10 +237,9 @@ class Exchange {
 
   private endDialogIfDue(status: number): void {
     const { dialog, request } = this
-    const challenged = status === 401 || status === 407
-    if (request.method === 'BYE' ? !challenged : status === 481 || (status === 408 && request.method !== 'OPTIONS')) {
-      if (!dialog.early) this.owner.release(dialog)
-    } else if (
+    // Other requests that fail leave the BYE to the application: it may want to send it (RFC 3261 12.2.1.2).
+    if (request.method === 'BYE' && status !== 401 && status !== 407) this.owner.release(dialog)
+    else if (
       dialog.method === 'SUBSCRIBE' &&
       request.method === 'NOTIFY' &&
       /^terminated/i.test(request.headers.get('subscription-state') ?? '')

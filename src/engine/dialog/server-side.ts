@@ -73,6 +73,7 @@ export class ServerSide {
     const known = invite && this.byTransaction.get(invite.id)
     if (invite === undefined || invite.finalSent || known === undefined) return this.reject(cancel, 481)
     const { app, dialog } = known
+    known.toTag ||= newTag()
     cancel.respond(createResponse(cancel.request, 200, undefined, known.toTag))
     this.finish(known, createResponse(invite.request, 487, undefined, known.toTag))
     if (app.open) app.deliver(cancel.request, fromNetwork(cancel.flow), known.id, dialog?.id ?? '')
@@ -145,6 +146,13 @@ export class ServerSide {
         ? `${request.callId}\n${request.fromTag}\n${request.cseq.number} ${request.method}`
         : undefined
     if (merge !== undefined && this.unmerged.has(merge)) return this.reject(tx, 482)
+    // A dialog of that Call-ID and From tag is there: applications could not tell a second one from it.
+    if (
+      tx.invite &&
+      merge !== undefined &&
+      this.context.dialogs.find(dialogIdOf(request.callId, request.fromTag))?.role === 'uas'
+    )
+      return this.reject(tx, 491)
     const app = this.context.apps.choose(request.method)
     if (app === undefined) return this.reject(tx, request.method === 'REFER' ? 405 : 503)
     const known = this.remember(tx, app)
@@ -164,7 +172,8 @@ export class ServerSide {
     if (method === 'BYE') return this.bye(tx, dialog)
     if (!dialog.app.open) return this.reject(tx, 481)
     if (method === 'INVITE') {
-      if (dialog.openServerInvite !== undefined && !dialog.openServerInvite.tx.finalSent) return this.tooEarly(tx)
+      const unanswered = dialog.openServerInvite ?? (dialog.early ? this.requests.get(dialog.inviteTxnId) : undefined)
+      if (unanswered !== undefined && !unanswered.tx.finalSent) return this.tooEarly(tx)
       if (dialog.openClientInvite !== undefined) return this.reject(tx, 491)
     }
     if (method === 'PRACK' && !this.prackMatches(request, dialog)) return this.reject(tx, 481)

@@ -260,6 +260,15 @@ ClientSide('a BYE ends the dialog on any answer but a challenge', () => {
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
+ClientSide("another request that fails leaves the dialog: its BYE is the application's to send", () => {
+  const { harness, dialogId } = established()
+  sentOf(harness.requestInDialog(dialogId, 'INFO'))
+  harness.clock.advance(33_000)
+  assert.is(statuses(harness).at(-1), 408)
+  sentOf(harness.requestInDialog(dialogId, 'BYE'))
+  assert.is(harness.sentRequests('BYE').length, 1)
+})
+
 ClientSide('a BYE of the application withdraws its open re-INVITE first', () => {
   const { harness, dialogId } = established()
   sentOf(harness.requestInDialog(dialogId, 'INVITE', [], SDP))

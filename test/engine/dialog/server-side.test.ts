@@ -186,6 +186,29 @@ ServerSide(
   },
 )
 
+ServerSide('a CANCEL before the application has said anything still gets a 487 with a To tag', () => {
+  const harness = new CoreHarness()
+  harness.receive(request('INVITE'))
+  harness.receive(request('CANCEL', { branch: 'z9hG4bKINVITE1' }))
+  assert.ok(harness.sentResponses(487)[0]!.toTag !== '')
+  assert.is(harness.sentResponses(200)[0]!.toTag, harness.sentResponses(487)[0]!.toTag)
+})
+
+ServerSide(
+  'refuses a second dialog of one Call-ID and From tag with 491, and an INVITE into one that still rings with 500',
+  () => {
+    const { harness, toTag } = answered()
+    harness.receive(request('ACK', { branch: 'z9hG4bKack', toTag }))
+    harness.receive(request('INVITE', { cseq: 2 }))
+    assert.is(harness.sentResponses(491).length, 1)
+    const ringing = new CoreHarness()
+    ringing.receive(request('INVITE'))
+    const { sent } = sentOf(ringing.respond(ringing.app.last().txnId, 180))
+    ringing.receive(request('INVITE', { cseq: 2, toTag: sent.toTag }))
+    assert.ok(ringing.sentResponses(500)[0]!.headers.has('retry-after'))
+  },
+)
+
 ServerSide('a CANCEL that matches nothing, or comes after the 200, gets 481', () => {
   const { harness } = answered()
   harness.receive(request('CANCEL', { branch: 'z9hG4bKINVITE1' }))
