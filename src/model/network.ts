@@ -23,3 +23,40 @@ export const network = z
   .refine((text) => parseNetwork(text) !== undefined, 'must be an IP address or a network such as 203.0.113.0/24')
 
 export const networks = z.array(network).max(256)
+
+/** An address as a number: 32 bits wide (IPv4) or 128 (IPv6); undefined when the text is none. IPv4 mapped into IPv6 is the IPv4 address. */
+export function parseAddress(text: string): { bits: bigint; family: 4 | 6 } | undefined {
+  const family = text.length <= 45 ? isIP(text) : 0
+  if (family === 4) return { bits: bitsOf4(text), family }
+  if (family !== 6 || text.includes('%')) return undefined
+  const bits = bitsOf6(text)
+  return bits >> 32n === 0xffffn ? { bits: bits & 0xffffffffn, family: 4 } : { bits, family }
+}
+
+/** The first bits of an address, the rest zero: the network it is in. */
+export function maskAddress(bits: bigint, prefix: number, family: 4 | 6): bigint {
+  const rest = BigInt((family === 4 ? 32 : 128) - prefix)
+  return (bits >> rest) << rest
+}
+
+function bitsOf4(text: string): bigint {
+  return BigInt(text.split('.').reduce((bits, byte) => bits * 256 + Number(byte), 0))
+}
+
+function bitsOf6(text: string): bigint {
+  const [head = '', tail] = text.split('::')
+  const before = groupsOf(head)
+  const after = tail === undefined ? [] : groupsOf(tail)
+  const groups = [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after]
+  return groups.reduce((bits, group) => (bits << 16n) | BigInt(group), 0n)
+}
+
+/** The 16-bit groups of one side of `::`; the last may be written as an IPv4 address. */
+function groupsOf(side: string): number[] {
+  if (side === '') return []
+  return side.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)]
+    const bits = Number(bitsOf4(group))
+    return [Math.floor(bits / 65_536), bits % 65_536]
+  })
+}

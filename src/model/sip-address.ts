@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { parseUri, type SipUri } from '../engine/index.js'
 import { safeText } from './text.js'
 

@@ -1,21 +1,54 @@
-import type { Clock } from '../engine/clock.js'
-import type { Agent } from '../model/agent.js'
+import type { Clock } from '../engine/index.js'
+import { agentSchema, type Agent } from '../model/agent.js'
 import type { Connection } from './connection.js'
+import { JsonRecords, type Kind, type Untimed } from './json-records.js'
+import { keys } from './keys.js'
+import { Numbers } from './numbers.js'
 import type { Page, PageRequest } from './page.js'
+import { refuseWhileInUse } from './references.js'
 
-export type NewAgent = Omit<Agent, 'created_at' | 'updated_at'>
+/** An agent without the times, which the store sets. */
+export type NewAgent = Untimed<Agent>
+
+export const agentKind: Kind<Agent> = { noun: 'agent', schema: agentSchema, key: keys.agent, index: keys.agentIndex }
 
 /** Agents: one JSON string each, `signalbox:agent:<id>`. Every method throws StoreError: UNAVAILABLE, INVALID. */
-export declare class Agents {
-  constructor(options: { connection: Connection; clock: Clock })
-  get(id: string): Promise<Agent | undefined>
+export class Agents {
+  private readonly records: JsonRecords<Agent>
+  private readonly numbers: Numbers
+
+  constructor({ connection, clock }: { connection: Connection; clock: Clock }) {
+    this.records = new JsonRecords(agentKind, connection, clock)
+    this.numbers = new Numbers({ connection, clock })
+  }
+
+  get(id: string): Promise<Agent | undefined> {
+    return this.records.get(id)
+  }
+
   /** Adds the agent or takes the place of the one with that id (in the same account, else EXISTS; `created_at` stays). */
-  put(agent: NewAgent): Promise<{ agent: Agent; created: boolean }>
+  async put(agent: NewAgent): Promise<{ agent: Agent; created: boolean }> {
+    const { record, created } = await this.records.put(agent)
+    return { agent: record, created }
+  }
+
   /** @throws {StoreError} EXISTS */
-  create(agent: NewAgent): Promise<Agent>
+  create(agent: NewAgent): Promise<Agent> {
+    return this.records.create(agent)
+  }
+
   /** Atomic, as `Numbers.update`. @throws {StoreError} NOT_FOUND */
-  update(id: string, change: (current: Agent) => Agent): Promise<Agent>
+  update(id: string, change: (current: Agent) => Agent): Promise<Agent> {
+    return this.records.update(id, change)
+  }
+
   /** False when there was none. @throws {StoreError} IN_USE while numbers name it, inbound or outbound. */
-  remove(id: string): Promise<boolean>
-  list(request: PageRequest): Promise<Page<Agent>>
+  async remove(id: string): Promise<boolean> {
+    await refuseWhileInUse(this.numbers, `agent ${id}`, { agentId: id })
+    return this.records.remove(id)
+  }
+
+  list(request: PageRequest): Promise<Page<Agent>> {
+    return this.records.list(request)
+  }
 }

@@ -1,40 +1,165 @@
-import type { Clock } from '../engine/clock.js'
+import type { Clock, Timer } from '../engine/index.js'
 import type { Cdr } from '../model/call.js'
+import { keepCdr, readCdr, type CdrRetention } from './cdr-keeping.js'
+import { listCdrs, type CdrListRequest } from './cdr-list.js'
 import type { Connection } from './connection.js'
+import { StoreError } from './errors.js'
+import { isIdentifier } from './keys.js'
 import type { CdrMetrics, Log } from './observe.js'
 import type { Page } from './page.js'
 
-export interface CdrLogOptions {
+export interface CdrLogOptions extends CdrRetention {
   readonly connection: Connection
   readonly clock: Clock
   readonly metrics: CdrMetrics
   readonly logger: Log
-  /** Entries the stream keeps, about. */
-  readonly streamMaxLength: number
-  /** Seconds a record can be asked for by its call_id or phone number. */
-  readonly recordTtlS: number
   /** Records that may wait for Redis; then the oldest is dropped, logged and counted. */
   readonly queueMax: number
 }
 
+/** Records written in one round trip. */
+const BATCH = 100
+const FIRST_RETRY_MS = 250
+const MAX_RETRY_MS = 5_000
+
 /** The record of every call that ended: one each, however often the writing is tried. */
-export declare class CdrLog {
-  constructor(options: CdrLogOptions)
-  /** Takes the record and returns at once; it is written in the background, and again until Redis has it. */
-  append(cdr: Cdr): void
+export class CdrLog {
+  /** Records that wait, by call_id, oldest first. */
+  private readonly queue = new Map<string, Cdr>()
+  private readonly emptied = new Set<() => void>()
+  private readonly stopListening: () => void
+  private writing = false
+  private retry: Timer | undefined
+  private retryMs = FIRST_RETRY_MS
+  private complained = false
+  private stopped = false
+
+  constructor(private readonly options: CdrLogOptions) {
+    options.metrics.cdrQueue.set(0)
+    this.stopListening = options.connection.onChange((up) => {
+      if (up) this.wake()
+    })
+  }
+
   /** Records waiting to be written. */
-  readonly queued: number
-  get(callId: string): Promise<Cdr | undefined>
-  /** Newest first. `since` is an ISO instant: calls that ended then or later. */
-  list(request: {
-    limit: number
-    cursor?: string | undefined
-    phoneNumber?: string | undefined
-    since?: string | undefined
-    accountId?: string | undefined
-  }): Promise<Page<Cdr>>
-  /** Resolves when nothing waits any more, or after `withinMs` (default 2,000). */
-  flush(withinMs?: number): Promise<void>
+  get queued(): number {
+    return this.queue.size
+  }
+
+  /** Takes the record and returns at once; it is written in the background, and again until Redis has it. The first one of a call counts. */
+  append(cdr: Cdr): void {
+    if (this.queue.has(cdr.call_id)) return
+    this.queue.set(cdr.call_id, cdr)
+    if (this.queue.size > this.options.queueMax) {
+      const [oldest] = this.queue.values()
+      if (oldest !== undefined) this.drop(oldest, 'too many records wait for Redis')
+    }
+    this.options.metrics.cdrQueue.set(this.queue.size)
+    if (this.retry === undefined) this.wake()
+  }
+
+  /** @throws {StoreError} UNAVAILABLE; INVALID when the record does not parse */
+  async get(callId: string): Promise<Cdr | undefined> {
+    if (!isIdentifier(callId)) return undefined
+    const read = await this.options.connection.ask('cdr', (client) => readCdr(client, callId))
+    if (read.kind === 'invalid')
+      throw new StoreError('INVALID', `the record of call ${callId} does not parse: ${read.why}`)
+    return read.kind === 'value' ? read.value : this.queue.get(callId)
+  }
+
+  /** Newest first. @throws {StoreError} UNAVAILABLE; INVALID for a malformed cursor or `since` */
+  list(request: CdrListRequest): Promise<Page<Cdr>> {
+    return listCdrs(this.options.connection, request)
+  }
+
+  /** Resolves when nothing waits any more, or after `withinMs`. */
+  flush(withinMs = 2_000): Promise<void> {
+    if (this.queue.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel()
+        this.emptied.delete(end)
+        resolve()
+      }
+      const timer = this.options.clock.after(withinMs, end)
+      this.emptied.add(end)
+      this.wake()
+    })
+  }
+
   /** Flushes, then logs in full what could not be written, and ends. */
-  stop(withinMs?: number): Promise<void>
+  async stop(withinMs?: number): Promise<void> {
+    await this.flush(withinMs)
+    this.stopped = true
+    this.retry?.cancel()
+    this.stopListening()
+    for (const cdr of this.queue.values())
+      this.options.logger.error({ callId: cdr.call_id, cdr }, 'call record not written: Redis is away')
+  }
+
+  private drop(cdr: Cdr, why: string): void {
+    this.queue.delete(cdr.call_id)
+    this.options.metrics.cdrsDropped.inc()
+    this.options.logger.error({ callId: cdr.call_id, cdr, why }, 'call record dropped')
+  }
+
+  private wake(): void {
+    this.retry?.cancel()
+    this.retry = undefined
+    if (!this.writing && !this.stopped) void this.writeAll()
+  }
+
+  private async writeAll(): Promise<void> {
+    this.writing = true
+    let succeeded = true
+    while (succeeded && this.queue.size > 0 && !this.stopped) succeeded = await this.writeBatch()
+    this.writing = false
+    if (this.queue.size === 0) for (const end of [...this.emptied]) end()
+    else if (!this.stopped) {
+      this.retry = this.options.clock.after(this.retryMs, () => this.wake())
+      this.retryMs = Math.min(this.retryMs * 2, MAX_RETRY_MS)
+    }
+  }
+
+  /** Writes the oldest records; those that fail stay. False when any did. */
+  private async writeBatch(): Promise<boolean> {
+    const { connection, metrics } = this.options
+    const batch = [...this.queue.values()].slice(0, BATCH)
+    try {
+      const results = await connection.ask(
+        'cdr',
+        (client) => Promise.allSettled(batch.map((cdr) => keepCdr(client, cdr, this.options))),
+        { patient: true },
+      )
+      const failures = results.flatMap((result, i) => this.settle(batch[i], result))
+      metrics.cdrQueue.set(this.queue.size)
+      if (failures.length > 0) throw failures[0]
+    } catch (error) {
+      this.complain(error)
+      return false
+    }
+    this.retryMs = FIRST_RETRY_MS
+    this.complained = false
+    return true
+  }
+
+  /** Takes a record off the queue when it is written, or never can be. Gives the reason why it must wait. */
+  private settle(cdr: Cdr | undefined, result: PromiseSettledResult<void>): unknown[] {
+    if (cdr === undefined) return []
+    if (result.status === 'rejected') {
+      if (!(result.reason instanceof StoreError)) return [result.reason as unknown]
+      this.drop(cdr, result.reason.message)
+      return []
+    }
+    if (this.queue.delete(cdr.call_id)) this.options.metrics.cdrsWritten.inc()
+    return []
+  }
+
+  /** Once an outage. */
+  private complain(error: unknown): void {
+    if (this.complained) return
+    this.complained = true
+    const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown error'
+    this.options.logger.warn({ reason, waiting: this.queue.size }, 'call records wait for Redis')
+  }
 }

@@ -1,0 +1,54 @@
+import { maskAddress, parseAddress, parseNetwork } from '../model/network.js'
+
+/** Finds what a source address belongs to, in time that depends on the number of prefix lengths in use, not on the number of networks. */
+export class AddressIndex {
+  /** Family and prefix length, such as `4/24`, to networks of that length, to the ids that have it. */
+  private readonly lengths = new Map<string, { prefix: number; family: 4 | 6; networks: Map<bigint, Set<string>> }>()
+  private readonly networksOf = new Map<string, readonly string[]>()
+
+  /** Makes these the networks (CIDR) of `id`; an empty list takes it out. */
+  set(id: string, networks: readonly string[]): void {
+    for (const text of this.networksOf.get(id) ?? []) this.change(text, (ids) => ids.delete(id))
+    this.networksOf.delete(id)
+    if (networks.length === 0) return
+    this.networksOf.set(id, networks)
+    for (const text of networks) this.change(text, (ids) => ids.add(id))
+  }
+
+  /** The ids that have a network with this address in it; the longest prefix first. */
+  find(address: string): string[] {
+    const parsed = parseAddress(address)
+    if (parsed === undefined) return []
+    const found = new Set<string>()
+    for (const { prefix, family, networks } of [...this.lengths.values()].sort((a, b) => b.prefix - a.prefix)) {
+      if (family !== parsed.family) continue
+      for (const id of networks.get(maskAddress(parsed.bits, prefix, family)) ?? []) found.add(id)
+    }
+    return [...found]
+  }
+
+  private change(text: string, edit: (ids: Set<string>) => void): void {
+    const network = normaliseNetwork(text)
+    if (network === undefined) return
+    const { bits, prefix, family } = network
+    const name = `${family}/${prefix}`
+    const length = this.lengths.get(name) ?? { prefix, family, networks: new Map<bigint, Set<string>>() }
+    const ids = length.networks.get(bits) ?? new Set<string>()
+    edit(ids)
+    if (ids.size > 0) length.networks.set(bits, ids)
+    else length.networks.delete(bits)
+    if (length.networks.size > 0) this.lengths.set(name, length)
+    else this.lengths.delete(name)
+  }
+}
+
+function normaliseNetwork(text: string): { bits: bigint; prefix: number; family: 4 | 6 } | undefined {
+  const network = parseNetwork(text)
+  const address = network && parseAddress(network.address)
+  if (network === undefined || address === undefined) return undefined
+  // ::ffff:192.0.2.0/120 is 192.0.2.0/24.
+  const prefix = network.family === address.family ? network.prefix : network.prefix - 96
+  return prefix < 0
+    ? undefined
+    : { bits: maskAddress(address.bits, prefix, address.family), prefix, family: address.family }
+}

@@ -1,0 +1,174 @@
+import type { Redis } from 'ioredis'
+import type { z } from 'zod'
+import type { Clock } from '../engine/index.js'
+import type { Connection } from './connection.js'
+import { StoreError } from './errors.js'
+import { MAX_JSON_BYTES, parseJsonRecord } from './json-record.js'
+import { isIdentifier, keys } from './keys.js'
+import { splitMember } from './number-index.js'
+import type { Page, PageRequest } from './page.js'
+import { parseRecord, type Read } from './record.js'
+import { readPage, type Examined } from './sorted-index.js'
+import { readText, writeText } from './text.js'
+
+interface Fields {
+  readonly id: string
+  readonly account_id: string
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export type Untimed<T> = Omit<T, 'created_at' | 'updated_at'>
+
+const MAX_ATTEMPTS = 20
+
+/** How one kind of record is kept: a JSON string a record, and an index of `<account_id>:<id>`. */
+export interface Kind<T extends Fields> {
+  /** The field's word for it, in messages. */
+  readonly noun: string
+  readonly schema: z.ZodType<T> & { readonly shape: object }
+  readonly key: (id: string) => string
+  readonly index: string
+}
+
+/** Reads one record of the kind. */
+export async function readJsonRecord<T extends Fields>(client: Redis, kind: Kind<T>, id: string): Promise<Read<T>> {
+  return parseJsonRecord(
+    kind.schema,
+    Object.keys(kind.schema.shape),
+    id,
+    await readText(client, kind.key(id), MAX_JSON_BYTES),
+  )
+}
+
+/** The records of one kind that are JSON strings in Redis: agents, trunks. */
+export class JsonRecords<T extends Fields> {
+  constructor(
+    private readonly kind: Kind<T>,
+    private readonly connection: Connection,
+    private readonly clock: Clock,
+  ) {}
+
+  async get(id: string): Promise<T | undefined> {
+    if (!isIdentifier(id)) return undefined
+    return (await this.read(id)).current
+  }
+
+  async put(record: Untimed<T>): Promise<{ record: T; created: boolean }> {
+    let created = false
+    const written = await this.rewrite(record.id, (current) => {
+      created = current === undefined
+      if (current !== undefined && current.account_id !== record.account_id) throw this.exists(record.id)
+      const now = this.now()
+      return { ...record, created_at: current?.created_at ?? now, updated_at: now }
+    })
+    return { record: written, created }
+  }
+
+  create(record: Untimed<T>): Promise<T> {
+    return this.rewrite(record.id, (current) => {
+      if (current !== undefined) throw this.exists(record.id)
+      const now = this.now()
+      return { ...record, created_at: now, updated_at: now }
+    })
+  }
+
+  update(id: string, change: (current: T) => T): Promise<T> {
+    return this.rewrite(id, (current) => {
+      if (current === undefined) throw new StoreError('NOT_FOUND', `${this.kind.noun} ${id} is not there`)
+      const { account_id, created_at } = current
+      return { ...change(current), id, account_id, created_at, updated_at: this.now() }
+    })
+  }
+
+  /** Removes the record, also one that does not parse. False when there was none. */
+  remove(id: string): Promise<boolean> {
+    const { kind } = this
+    return this.connection.ask(
+      'remove',
+      async (client) => {
+        const read = await readJsonRecord(client, kind, id)
+        const removed = (await client.del(kind.key(id))) === 1
+        await client.incr(keys.changes)
+        if (read.kind === 'value') await this.unlist(client, `${read.value.account_id}:${id}`)
+        return removed
+      },
+      { patient: true },
+    )
+  }
+
+  list({ accountId, cursor, limit }: PageRequest): Promise<Page<T>> {
+    const { kind } = this
+    const examineOne = async (client: Redis, member: string): Promise<Examined<T>> => {
+      const { accountId: account, id } = splitMember(member) ?? { accountId: '', id: '' }
+      if (!isIdentifier(id)) return { kind: 'gone' }
+      const read = await readJsonRecord(client, kind, id)
+      if (read.kind === 'invalid') return { kind: 'invalid', record: { id, why: read.why } }
+      if (read.kind === 'none' || read.value.account_id !== account) return { kind: 'gone' }
+      return { kind: 'item', item: read.value }
+    }
+    return readPage(this.connection, {
+      key: kind.index,
+      prefix: accountId === undefined ? '' : `${accountId}:`,
+      cursor,
+      limit,
+      examine: (client, members) => Promise.all(members.map((member) => examineOne(client, member))),
+      forget: (member) => this.connection.ask('index', (client) => this.unlist(client, member)),
+    })
+  }
+
+  private exists(id: string): StoreError {
+    return new StoreError('EXISTS', `${this.kind.noun} ${id} is there already`)
+  }
+
+  private now(): string {
+    return this.clock.date().toISOString()
+  }
+
+  private read(id: string): Promise<{ current: T | undefined; text: string | null }> {
+    const { kind } = this
+    return this.connection.ask(kind.noun, async (client) => {
+      const raw = await readText(client, kind.key(id), MAX_JSON_BYTES)
+      const read = parseJsonRecord(kind.schema, Object.keys(kind.schema.shape), id, raw)
+      if (read.kind === 'invalid')
+        throw new StoreError('INVALID', `${kind.noun} ${id} is there and does not parse (remove it first): ${read.why}`)
+      return { current: read.kind === 'value' ? read.value : undefined, text: raw.kind === 'text' ? raw.text : null }
+    })
+  }
+
+  /** Reads, decides and writes, until no other writer comes between. The index is completed first, so that no record is unlisted. */
+  private async rewrite(id: string, decide: (current: T | undefined) => object): Promise<T> {
+    const { kind } = this
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const { current, text } = await this.read(id)
+      const checked = parseRecord(kind.schema, decide(current))
+      if (checked.kind !== 'value')
+        throw new StoreError('INVALID', checked.kind === 'invalid' ? checked.why : 'is nothing')
+      const next = checked.value
+      const member = `${next.account_id}:${id}`
+      const written = await this.connection.ask(
+        'write',
+        async (client) => {
+          await client.zadd(kind.index, 0, member)
+          const done = await writeText(client, kind.key(id), text, JSON.stringify(next))
+          if (done) await Promise.all([client.zadd(kind.index, 0, member), client.incr(keys.changes)])
+          else await this.unlist(client, member)
+          return done
+        },
+        { patient: true },
+      )
+      if (written) return next
+    }
+    throw new StoreError('UNAVAILABLE', `${kind.noun} ${id} is being changed by others all the time`)
+  }
+
+  /** Takes the entry out of the list, and puts it back when the record is there after all. */
+  private async unlist(client: Redis, member: string): Promise<void> {
+    const { kind } = this
+    await client.zrem(kind.index, member)
+    const { accountId, id } = splitMember(member) ?? { accountId: '', id: '' }
+    if (!isIdentifier(id)) return
+    const read = await readJsonRecord(client, kind, id)
+    if (read.kind === 'value' && read.value.account_id === accountId) await client.zadd(kind.index, 0, member)
+  }
+}

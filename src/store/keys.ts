@@ -1,0 +1,85 @@
+import { e164, extension } from '../model/number.js'
+import { identifier } from '../model/text.js'
+import { StoreError } from './errors.js'
+
+const PREFIX = 'signalbox:'
+
+/** The prefixes under which the records stand that routing reads. */
+export const recordPrefixes = [`${PREFIX}did:`, `${PREFIX}agent:`, `${PREFIX}trunk:`] as const
+
+/** Whether the text can be a number's key: E.164 or a PBX extension. */
+export function isPhoneNumber(text: string): boolean {
+  return text.length <= 32 && (e164.safeParse(text).success || extension.safeParse(text).success)
+}
+
+export function isIdentifier(text: string): boolean {
+  return text.length <= 64 && identifier.safeParse(text).success
+}
+
+function checkedNumber(text: string): string {
+  if (isPhoneNumber(text)) return text
+  throw new StoreError('INVALID', 'phone_number: must be E.164 or an extension')
+}
+
+function checkedId(text: string): string {
+  if (isIdentifier(text)) return text
+  throw new StoreError('INVALID', 'id: must be 1 to 64 letters, digits, "_", "." or "-"')
+}
+
+/**
+ * Every key we use. Parts that come from outside are checked here, so that no braces, line breaks or colons get into a key.
+ * The keys that one script touches stand in one slot of a Redis Cluster: a single key, or those with the tag `{signalbox:cdrs}`.
+ */
+export const keys = {
+  /** Hash: the number's fields. */
+  number: (phoneNumber: string) => `${PREFIX}did:${checkedNumber(phoneNumber)}`,
+  /** JSON. */
+  agent: (id: string) => `${PREFIX}agent:${checkedId(id)}`,
+  /** JSON. */
+  trunk: (id: string) => `${PREFIX}trunk:${checkedId(id)}`,
+  /** Sealed text: the trunk's password. */
+  trunkSecret: (id: string) => `${PREFIX}trunk:${checkedId(id)}:secret`,
+
+  /** Sorted sets, all scores 0, of `<account_id>:<id>`: what there is, in the order of lists. */
+  numberIndex: `${PREFIX}index:numbers`,
+  agentIndex: `${PREFIX}index:agents`,
+  trunkIndex: `${PREFIX}index:trunks`,
+  /** Sorted set of the numbers that name the agent. */
+  numbersOfAgent: (id: string) => `${PREFIX}index:agent:${checkedId(id)}`,
+  /** Sorted set of the numbers on the trunk. */
+  numbersOfTrunk: (id: string) => `${PREFIX}index:trunk:${checkedId(id)}`,
+  /** The id of the trunk whose fields have this digest. */
+  trunkOfFields: (digest: string) => `${PREFIX}index:trunk-fields:${checkedId(digest)}`,
+  /** Counts the changes of agents and trunks, for nodes that Redis cannot tell of them. */
+  changes: `${PREFIX}index:changes`,
+  /** Held by the node that goes through all keys to complete the indexes. */
+  sweep: `${PREFIX}index:sweep`,
+
+  /** Stream: `cdr` is the record as JSON. */
+  cdrs: `${PREFIX}cdrs`,
+  /** Which stream entry a call's record is: says that it was written. */
+  cdrWritten: (callId: string) => `{${PREFIX}cdrs}:written:${checkedId(callId)}`,
+  /** JSON. */
+  cdr: (callId: string) => `${PREFIX}cdr:${checkedId(callId)}`,
+  /** Sorted set, all scores 0, of `<end in ms, 15 digits>:<call_id>`. */
+  cdrsOfNumber: (phoneNumber: string) => `${PREFIX}cdrs-of:${checkedNumber(phoneNumber)}`,
+}
+
+export type RecordKind = 'number' | 'agent' | 'trunk'
+
+const kinds: readonly (readonly [string, RecordKind])[] = [
+  [recordPrefixes[0], 'number'],
+  [recordPrefixes[1], 'agent'],
+  [recordPrefixes[2], 'trunk'],
+]
+
+/** Which record a key holds; undefined when it is none of ours. */
+export function parseKey(key: string): { kind: RecordKind; id: string } | undefined {
+  if (key.length > 128) return undefined
+  for (const [prefix, kind] of kinds) {
+    if (!key.startsWith(prefix)) continue
+    const id = key.slice(prefix.length)
+    return (kind === 'number' ? isPhoneNumber(id) : isIdentifier(id)) ? { kind, id } : undefined
+  }
+  return undefined
+}
