@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import type { Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { defaultLimits } from '../../src/engine/message/limits.js'
 import type { Parsed } from '../../src/engine/message/parse.js'
 import { parseContact } from '../../src/engine/transport/contact.js'
@@ -9,6 +10,9 @@ import type { Flow, TransportSink } from '../../src/engine/transport/transport.j
 import { Transports } from '../../src/engine/transport/transports.js'
 import type { TransportsOptions } from '../../src/engine/transport/transports.js'
 import { ManualClock } from './manual-clock.js'
+
+/** This machine has `::1`; many containers have not. */
+export const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
 export interface Arrival {
   readonly parsed: Parsed

@@ -10,7 +10,7 @@ import type { Flow, MessageKind, Protocol, TransportObserver } from '../../../sr
 import { Transports } from '../../../src/engine/transport/transports.js'
 import { eventually } from '../../support/eventually.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { optionsText, TransportBench } from '../../support/transport-bench.js'
+import { hasIpv6, optionsText, TransportBench } from '../../support/transport-bench.js'
 import type { Arrival } from '../../support/transport-bench.js'
 
 let bench: TransportBench
@@ -177,6 +177,7 @@ for (const protocol of ['udp', 'tcp'] as const) {
     [4, '127.0.0.1', '127.0.0.1'],
     [6, '::1', '[::1]'],
   ] as const) {
+    const test = family === 4 || hasIpv6 ? Suite : Suite.skip
     const contact = `sip:${host}:0;transport=${protocol}`
     const sentBy = `SIP/2.0/${protocol.toUpperCase()} pbx.example.com:5090;branch=z9hG4bKx`
 
@@ -192,29 +193,26 @@ for (const protocol of ['udp', 'tcp'] as const) {
       return { port: peer.port, answers: () => peer.received }
     }
 
-    Suite(
-      `${protocol} over IPv${family}: hands up a request with its source in the top Via, and answers it there`,
-      async () => {
-        const transports = await bench.start(contact)
-        const peer = await send(transports, optionsText(1, sentBy))
-        const arrival = await bench.arrived(1)
-        const request = requestOf(arrival)
-        assert.is(formatVia(request.topVia), `${sentBy};rport=${peer.port};received=${address}`)
-        assert.is(arrival.bytes, optionsText(1, sentBy).length)
-        const { flow } = arrival
-        assert.equal([flow.remoteAddress, flow.remotePort, flow.protocol], [address, peer.port, protocol])
-        assert.equal([flow.localAddress, flow.localPort, flow.open], [address, portOf(transports, protocol), true])
-        assert.is(flow.reliable, protocol === 'tcp')
-        assert.is(flow.binding, transports.bindings[0])
+    test(`${protocol} over IPv${family}: hands up a request with its source in the top Via, and answers it there`, async () => {
+      const transports = await bench.start(contact)
+      const peer = await send(transports, optionsText(1, sentBy))
+      const arrival = await bench.arrived(1)
+      const request = requestOf(arrival)
+      assert.is(formatVia(request.topVia), `${sentBy};rport=${peer.port};received=${address}`)
+      assert.is(arrival.bytes, optionsText(1, sentBy).length)
+      const { flow } = arrival
+      assert.equal([flow.remoteAddress, flow.remotePort, flow.protocol], [address, peer.port, protocol])
+      assert.equal([flow.localAddress, flow.localPort, flow.open], [address, portOf(transports, protocol), true])
+      assert.is(flow.reliable, protocol === 'tcp')
+      assert.is(flow.binding, transports.bindings[0])
 
-        const back = transports.flowForResponse(request.topVia, flow)
-        assert.is(back, flow)
-        back?.send(serialise(createResponse(request, 200)))
-        await eventually('the answer', () => peer.answers().startsWith('SIP/2.0 200 OK\r\n'))
-      },
-    )
+      const back = transports.flowForResponse(request.topVia, flow)
+      assert.is(back, flow)
+      back?.send(serialise(createResponse(request, 200)))
+      await eventually('the answer', () => peer.answers().startsWith('SIP/2.0 200 OK\r\n'))
+    })
 
-    Suite(`${protocol} over IPv${family}: carries bytes as they are, whatever they are`, async () => {
+    test(`${protocol} over IPv${family}: carries bytes as they are, whatever they are`, async () => {
       const transports = await bench.start(contact)
       const body = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i))
       const text = optionsText(1, sentBy, body)
@@ -222,21 +220,18 @@ for (const protocol of ['udp', 'tcp'] as const) {
       assert.is(requestOf(await bench.arrived(1)).body, body)
     })
 
-    Suite(
-      `${protocol} over IPv${family}: hands up what is wrong with a message, source noted, to be answered`,
-      async () => {
-        const transports = await bench.start(contact)
-        const peer = await send(transports, optionsText(1, sentBy).replace('1 OPTIONS', '1 INVITE'))
-        const { parsed, flow } = await bench.arrived(1)
-        if (parsed.ok || parsed.request === undefined) throw new Error('no refusal')
-        assert.is(parsed.status, 400)
-        assert.is(parsed.request.topVia.params.get('received'), address)
-        transports.flowForResponse(parsed.request.topVia, flow)?.send(serialise(createResponse(parsed.request, 400)))
-        await eventually('the answer', () => peer.answers().startsWith('SIP/2.0 400'))
-      },
-    )
+    test(`${protocol} over IPv${family}: hands up what is wrong with a message, source noted, to be answered`, async () => {
+      const transports = await bench.start(contact)
+      const peer = await send(transports, optionsText(1, sentBy).replace('1 OPTIONS', '1 INVITE'))
+      const { parsed, flow } = await bench.arrived(1)
+      if (parsed.ok || parsed.request === undefined) throw new Error('no refusal')
+      assert.is(parsed.status, 400)
+      assert.is(parsed.request.topVia.params.get('received'), address)
+      transports.flowForResponse(parsed.request.topVia, flow)?.send(serialise(createResponse(parsed.request, 400)))
+      await eventually('the answer', () => peer.answers().startsWith('SIP/2.0 400'))
+    })
 
-    Suite(`${protocol} over IPv${family}: shows the observer each message with its kind and size`, async () => {
+    test(`${protocol} over IPv${family}: shows the observer each message with its kind and size`, async () => {
       const seen: [direction: string, kind: MessageKind | undefined, bytes: number, text: string][] = []
       const observer: TransportObserver = {
         message: (direction, text, _flow: Flow, bytes, kind) => seen.push([direction, kind, bytes, text()]),
