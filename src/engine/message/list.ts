@@ -7,26 +7,25 @@ export function splitList(value: string): string[] {
   let from = 0
   let quoted = false
   let bracketed = false
-  for (let at = 0; at <= end; at++) {
-    const code = at < end ? value.charCodeAt(at) : COMMA
-    if (at < end) {
-      if (quoted) {
-        if (code === BACKSLASH) at++
-        else if (code === QUOTE) quoted = false
-        continue
-      }
-      if (bracketed) {
-        if (code === GREATER) bracketed = false
-        continue
-      }
-      if (code === QUOTE) quoted = true
-      else if (code === LESS) bracketed = true
+  for (let at = 0; at < end; at++) {
+    const code = value.charCodeAt(at)
+    if (quoted) {
+      if (code === BACKSLASH) at++
+      else if (code === QUOTE) quoted = false
+    } else if (bracketed) bracketed = code !== GREATER
+    else if (code === QUOTE) quoted = true
+    else if (code === LESS) bracketed = true
+    else if (code === COMMA) {
+      addTrimmed(parts, value, from, at)
+      from = at + 1
     }
-    if (code !== COMMA) continue
-    const start = skipSpace(value, from, at)
-    const stop = trimEnd(value, start, Math.min(at, end))
-    if (stop > start) parts.push(value.slice(start, stop))
-    from = at + 1
   }
+  addTrimmed(parts, value, from, end)
   return parts
+}
+
+function addTrimmed(parts: string[], value: string, from: number, end: number): void {
+  const start = skipSpace(value, from, end)
+  const stop = trimEnd(value, start, end)
+  if (stop > start) parts.push(value.slice(start, stop))
 }

@@ -46,10 +46,13 @@ function lowerCaseUnescaped(text: string, start: number, end: number): string {
 export function formatUriParams(params: Params): string {
   let text = ''
   for (const [name, value] of params) {
-    const param = value === '' ? `;${name}` : `;${name}=${value}`
-    if (scanUriParams(param, 0, param.length, undefined) !== param.length)
-      throw new RangeError(`${JSON.stringify(param)} is no URI parameter`)
-    text += param
+    if (name === '' || !isParamText(name)) throw new RangeError(`${JSON.stringify(name)} is no name of a URI parameter`)
+    if (!isParamText(value)) throw new RangeError(`URI parameter ${name}: ${JSON.stringify(value)} is no value of one`)
+    text += value === '' ? `;${name}` : `;${name}=${value}`
   }
   return text
+}
+
+function isParamText(text: string): boolean {
+  return skipEscaped(text, 0, text.length, URI_PARAM) === text.length
 }

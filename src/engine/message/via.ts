@@ -193,7 +193,7 @@ function scanVia(text: string, from: number, end: number, into: ScannedVia | und
     at = scanParams(text, at, end, into)
     if (at < 0) return -1
   }
-  return transport === start + usualStart.length || isSip2(text, start) ? at : -1
+  return usual || isSip2(text, start) ? at : -1
 }
 
 /** Position after `token SLASH token SLASH`, of whatever protocol and version, or -1. */
