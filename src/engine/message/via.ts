@@ -166,9 +166,8 @@ const usualStart = 'SIP/2.0/'
  */
 function scanVia(text: string, from: number, end: number, into: ScannedVia | undefined): number {
   const start = skipSpace(text, from, end)
-  const transport = text.startsWith(usualStart, start)
-    ? start + usualStart.length
-    : scanNameAndVersion(text, start, end)
+  const usual = text.startsWith(usualStart, start)
+  const transport = usual ? start + usualStart.length : scanNameAndVersion(text, start, end)
   if (transport < 0) return -1
   const transportStart = skipSpace(text, transport, end)
   const transportEnd = skip(text, transportStart, end, TOKEN)
