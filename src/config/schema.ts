@@ -79,9 +79,9 @@ const redis = z.strictObject({
 const drachtio = z.strictObject({
   /** The drachtio-server to use; null: the engine is started in this process. */
   host: host.nullable().default(null),
-  /** Control port: of that drachtio-server, or where the engine listens for applications. */
+  /** Control port: of that drachtio-server, or of the engine when `secret` is set (without, it takes any free one). */
   port: whole(0, 65_535).default(9_022),
-  /** Shared secret of the control connection; null: a random one for the engine. */
+  /** Shared secret of the control connection, needed with `host`; null: a random one that only this process knows. */
   secret: secretText.nullable().default(null),
 })
 
