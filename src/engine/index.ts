@@ -124,6 +124,7 @@ export function createEngine(options: EngineOptions): Engine {
     async stop() {
       await control.stop()
       core.stop()
+      resolver.close()
       await transports.stop()
     },
     gauges: () => ({
