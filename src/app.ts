@@ -1,0 +1,300 @@
+import { randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
+import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
+import { adminToken, type Config, forgetInstance, parseListen, secretKey, writeInstance } from './config/index.js'
+import { Calls, DrachtioServer, Edge } from './edge/index.js'
+import { createEngine, type Engine, SystemClock } from './engine/index.js'
+import { Router } from './routing/router.js'
+import { Agents } from './store/agents.js'
+import { CdrLog } from './store/cdr-log.js'
+import { connect, type Connection } from './store/connection.js'
+import { Directory } from './store/directory.js'
+import { Numbers } from './store/numbers.js'
+import { RedisServer } from './store/redis-server.js'
+import { Secrets } from './store/secrets.js'
+import { TrunkPasswords } from './store/trunk-passwords.js'
+import { Trunks } from './store/trunks.js'
+import { createLogger, type Logger, Metrics, SipTrace } from './telemetry/index.js'
+
+/** What a started edge tells: where it is reached. */
+export interface Running {
+  /** `udp/127.0.0.1:5060` */
+  readonly sip: readonly string[]
+  readonly origination: Origination
+  /** `http://127.0.0.1:8080` */
+  readonly httpUrl: string
+  readonly redisUrl: string
+  /** The Redis is a child of this process. */
+  readonly ownRedis: boolean
+  /** The SIP server is the engine in this process. */
+  readonly ownEngine: boolean
+}
+
+export interface App {
+  /**
+   * Builds every part and starts it.
+   * @throws {Error} with one line that says what is in the way: a taken address, a missing program, a refused secret
+   */
+  start(): Promise<Running>
+  /** Ends calls (those that go on get BYE after `graceMs`), then every part. Safe to call at any time, also twice. */
+  stop(graceMs?: number): Promise<void>
+}
+
+/** Milliseconds a Redis may take to answer at the start before the edge comes up without it. */
+const REDIS_PATIENCE_MS = 3_000
+
+/** Puts the edge together: the one place that knows every part. */
+export function createApp(config: Config): App {
+  const undo: Array<() => unknown> = []
+  let stopping: Promise<void> | undefined
+  let edge: Edge | undefined
+
+  /** What has been started is stopped in the opposite order. */
+  const started = <T>(part: T, stop: (part: T) => unknown): T => {
+    undo.push(() => stop(part))
+    return part
+  }
+
+  const stopAll = async (graceMs: number): Promise<void> => {
+    await edge?.stop(graceMs)
+    for (const stop of undo.reverse()) {
+      try {
+        await stop()
+      } catch {
+        // The others must be stopped all the same.
+      }
+    }
+  }
+
+  return {
+    async start() {
+      try {
+        const clock = new SystemClock()
+        const logger = createLogger({ level: config.log.level })
+        const metrics = started(new Metrics(), (part) => part.stop())
+        const token = adminToken(config)
+
+        const redisUrl = config.redis.url ?? (await startRedis(config, logger, started))
+        const connection = started(
+          connect({
+            url: redisUrl,
+            commandTimeoutMs: config.redis.command_timeout_ms,
+            connectTimeoutMs: config.redis.connect_timeout_ms,
+            metrics,
+            logger,
+          }),
+          (part) => part.stop(),
+        )
+        await connection.ready(REDIS_PATIENCE_MS)
+
+        const parts = { connection, clock }
+        const directory = new Directory({
+          ...parts,
+          metrics,
+          logger,
+          maxNumbers: config.cache.max_numbers,
+          maxTrunks: config.cache.max_trunks,
+          maxAgents: config.cache.max_agents,
+          freshMs: config.cache.fresh_ms,
+        })
+        await directory.start()
+        started(directory, (part) => part.stop())
+        const cdrs = started(
+          new CdrLog({
+            ...parts,
+            metrics,
+            logger,
+            streamMaxLength: config.cdr.stream_max_length,
+            recordTtlS: config.cdr.record_ttl_s,
+            queueMax: config.cdr.queue_max,
+          }),
+          (part) => part.stop(),
+        )
+
+        const engine = config.drachtio.host === null ? startEngine(config, metrics, logger) : undefined
+        const sip = await sipServer(config, engine, logger, started)
+        let addresses: readonly string[] = []
+        sip.onConnected((current) => (addresses = current))
+        const router = new Router({ directory, metrics, logger })
+        const calls = new Calls({ maxCalls: config.limits.max_calls })
+        edge = new Edge({ srf: sip, router, calls, cdrs, metrics, logger, clock, settings: edgeSettings(config) })
+        edge.start()
+        await sip.connect()
+
+        let serving = true
+        started(undefined, () => (serving = false))
+        const origination = (): Origination => originationOf(addresses)
+        const api = createApi({
+          agents: new Agents(parts),
+          numbers: new Numbers(parts),
+          trunks: new Trunks(parts),
+          passwords: new TrunkPasswords({ connection, secrets: new Secrets(secretKey(config)) }),
+          cdrs,
+          router,
+          calls,
+          origination,
+          readiness: () => readinessOf(config, connection, directory, sip.connected, serving && stopping === undefined),
+          metrics,
+          logger,
+          adminToken: token,
+        })
+        const httpUrl = await listen(api, config.http.listen)
+        started(api, (part) => part.close())
+
+        writeInstance(config, {
+          pid: process.pid,
+          http_url: httpUrl,
+          redis_url: redisUrl,
+          sip: [...addresses],
+        })
+        started(undefined, () => forgetInstance(config))
+        logger.info({ sip: addresses, http: httpUrl }, 'Signalbox is up')
+        return {
+          sip: addresses,
+          origination: origination(),
+          httpUrl,
+          redisUrl,
+          ownRedis: config.redis.url === null,
+          ownEngine: engine !== undefined,
+        }
+      } catch (error) {
+        stopping = stopAll(0)
+        await stopping
+        throw error
+      }
+    },
+    stop(graceMs = 0) {
+      stopping ??= stopAll(graceMs)
+      return stopping
+    },
+  }
+}
+
+type Started = <T>(part: T, stop: (part: T) => unknown) => T
+
+/** The SIP server's adapter, not connected yet; starts the engine first if it is ours. */
+async function sipServer(
+  config: Config,
+  engine: Engine | undefined,
+  logger: Logger,
+  started: Started,
+): Promise<DrachtioServer> {
+  const { host, port, secret } = config.drachtio
+  let control = { host: host ?? '127.0.0.1', port, secret: secret ?? '' }
+  if (engine !== undefined) {
+    const running = await engine.start()
+    started(engine, (part) => part.stop())
+    control = { ...running.control, secret: engineSecret(config) }
+  }
+  return started(new DrachtioServer({ ...control, logger }), (part) => part.disconnect())
+}
+
+const secrets = new WeakMap<Config, string>()
+
+/** The secret of the control connection inside this process: nobody else needs to know it. */
+function engineSecret(config: Config): string {
+  const known = config.drachtio.secret ?? secrets.get(config) ?? randomBytes(24).toString('base64url')
+  secrets.set(config, known)
+  return known
+}
+
+function startEngine(config: Config, metrics: Metrics, logger: Logger): Engine {
+  const { sip } = config
+  const engine = createEngine({
+    contacts: sip.contacts,
+    ...(sip.external_ip === null ? {} : { externalIp: sip.external_ip }),
+    control: {
+      host: '127.0.0.1',
+      port: config.drachtio.secret === null ? 0 : config.drachtio.port,
+      secret: engineSecret(config),
+    },
+    timers: { t1Ms: sip.t1_ms, t2Ms: sip.t2_ms, t4Ms: sip.t4_ms, timerCMs: sip.timer_c_s * 1000 },
+    limits: {
+      maxMessageBytes: sip.max_message_bytes,
+      maxHeaders: sip.max_headers,
+      maxHeaderLineBytes: sip.max_header_line_bytes,
+    },
+    transport: {
+      idleTimeoutMs: sip.tcp_idle_timeout_s * 1000,
+      connectTimeoutMs: sip.tcp_connect_timeout_ms,
+      readDeadlineMs: sip.tcp_read_deadline_s * 1000,
+      maxConnections: sip.max_connections,
+      maxConnectionsPerAddress: sip.max_connections_per_address,
+      udpBufferBytes: sip.udp_buffer_bytes,
+    },
+    dnsServers: config.dns.servers,
+    appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
+    // Our own application listens before it sends: it loses nothing that comes at once.
+    echoGapMs: 0,
+    observer: new SipTrace(metrics.sipMessageCounter, logger),
+    onError: (error) => logger.error({ err: error }, 'Engine error'),
+  })
+  metrics.observeEngine(() => engine.gauges())
+  return engine
+}
+
+/** Starts a Redis of our own; its URL. */
+async function startRedis(config: Config, logger: Logger, started: Started): Promise<string> {
+  const server = new RedisServer({ dataDir: config.data.dir, logger })
+  await started(server, (part) => part.stop()).start()
+  return server.url
+}
+
+function edgeSettings(config: Config) {
+  const { sip } = config
+  return {
+    ringTimeoutMs: sip.ring_timeout_s * 1000,
+    cancelWaitMs: 1_000,
+    acknowledgeTimeoutMs: 64 * sip.t1_ms,
+    userAgent: sip.user_agent,
+    forwardHeaders: sip.forward_headers,
+    retryAfterS: 10,
+  }
+}
+
+async function listen(api: Api, at: string): Promise<string> {
+  const { host, port } = parseListen(at)!
+  try {
+    return await api.listen({ host, port })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    throw new Error(`${at} (HTTP) is in use: is another Signalbox running?`, { cause: error })
+  }
+}
+
+/** `udp/192.0.2.1:5060` for each protocol and address: what customers send calls to. */
+function originationOf(addresses: readonly string[]): Origination {
+  const entries = addresses.flatMap((address) => {
+    const match = /^(udp|tcp|tls)\/(.+):(\d+)$/.exec(address)
+    return match ? [{ transport: match[1]!, host: match[2]!, port: match[3]! }] : []
+  })
+  const unique = (values: string[]): string[] => [...new Set(values)]
+  return {
+    origination_uris: entries.map(({ transport, host, port }) => `sip:${host}:${port};transport=${transport}`),
+    signalling_addresses: unique(entries.map(({ host }) => host.replace(/^\[|\]$/g, ''))).filter(
+      (host) => isIP(host) !== 0,
+    ),
+    transports: unique(entries.map(({ transport }) => transport)),
+  }
+}
+
+function readinessOf(
+  config: Config,
+  redis: Connection,
+  directory: Directory,
+  connected: boolean,
+  serving: boolean,
+): Readiness {
+  const checks = {
+    sip: { ok: connected, detail: connected ? 'connected' : 'the SIP server is not connected' },
+    redis: {
+      ok: redis.up,
+      detail: redis.up ? 'answers' : `${redis.problem ?? 'away'}; known numbers are served from memory`,
+    },
+    routing: { ok: directory.healthy, detail: directory.status },
+  }
+  const whole = checks.redis.ok && checks.routing.ok
+  const ready = serving && connected && (whole || config.http.ready_without_redis)
+  const status = !serving ? 'stopping' : !connected ? 'starting' : whole ? 'ready' : 'degraded'
+  return { ready, status, checks }
+}
