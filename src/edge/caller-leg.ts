@@ -13,7 +13,7 @@ import type {
 } from './sip-server.js'
 
 /** A server gives up on an application that says nothing about an INVITE for 64 s; we say something well before. */
-const SILENCE_MS = 30_000
+const SILENCE_MS = 50_000
 
 export interface CallerLegOptions {
   readonly invite: SipInvite

@@ -8,7 +8,7 @@ import { Call, type CallParts, type Ending } from './call.js'
 import { CallerLeg } from './caller-leg.js'
 import { ALLOW } from './capabilities.js'
 import { contactFault, readableByLibrary } from './guard.js'
-import { toBytes } from './header-value.js'
+import { tidy, toBytes } from './header-value.js'
 import {
   agentInviteHeaders,
   callerOf,
@@ -263,7 +263,7 @@ export class InboundCall {
     const { status, reason } = passed
     const base = refusal(code, detail)
     const headers = { ...base.headers, Reason: ownReason(status, code), ...crossingResponseHeaders(passed) }
-    this.refuse({ ...base, status, reason, headers }, passed.body)
+    this.refuse({ ...base, status, reason: tidy(reason, 128), headers }, passed.body)
   }
 
   /** Gives the caller a final answer and ends the call with it. */
