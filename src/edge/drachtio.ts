@@ -127,7 +127,8 @@ export class DrachtioServer implements SipServer, DialogHost {
         const response = responseOf(error)
         if (response !== undefined && response.status < 300) this.hangUpUnformed(response)
         settle(() => events.failed(whyOf(error), response && new DrachtioResponse(response)))
-      } else if ('ack' in answer) {
+      } else if (!('sip' in answer)) {
+        // The library's dialogs have an `ack` too: only they have `sip`.
         settle(() => events.offered(new DrachtioOffer(answer, this), new DrachtioResponse(answer.res)))
       } else {
         const { res } = answer as LibraryDialog & { res: LibraryResponse }
