@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, sep } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -14,11 +13,8 @@ import {
   type SourceFile,
 } from './support/house-rules.js'
 
-const root = projectRoot(dirname(fileURLToPath(import.meta.url)))
-
-function projectRoot(folder: string): string {
-  return readdirSync(folder).includes('package.json') ? folder : projectRoot(dirname(folder))
-}
+/** Tests run in the project's folder. */
+const root = process.cwd()
 
 function sources(folder: 'src' | 'test'): SourceFile[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

@@ -52,7 +52,7 @@ Defaults('config/default.yaml and the schema say the same', () => {
 })
 
 Defaults('config/default.yaml has every key, each with a line on it that names its unit', () => {
-  const lines = readFileSync(join(projectFile(), 'default.yaml'), 'utf8').split('\n')
+  const lines = readFileSync('config/default.yaml', 'utf8').split('\n')
   const units: [RegExp, RegExp][] = [
     [/_ms$/, /\bmilliseconds\b/i],
     [/_s$/, /\bseconds\b/i],
@@ -73,10 +73,6 @@ Defaults('config/default.yaml has every key, each with a line on it that names i
       if (named.join('.') === path.join('.')) assert.ok(comment.includes(`[${variable}`), `${variable} is not named`)
   }
 })
-
-function projectFile(): string {
-  return join(load({}).data.dir, '..', 'config')
-}
 
 function sectionOf(lines: string[], row: number): string {
   if (!/^ /.test(lines[row] ?? '')) return ''
