@@ -33,6 +33,17 @@ export function parseAddress(text: string): { bits: bigint; family: 4 | 6 } | un
   return bits >> 32n === 0xffffn ? { bits: bits & 0xffffffffn, family: 4 } : { bits, family }
 }
 
+/** A CIDR text as bits that `parseAddress` gives, those beyond the prefix zero; undefined when it is none. */
+export function parseNetworkBits(text: string): { bits: bigint; prefix: number; family: 4 | 6 } | undefined {
+  const network = parseNetwork(text)
+  const address = network && parseAddress(network.address)
+  if (network === undefined || address === undefined) return undefined
+  // ::ffff:192.0.2.0/120 is 192.0.2.0/24.
+  const prefix = network.family === address.family ? network.prefix : network.prefix - 96
+  const { family } = address
+  return prefix < 0 ? undefined : { bits: maskAddress(address.bits, prefix, family), prefix, family }
+}
+
 /** The first bits of an address, the rest zero: the network it is in. */
 export function maskAddress(bits: bigint, prefix: number, family: 4 | 6): bigint {
   const rest = BigInt((family === 4 ? 32 : 128) - prefix)

@@ -1,3 +1,9 @@
+import { parseNameAddr, parseUri, splitList, unescapeUser } from '../engine/index.js'
+import { printable } from '../model/printable.js'
+import type { DidSource } from '../model/trunk.js'
+import { isPhoneNumber } from '../store/keys.js'
+import { normaliseNumber } from './normalise.js'
+
 /** What routing needs to see of a request. */
 export interface InboundRequest {
   readonly requestUri: string
@@ -5,4 +11,104 @@ export interface InboundRequest {
   header(name: string): string | undefined
   /** The address the request came from: IPv4 or IPv6, without brackets or port. */
   readonly sourceAddress: string
+}
+
+/** What a source says: the user or number that stands there, before any interpretation. */
+export interface RawDid {
+  readonly text: string
+  /** RFC 3966: the prefix a local number stands under. */
+  readonly phoneContext: string | undefined
+}
+
+/** One source that was read: what stands there, and the forms it is looked up under, the likeliest first. */
+export interface DidReading {
+  readonly source: DidSource
+  /** For the record: printable, at most 128 characters; null when the source is absent or cannot be read. */
+  readonly value: string | null
+  readonly candidates: readonly string[]
+}
+
+/** Longer header values, several lines joined, are not read. */
+const MAX_HEADER = 16_384
+const MAX_VALUE = 128
+
+const headerOf: Partial<Record<string, string>> = {
+  to: 'to',
+  'p-called-party-id': 'p-called-party-id',
+  diversion: 'diversion',
+  'history-info': 'history-info',
+}
+
+/** Reads DIDs out of one request; each source is parsed once, and each number normalised once a country, however many trunks read it. */
+export class DidParser {
+  private readonly raws = new Map<DidSource, RawDid | undefined>()
+  private readonly readings = new Map<string, DidReading>()
+
+  constructor(private readonly request: InboundRequest) {}
+
+  /** @param country the trunk's: national numbers are of it */
+  read(source: DidSource, country: string | null): DidReading {
+    const name = `${country ?? ''} ${source}`
+    const reading = this.readings.get(name) ?? this.interpret(source, country)
+    this.readings.set(name, reading)
+    return reading
+  }
+
+  private interpret(source: DidSource, country: string | null): DidReading {
+    if (!this.raws.has(source)) this.raws.set(source, readSource(this.request, source))
+    const raw = this.raws.get(source)
+    if (raw === undefined) return { source, value: null, candidates: [] }
+    return { source, value: printable(raw.text, MAX_VALUE), candidates: candidatesOf(raw, country) }
+  }
+}
+
+/** The host of the Request-URI in lower case, without brackets; undefined when it has none. */
+export function requestHost(request: InboundRequest): string | undefined {
+  const uri = request.requestUri.length <= MAX_HEADER ? parseUri(request.requestUri) : undefined
+  return uri === undefined || uri.scheme === 'tel' ? undefined : uri.host.toLowerCase()
+}
+
+function readSource(request: InboundRequest, source: DidSource): RawDid | undefined {
+  if (source === 'request-uri') return request.requestUri.length > MAX_HEADER ? undefined : readUri(request.requestUri)
+  const name = headerOf[source] ?? source.slice('header:'.length)
+  const value = request.header(name)
+  if (value === undefined || value.length > MAX_HEADER) return undefined
+  // The first entry: the latest diversion (RFC 5806), the target dialled first (RFC 7044).
+  const [entry] = splitList(value)
+  if (entry === undefined) return undefined
+  const address = parseNameAddr(entry)
+  return address === undefined ? readBare(entry) : readUri(address.uri)
+}
+
+function readUri(text: string): RawDid | undefined {
+  const uri = parseUri(text)
+  if (uri === undefined) return undefined
+  if (uri.scheme === 'tel') return { text: uri.number, phoneContext: uri.params.get('phone-context') }
+  return uri.user === undefined ? undefined : readUser(unescapeUser(uri.user))
+}
+
+/** A number alone, as some carriers put it in a header of theirs. */
+function readBare(text: string): RawDid | undefined {
+  if (text.includes('<') || text.includes(':') || text.includes('"')) return undefined
+  return readUser(text)
+}
+
+/** Splits `+14155550100;phone-context=+1` and the like: the number and its parameters (RFC 3261 19.1.6). */
+function readUser(text: string): RawDid | undefined {
+  const [number = '', ...params] = text.slice(0, MAX_HEADER).split(';')
+  if (number === '') return undefined
+  const context = params.find((param) => param.slice(0, 14).toLowerCase() === 'phone-context=')
+  return { text: number, phoneContext: context?.slice(14) }
+}
+
+function candidatesOf({ text, phoneContext }: RawDid, country: string | null): string[] {
+  if (text.length > MAX_VALUE) return []
+  const candidates = new Set<string>()
+  if (isPhoneNumber(text)) candidates.add(text)
+  const normalised = normaliseNumber(text, { country, phoneContext })
+  if (normalised.ok) candidates.add(normalised.e164)
+  // Carriers that send E.164 without the plus.
+  const international = text.startsWith('+') ? normalised : normaliseNumber(`+${text}`)
+  if (international.ok) candidates.add(international.e164)
+  return [...candidates]
 }

@@ -2,8 +2,8 @@ import type { Agent } from '../model/agent.js'
 import type { Decision } from '../model/decision.js'
 import type { PhoneNumber } from '../model/number.js'
 import type { Trunk } from '../model/trunk.js'
-import type { Directory } from '../store/directory.js'
-import type { Log } from '../store/observe.js'
+import type { Log, LookupMetrics } from '../store/observe.js'
+import { Deciding, type RoutingTable } from './deciding.js'
 import type { InboundRequest } from './did.js'
 
 export type { InboundRequest } from './did.js'
@@ -17,8 +17,30 @@ export interface Routed {
 }
 
 /** Decides where an inbound call goes. */
-export declare class Router {
-  constructor(options: { directory: Directory; logger: Log })
+export class Router {
+  private readonly directory: RoutingTable
+  private readonly metrics: Pick<LookupMetrics, 'routeLookups'>
+  private readonly logger: Log
+
+  constructor(options: { directory: RoutingTable; metrics: Pick<LookupMetrics, 'routeLookups'>; logger: Log }) {
+    this.directory = options.directory
+    this.metrics = options.metrics
+    this.logger = options.logger
+  }
+
   /** Never throws, and never waits longer than Redis's command deadline allows. */
-  decide(request: InboundRequest): Promise<Routed>
+  async decide(request: InboundRequest): Promise<Routed> {
+    const deciding = new Deciding(request, this.directory)
+    let routed: Routed
+    try {
+      routed = await deciding.decide()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error'
+      this.logger.error({ error: reason.slice(0, 200) }, 'routing failed')
+      routed = deciding.refuse('INTERNAL_ERROR', 'routing failed', null)
+    }
+    const result = routed.decision.code === 'ROUTING_UNAVAILABLE' ? 'unavailable' : deciding.lookedUp
+    if (result !== undefined) this.metrics.routeLookups.inc({ result })
+    return routed
+  }
 }

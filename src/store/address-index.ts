@@ -1,4 +1,4 @@
-import { maskAddress, parseAddress, parseNetwork } from '../model/network.js'
+import { maskAddress, parseAddress, parseNetworkBits } from '../model/network.js'
 
 /** Finds what a source address belongs to, in time that depends on the number of prefix lengths in use, not on the number of networks. */
 export class AddressIndex {
@@ -28,7 +28,7 @@ export class AddressIndex {
   }
 
   private change(text: string, edit: (ids: Set<string>) => void): void {
-    const network = normaliseNetwork(text)
+    const network = parseNetworkBits(text)
     if (network === undefined) return
     const { bits, prefix, family } = network
     const name = `${family}/${prefix}`
@@ -40,15 +40,4 @@ export class AddressIndex {
     if (length.networks.size > 0) this.lengths.set(name, length)
     else this.lengths.delete(name)
   }
-}
-
-function normaliseNetwork(text: string): { bits: bigint; prefix: number; family: 4 | 6 } | undefined {
-  const network = parseNetwork(text)
-  const address = network && parseAddress(network.address)
-  if (network === undefined || address === undefined) return undefined
-  // ::ffff:192.0.2.0/120 is 192.0.2.0/24.
-  const prefix = network.family === address.family ? network.prefix : network.prefix - 96
-  return prefix < 0
-    ? undefined
-    : { bits: maskAddress(address.bits, prefix, address.family), prefix, family: address.family }
 }

@@ -67,7 +67,7 @@ export class Directory {
   private stopped = false
   private stopListening: (() => void) | undefined
   private seenChanges: string | null | undefined
-  private loadedAtMs = 0
+  private loadedAtMs: number | undefined
 
   constructor(private readonly options: DirectoryOptions) {
     const { connection, clock, freshMs, logger } = options
@@ -138,6 +138,11 @@ export class Directory {
   /** Changes in Redis are seen, and trunks and agents are loaded. */
   get healthy(): boolean {
     return this.options.connection.up && this.loaded && (this.watch.watching || this.watch.unsupported)
+  }
+
+  /** Whether trunks have ever been loaded: then a source that none of them allows is a stranger, also while Redis is away. */
+  get knowsTrunks(): boolean {
+    return this.loadedAtMs !== undefined
   }
 
   /** What `healthy` says, in words. */
@@ -320,7 +325,7 @@ export class Directory {
       const changes = await connection.ask('poll', (client) => client.get(keys.changes))
       const counted = changes !== this.seenChanges
       this.seenChanges = changes
-      if (counted || clock.now() - this.loadedAtMs > RELOAD_UNWATCHED_MS) {
+      if (counted || clock.now() - (this.loadedAtMs ?? 0) > RELOAD_UNWATCHED_MS) {
         this.load()
         this.indexes.requestSweep()
       }

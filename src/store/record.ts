@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { printable } from '../model/printable.js'
 
 /** A record that was read: parsed, absent, or there and not usable. */
 export type Read<T> =
@@ -29,19 +30,7 @@ export function parseRecord<T>(schema: z.ZodType<T>, object: unknown): Read<T> {
   return invalid(problems.join('; '))
 }
 
+/** A record that is there and does not parse, for this reason. */
 export function invalid(why: string): { kind: 'invalid'; why: string } {
-  let text = ''
-  for (const character of why.slice(0, MAX_WHY)) text += isPrintable(character) ? character : '?'
-  return { kind: 'invalid', why: text }
-}
-
-function isPrintable(character: string): boolean {
-  const code = character.charCodeAt(0)
-  return (
-    code >= 0x20 &&
-    code !== 0x7f &&
-    code !== 0x2028 &&
-    code !== 0x2029 &&
-    !(code >= 0xd800 && code <= 0xdfff && character.length === 1)
-  )
+  return { kind: 'invalid', why: printable(why, MAX_WHY) }
 }

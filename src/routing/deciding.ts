@@ -1,0 +1,284 @@
+import type { Decision, DecisionTrace } from '../model/decision.js'
+import type { PhoneNumber } from '../model/number.js'
+import { printable } from '../model/printable.js'
+import type { DidSource, Trunk } from '../model/trunk.js'
+import { verdicts, type VerdictCode } from '../model/verdict.js'
+import type { Directory, Found, FoundFrom } from '../store/directory.js'
+import { describeAllowed, matchAddress, type TrunkTried } from '../trunks/identify.js'
+import { DidParser, requestHost, type DidReading, type InboundRequest } from './did.js'
+import { Lookups } from './lookups.js'
+import { candidatesFrom, distinctReadings, plainReader, readersOf, type Reader } from './reader.js'
+import type { Routed } from './router.js'
+
+/** What routing asks of the store. */
+export type RoutingTable = Pick<
+  Directory,
+  'warmNumber' | 'numbers' | 'agent' | 'trunk' | 'trunksForAddress' | 'knowsTrunks'
+>
+
+/** Entries of each kind in the record of a decision. */
+const MAX_TRACED = 16
+const MAX_DETAIL = 500
+
+/** A number that was read and that belongs to a trunk the call may come from. */
+interface Hit {
+  readonly number: PhoneNumber
+  readonly trunk: Trunk
+  readonly reader: Reader
+}
+
+/** What stood in the way of a number that was read. */
+interface Miss {
+  readonly code: 'NUMBER_NOT_ON_TRUNK' | 'NUMBER_RECORD_INVALID' | 'ROUTING_UNAVAILABLE'
+  readonly why: string
+  readonly number?: PhoneNumber
+  readonly tried?: TrunkTried
+}
+
+/** One decision under way. */
+export class Deciding {
+  private readonly lookups: Lookups
+  private readonly parser: DidParser
+  private readonly source: string
+  private readonly tried = new Map<string, TrunkTried>()
+  private readonly found = new Map<string, string>()
+  private readonly misses: Miss[] = []
+  private readers: Reader[] = []
+
+  constructor(
+    private readonly request: InboundRequest,
+    private readonly directory: RoutingTable,
+  ) {
+    this.lookups = new Lookups(directory)
+    this.parser = new DidParser(request)
+    this.source = printable(request.sourceAddress, 64)
+  }
+
+  /** The least certain place an answer came from. */
+  get lookedUp(): FoundFrom | undefined {
+    return this.lookups.worst
+  }
+
+  async decide(): Promise<Routed> {
+    const { sourceAddress } = this.request
+    const matched = this.directory.trunksForAddress(sourceAddress)
+    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, matchAddress(trunk, sourceAddress))
+    this.readers = matched.length > 0 ? readersOf(matched, this.parser) : [plainReader(this.parser)]
+    const hit = await this.findHit()
+    if (hit !== undefined) return this.toAgent(hit)
+    return matched.length > 0 ? this.refuseKnown(matched) : this.refuseUnknown()
+  }
+
+  refuse(code: VerdictCode, detail: string, nearestMiss: string | null, number?: PhoneNumber, trunk?: Trunk): Routed {
+    return {
+      decision: this.decision(code, detail, nearestMiss, number, trunk),
+      ...(number && { number }),
+      ...(trunk && { trunk }),
+    }
+  }
+
+  /** The number that a trunk reads earliest among its sources, of those that belong to it. */
+  private async findHit(): Promise<Hit | undefined> {
+    const ranks = Math.max(...this.readers.map((reader) => reader.ranks))
+    for (let rank = 0; rank < ranks; rank++) {
+      const hits: Hit[] = []
+      for (const reader of this.readers)
+        for (const candidate of reader.at(rank)?.candidates ?? []) {
+          const hit = await this.examine(candidate, reader, rank)
+          if (hit !== undefined) hits.push(hit)
+        }
+      if (hits.length > 0) return this.prefer(hits)
+      if (this.misses.some(({ code }) => code === 'NUMBER_RECORD_INVALID')) return undefined
+    }
+    return undefined
+  }
+
+  /** Trunks that each have what they read are told apart by the host that was called. */
+  private prefer(hits: readonly Hit[]): Hit | undefined {
+    const host = requestHost(this.request)
+    return hits.find(({ trunk }) => host !== undefined && hostOf(trunk) === host) ?? hits[0]
+  }
+
+  private async examine(candidate: string, reader: Reader, rank: number): Promise<Hit | undefined> {
+    const found = await this.lookups.find(candidate, () => candidatesFrom([reader, ...this.readers], rank))
+    if (found.invalid !== undefined) {
+      const why = `the record of ${candidate} does not parse: ${found.invalid}`
+      return this.miss({ code: 'NUMBER_RECORD_INVALID', why })
+    }
+    if (found.from === 'unavailable') {
+      const why = `${candidate} is not in memory, and Redis cannot be asked`
+      return this.miss({ code: 'ROUTING_UNAVAILABLE', why })
+    }
+    const { value: number } = found
+    if (number === undefined) return undefined
+    this.found.set(candidate, number.phone_number)
+    // Asked even when it is among those that matched: they may be a moment old.
+    const trunk = this.lookups.count(await this.directory.trunk(number.trunk_id))
+    return this.holdAgainst(number, trunk, reader, rank)
+  }
+
+  /** Whether the number's trunk lets this call in, and reads it where it was read. */
+  private holdAgainst(number: PhoneNumber, found: Found<Trunk>, reader: Reader, rank: number): Hit | undefined {
+    const { phone_number, trunk_id } = number
+    const { value: trunk } = found
+    if (found.invalid !== undefined) {
+      const why = `${phone_number} is on trunk ${trunk_id}, whose record does not parse: ${found.invalid}`
+      return this.miss({ code: 'NUMBER_RECORD_INVALID', number, why })
+    }
+    if (trunk === undefined) {
+      const gone = found.from !== 'unavailable'
+      const why = `${phone_number} is on trunk ${trunk_id}, which ${gone ? 'does not exist' : 'is not in memory, and Redis cannot be asked'}`
+      return this.miss({ code: gone ? 'NUMBER_NOT_ON_TRUNK' : 'ROUTING_UNAVAILABLE', number, why })
+    }
+    const tried = matchAddress(trunk, this.request.sourceAddress)
+    const { source } = reader.at(rank) ?? {}
+    const why = this.whyNot(number, trunk, tried, reader, source)
+    if (why !== undefined) return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried, why })
+    this.tried.set(trunk_id, tried)
+    return { number, trunk, reader }
+  }
+
+  private whyNot(
+    { phone_number, account_id }: PhoneNumber,
+    trunk: Trunk,
+    { matched }: TrunkTried,
+    reader: Reader,
+    source: DidSource | undefined,
+  ): string | undefined {
+    if (trunk.account_id !== account_id) return `${phone_number} and its trunk ${trunk.id} are of different accounts`
+    if (!matched)
+      return `${phone_number} is on trunk ${trunk.id}, which allows ${describeAllowed(trunk)}; the call came from ${this.source}`
+    if (reader.trunks.has(trunk.id)) return undefined
+    // A trunk that memory did not have is read for by others, where they read alike.
+    const isReadForElsewhere = this.readers.some(({ trunks }) => trunks.has(trunk.id))
+    if (source !== undefined && trunk.did_from.includes(source) && !isReadForElsewhere) return undefined
+    return `${phone_number} on trunk ${trunk.id} stands in ${source ?? 'the request'}; that trunk reads ${trunk.did_from.join(', ')}`
+  }
+
+  private miss(miss: Miss): undefined {
+    this.misses.push(miss)
+    const { tried } = miss
+    if (tried !== undefined && this.tried.size < MAX_TRACED && !this.tried.has(tried.trunk_id))
+      this.tried.set(tried.trunk_id, tried)
+  }
+
+  private async toAgent({ number, trunk, reader }: Hit): Promise<Routed> {
+    this.readers = [reader]
+    const refuse = (code: VerdictCode, why: string): Routed => this.refuse(code, why, why, number, trunk)
+    const { phone_number, inbound_agent_id: agentId } = number
+    if (!number.enabled) return refuse('NUMBER_DISABLED', `${phone_number} is switched off`)
+    if (agentId === null) return refuse('NUMBER_HAS_NO_AGENT', `${phone_number} has no inbound agent`)
+    const found = this.lookups.count(await this.directory.agent(agentId))
+    const { value: agent } = found
+    if (found.invalid !== undefined)
+      return refuse('NUMBER_RECORD_INVALID', `the record of agent ${agentId} does not parse: ${found.invalid}`)
+    if (agent === undefined)
+      return found.from === 'unavailable'
+        ? refuse('ROUTING_UNAVAILABLE', `agent ${agentId} is not in memory, and Redis cannot be asked`)
+        : refuse('AGENT_UNKNOWN', `${phone_number} names agent ${agentId}, which does not exist`)
+    if (agent.account_id !== number.account_id)
+      return refuse('AGENT_UNKNOWN', `${phone_number} and its agent ${agentId} are of different accounts`)
+    const detail = `${phone_number} on trunk ${trunk.id} goes to agent ${agentId}`
+    const decision = this.decision(null, detail, null, number, trunk)
+    return { decision: { ...decision, targets: [agent.sip_uri, ...agent.fallback_sip_uris] }, number, trunk, agent }
+  }
+
+  /** The source is one of ours; what it calls is not. */
+  private async refuseKnown(matched: readonly Trunk[]): Promise<Routed> {
+    const trunk = matched.length === 1 ? matched[0] : undefined
+    const miss = this.misses.find(({ code }) => code !== 'NUMBER_NOT_ON_TRUNK') ?? this.misses[0]
+    if (miss !== undefined) return this.refuse(miss.code, miss.why, miss.why, undefined, trunk)
+    const readings = distinctReadings(this.readers)
+    const elsewhere = await this.findElsewhere()
+    if (elsewhere !== undefined) return this.toAgent(elsewhere)
+    const nearest = this.misses.find(({ number }) => number !== undefined)?.why ?? null
+    if (readings.every(({ value }) => value === null)) {
+      const sources = [...new Set(readings.map(({ source }) => source))].join(', ')
+      return this.refuse('NUMBER_UNREADABLE', `no number stands in ${sources}`, nearest, undefined, trunk)
+    }
+    return this.refuse('NUMBER_UNKNOWN', describeUnknown(readings), nearest, undefined, trunk)
+  }
+
+  /**
+   * Looks in every usual place, the trunk's or not: for the explanation. A trunk that memory did not have, behind the same address
+   * as those it had, is found that way.
+   */
+  private async findElsewhere(): Promise<Hit | undefined> {
+    const reader = plainReader(this.parser)
+    for (let rank = 0; rank < reader.ranks; rank++)
+      for (const candidate of reader.at(rank)?.candidates ?? []) {
+        const hit = await this.examine(candidate, reader, rank)
+        if (hit !== undefined) return hit
+      }
+    return undefined
+  }
+
+  private refuseUnknown(): Routed {
+    const invalid = this.misses.find(({ code, number }) => code === 'NUMBER_RECORD_INVALID' && number !== undefined)
+    if (invalid !== undefined) return this.refuse(invalid.code, invalid.why, invalid.why)
+    const unavailable = this.misses.find(({ code }) => code === 'ROUTING_UNAVAILABLE')
+    if (unavailable !== undefined && !this.directory.knowsTrunks)
+      return this.refuse('ROUTING_UNAVAILABLE', unavailable.why, unavailable.why)
+    const nearest = this.misses.find(({ number }) => number !== undefined) ?? this.misses[0]
+    const why = nearest?.why ?? describeUnknown(distinctReadings(this.readers))
+    return this.refuse('SOURCE_UNKNOWN', `no trunk allows ${this.source}`, why)
+  }
+
+  private decision(
+    code: VerdictCode | null,
+    detail: string,
+    nearestMiss: string | null,
+    number: PhoneNumber | undefined,
+    trunk: Trunk | undefined,
+  ): Decision {
+    return {
+      outcome: code === null ? 'agent' : 'refused',
+      code,
+      sip_status: code === null ? null : verdicts[code].status,
+      detail: printable(detail, MAX_DETAIL),
+      account_id: number?.account_id ?? trunk?.account_id ?? null,
+      phone_number: number?.phone_number ?? null,
+      trunk_id: trunk?.id ?? null,
+      agent_id: number?.inbound_agent_id ?? null,
+      targets: [],
+      trace: this.trace(nearestMiss),
+    }
+  }
+
+  private trace(nearestMiss: string | null): DecisionTrace {
+    const { worst } = this.lookups
+    const tried = [...this.tried.values()]
+    return {
+      source_address: this.source,
+      trunks_tried: tried,
+      identified_by: tried.some(({ matched }) => matched) ? 'address' : null,
+      sources_read: distinctReadings(this.readers)
+        .slice(0, MAX_TRACED)
+        .map(({ source, value, candidates }) => ({
+          source,
+          value,
+          normalised: [...candidates],
+          found: candidates.flatMap((candidate) => this.found.get(candidate) ?? [])[0] ?? null,
+        })),
+      nearest_miss: nearestMiss === null ? null : printable(nearestMiss, MAX_DETAIL),
+      looked_up: worst === undefined || worst === 'unavailable' ? 'none' : worst,
+    }
+  }
+}
+
+/** What was looked up in vain. */
+function describeUnknown(readings: readonly DidReading[]): string {
+  const forms = [...new Set(readings.flatMap(({ candidates }) => candidates))]
+  if (forms.length > 0) return `there is no record for ${forms.slice(0, 8).join(', ')}`
+  const value = readings.find((reading) => reading.value !== null)?.value
+  return value === undefined
+    ? 'no number could be read'
+    : `"${value ?? ''}" is neither a possible number nor an extension`
+}
+
+/** The host of `sip_domain`, which may carry a port. */
+function hostOf({ sip_domain }: Trunk): string | undefined {
+  if (sip_domain === null) return undefined
+  const colon = sip_domain.lastIndexOf(':')
+  return (colon > sip_domain.lastIndexOf(']') ? sip_domain.slice(0, colon) : sip_domain).toLowerCase()
+}
