@@ -2,19 +2,17 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of message corpora: SIGNALBOX_CORPORA, else `shared/corpora` next to the repository. Undefined when it is not there. */
+/** The folder of message corpora: SIGNALBOX_CORPORA, else `shared/corpora` next to the repository. Undefined, saying so, when it is not there. */
 export function findCorpora(): string | undefined {
   const folder = process.env.SIGNALBOX_CORPORA ?? join(repositoryRoot(), '..', 'shared', 'corpora')
-  return existsSync(folder) ? folder : undefined
+  if (existsSync(folder)) return folder
+  console.log('no corpora here, so what needs them is skipped; SIGNALBOX_CORPORA may name their folder')
+  return undefined
 }
 
-/** One file of the corpora, or undefined, saying so, when they are not there. */
-export function readCorpus(...path: string[]): Buffer | undefined {
-  const folder = findCorpora()
-  const file = folder === undefined ? undefined : join(folder, ...path)
-  if (file !== undefined && existsSync(file)) return readFileSync(file)
-  console.log(`skipped: ${path.join('/')} is not there; SIGNALBOX_CORPORA may name the folder it is in`)
-  return undefined
+/** One file of the corpora in `folder`. */
+export function readCorpus(folder: string, ...path: string[]): Buffer {
+  return readFileSync(join(folder, ...path))
 }
 
 function repositoryRoot(): string {

@@ -220,11 +220,20 @@ export function nulsAreEscaped(text: string): boolean {
   return true
 }
 
-/** Whether every character is a byte, at least `lowest`, and not DEL. */
-export function isVisible(text: string, lowest: number): boolean {
+/** Whether every character is a byte that is neither a control character nor space. */
+export function isVisible(text: string): boolean {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if (code < lowest || code === 0x7f || code > 0xff) return false
+    if (code <= SP || code === 0x7f || code > 0xff) return false
+  }
+  return true
+}
+
+/** Whether `text` can be a reason phrase: no control character but tab, and every character a byte. */
+export function isReasonPhrase(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if ((code < SP && code !== HT) || code === 0x7f || code > 0xff) return false
   }
   return true
 }

@@ -164,7 +164,7 @@ function readStartLine(text: string, from: number, end: number): StartLine | und
   const version = end - 7
   if (text.charCodeAt(methodEnd) === SP && text.charCodeAt(version - 1) === SP && text.startsWith('SIP/2.0', version)) {
     const uri = version - 1 > methodEnd + 1 ? text.slice(methodEnd + 1, version - 1) : ''
-    const fault = uri === '' || !isVisible(uri, SP + 1) ? 'start-line' : undefined
+    const fault = uri === '' || !isVisible(uri) ? 'start-line' : undefined
     return { message: new SipRequest(method, uri), fault }
   }
   return readLooseRequestLine(text, method, methodEnd, end)
@@ -185,7 +185,7 @@ function readLooseRequestLine(text: string, method: string, methodEnd: number, e
     text.charCodeAt(version - 1) === SP &&
     uriStart === methodEnd + 1 &&
     uriStart + uri.length === version - 1 &&
-    isVisible(uri, SP + 1)
+    isVisible(uri)
   const written = text.slice(version, lineEnd).toUpperCase()
   const fault = !wellFormed || !isVersion(written) ? 'start-line' : written === 'SIP/2.0' ? undefined : 'version'
   return { message: new SipRequest(method, uri), fault }
@@ -203,8 +203,8 @@ function readStatusLine(text: string, from: number, end: number): StartLine {
     (code + 3 === end || separator === SP) &&
     status >= 100 &&
     status <= 699
-  const reason = code + 4 < end ? text.slice(code + 4, end).replaceAll('\t', ' ') : ''
-  const fault = wellFormed && isVisible(reason, SP) ? undefined : 'start-line'
+  const reason = code + 4 < end ? text.slice(code + 4, end) : ''
+  const fault = wellFormed && isReasonPhrase(reason) ? undefined : 'start-line'
   return {
     message: new SipResponse(fault === undefined ? status : 0, fault === undefined ? reason : '', new Headers()),
     fault,

@@ -1,4 +1,4 @@
-import { SP, isToken, isVisible } from './chars.js'
+import { isReasonPhrase, isToken, isVisible } from './chars.js'
 import type { SipMessage } from './message.js'
 
 /**
@@ -23,14 +23,13 @@ export function serialise(message: SipMessage): string {
 
 function requestLine(method: string, uri: string): string {
   if (!isToken(method)) throw new RangeError(`method ${JSON.stringify(method)} is not a token`)
-  if (uri === '' || !isVisible(uri, SP + 1))
-    throw new RangeError(`Request-URI ${JSON.stringify(uri)} is empty or holds space`)
+  if (uri === '' || !isVisible(uri)) throw new RangeError(`Request-URI ${JSON.stringify(uri)} is empty or holds space`)
   return `${method} ${uri} SIP/2.0\r\n`
 }
 
 function statusLine(status: number, reason: string): string {
   if (!Number.isInteger(status) || status < 100 || status > 699)
     throw new RangeError(`status ${status} is not between 100 and 699`)
-  if (!isVisible(reason, SP)) throw new RangeError(`reason phrase ${JSON.stringify(reason)} holds a control character`)
+  if (!isReasonPhrase(reason)) throw new RangeError(`reason phrase ${JSON.stringify(reason)} holds a control character`)
   return `SIP/2.0 ${status} ${reason}\r\n`
 }

@@ -82,9 +82,10 @@ export function isRequestUri(text: string): boolean {
 export function formatUri(uri: SipUri | TelUri): string {
   const params = formatUriParams(uri.params)
   if (uri.scheme === 'tel') {
-    const text = `tel:${uri.number}${params}`
-    if (!isUri(text, 0, text.length)) throw new RangeError(`${JSON.stringify(uri.number)} is no telephone number`)
-    return text
+    const { number } = uri
+    if (scanTelUri(number, 0, number.length)?.number !== number)
+      throw new RangeError(`${JSON.stringify(number)} is no telephone number`)
+    return `tel:${number}${params}`
   }
   let text = `${uri.scheme}:`
   if (uri.user !== undefined) {
