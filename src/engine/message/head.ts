@@ -1,4 +1,18 @@
-import { COLON, CR, HT, LF, SP, TOKEN, decimal, isVisible, nulsAreEscaped, skip, skipSpace, trimEnd } from './chars.js'
+import {
+  COLON,
+  CR,
+  HT,
+  LF,
+  SP,
+  TOKEN,
+  decimal,
+  isReasonPhrase,
+  isVisible,
+  nulsAreEscaped,
+  skip,
+  skipSpace,
+  trimEnd,
+} from './chars.js'
 import type { Fault } from './fault.js'
 import { canonicalName } from './header-name.js'
 import { Headers } from './headers.js'
