@@ -4,6 +4,7 @@
  * runs in this same process, so that Ctrl-C reaches it directly and its exit code is ours.
  */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
@@ -62,12 +63,18 @@ export function newestMtimeMs(paths) {
 const installedMark = (root) => join(root, 'node_modules', '.package-lock.json')
 const builtMark = (root) => join(root, 'dist', '.built')
 
-/** Whether the npm packages are missing or older than the lock file. */
+/** Holds the fingerprint of the lock file that was installed from: git may touch a file without changing it. */
+const installedFrom = (root) => join(root, 'node_modules', '.signalbox-installed')
+const fingerprintOf = (root) =>
+  createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
+
+/** Whether the npm packages are missing, or the lock file has changed since they were installed. */
 export function installIsDue(root) {
-  return (
-    newestMtimeMs([installedMark(root)]) < newestMtimeMs([join(root, 'package-lock.json')]) ||
-    !existsSync(installedMark(root))
-  )
+  if (!existsSync(installedMark(root))) return true
+  if (newestMtimeMs([installedMark(root)]) >= newestMtimeMs([join(root, 'package-lock.json')])) return false
+  return !existsSync(installedFrom(root)) || readFileSync(installedFrom(root), 'utf8') !== fingerprintOf(root)
 }
 
 /** Whether `dist` is missing or older than what it is made of. */
@@ -183,6 +190,7 @@ function installPackages(root) {
     self !== undefined && basename(self) === 'npm-cli.js' ? [process.execPath, [self]] : ['npm', []]
   const args = [...first, 'ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   run('npm ci', command, args, { cwd: root })
+  writeFileSync(installedFrom(root), fingerprintOf(root))
 }
 
 function build(root) {

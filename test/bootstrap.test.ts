@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   copyFileSync,
@@ -63,12 +64,17 @@ Steps('an older Node is refused with the version that is needed', () => {
   assert.match(bootstrap.nodeProblem('18.19.1') ?? '', /needs Node 20 or newer; this is 18\.19\.1/)
 })
 
-Steps('packages are installed when there are none, or the lock file is newer', () => {
+Steps('packages are installed when there are none, or the lock file has changed since', () => {
   const folder = project({ 'package-lock.json': '{}' })
   assert.ok(bootstrap.installIsDue(folder))
   write(join(folder, 'node_modules/.package-lock.json'), '{}', 50)
   assert.not(bootstrap.installIsDue(folder))
   write(join(folder, 'package-lock.json'), '{}', 10)
+  assert.ok(bootstrap.installIsDue(folder))
+  const fingerprint = createHash('sha256').update('{}').digest('hex')
+  write(join(folder, 'node_modules/.signalbox-installed'), fingerprint, 50)
+  assert.not(bootstrap.installIsDue(folder), 'touched by git, not changed')
+  write(join(folder, 'package-lock.json'), '{ }', 10)
   assert.ok(bootstrap.installIsDue(folder))
 })
 
