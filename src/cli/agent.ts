@@ -1,0 +1,126 @@
+import type { Command } from 'commander'
+import type { Agent } from '../model/agent.js'
+import {
+  command,
+  connectTo,
+  DEFAULT_LIMIT,
+  edgeCommand,
+  givenOnly,
+  more,
+  print,
+  readHeaders,
+  readNumber,
+  several,
+  type EdgeOptions,
+} from './edge-command.js'
+import { CliError, exitCodes } from './errors.js'
+import type { Io } from './io.js'
+import { count, fields, table } from './text.js'
+
+interface SetOptions extends EdgeOptions {
+  readonly sipUri?: string
+  readonly name?: string
+  readonly fallbackSipUri?: string[]
+  readonly header?: string[]
+  readonly ringTimeout?: string
+  readonly channelLimit?: string
+  readonly allowedAddress?: string[]
+}
+
+const at = (id: string): string => `/v1/agents/${encodeURIComponent(id)}`
+
+/** `signalbox agent`: who answers calls. */
+export function agentCommand(io: Io): Command {
+  const group = command('agent', 'Agents: who answers calls', 'signalbox agent list')
+  group.addCommand(setCommand(io))
+
+  group.addCommand(
+    edgeCommand('list', 'List agents', 'signalbox agent list', 'signalbox agent list --json')
+      .option('--limit <n>', 'agents at most', DEFAULT_LIMIT)
+      .action(async (options: EdgeOptions & { limit: string }) => {
+        const limit = readNumber('--limit', options.limit) ?? 0
+        const page = await connectTo(options).list<Agent>('/v1/agents', {}, limit)
+        print(
+          io,
+          options,
+          page,
+          () =>
+            table(page.items, {
+              AGENT: (agent) => agent.id,
+              NAME: (agent) => agent.name,
+              'SIP URI': (agent) => agent.sip_uri,
+              FALLBACKS: (agent) => agent.fallback_sip_uris.length,
+              'CHANNEL LIMIT': (agent) => agent.channel_limit,
+            }) + `\n${count(page.items.length, 'agent')}${more(page.next_cursor)}`,
+        )
+      }),
+  )
+
+  group.addCommand(
+    edgeCommand('show', 'Show an agent', 'signalbox agent show front')
+      .argument('<id>', 'agent')
+      .action(async (id: string, options: EdgeOptions) => {
+        const agent = await connectTo(options).ask<Agent>('GET', at(id))
+        print(io, options, agent, () => fields(agent))
+      }),
+  )
+
+  group.addCommand(
+    edgeCommand('rm', 'Remove an agent that no number uses', 'signalbox agent rm front')
+      .argument('<id>', 'agent')
+      .action(async (id: string, options: EdgeOptions) => {
+        await connectTo(options).ask('DELETE', at(id))
+        print(io, options, { removed: id }, () => `agent ${id} removed`)
+      }),
+  )
+  return group
+}
+
+function setCommand(io: Io): Command {
+  return edgeCommand(
+    'set',
+    'Create an agent, or change what is given of one',
+    'signalbox agent set front --name "Front desk" --sip-uri sip:agent@127.0.0.1:5090',
+    'signalbox agent set front --fallback-sip-uri sip:agent@127.0.0.1:5091',
+  )
+    .argument('<id>', 'agent')
+    .argument('[sip-uri]', 'the same as --sip-uri')
+    .option('--sip-uri <uri>', 'where its calls go')
+    .option('--name <name>', 'for people')
+    .option('--fallback-sip-uri <uri>', 'tried when the first does not answer; may be given several times', several)
+    .option('--header <"Name: value">', 'extra header of its INVITEs; may be given several times', several)
+    .option('--ring-timeout <seconds>', 'how long one address may ring')
+    .option('--channel-limit <n>', 'calls at the same time')
+    .option('--allowed-address <cidr>', 'where its own calls come from; may be given several times', several)
+    .action(async (id: string, uri: string | undefined, options: SetOptions) => {
+      const changes = givenOnly({
+        sip_uri: options.sipUri ?? uri,
+        name: options.name,
+        fallback_sip_uris: options.fallbackSipUri,
+        headers: readHeaders(options.header),
+        ring_timeout_s: readNumber('--ring-timeout', options.ringTimeout),
+        channel_limit: readNumber('--channel-limit', options.channelLimit),
+        allowed_addresses: options.allowedAddress,
+      })
+      const client = connectTo(options)
+      const present = await client.find<Agent>(at(id))
+      if (present === undefined && changes['sip_uri'] === undefined)
+        throw new CliError(`there is no agent "${id}" yet: give --sip-uri`, exitCodes.usage)
+      const agent = await client.ask<Agent>('PUT', at(id), {
+        ...(present === undefined ? {} : settable(present)),
+        ...changes,
+      })
+      print(
+        io,
+        options,
+        agent,
+        () => `agent ${agent.id} ${present === undefined ? 'created' : 'changed'}: ${agent.sip_uri}`,
+      )
+    })
+}
+
+/** What of an agent a request may set. */
+function settable(agent: Agent): Record<string, unknown> {
+  const { id: _id, account_id: _account, created_at: _created, updated_at: _updated, ...rest } = agent
+  return rest
+}

@@ -1,0 +1,93 @@
+import { isIP } from 'node:net'
+import { Command } from 'commander'
+import { loadConfig, readAdminToken, readInstance } from '../config/index.js'
+import { Client, type EdgeAddress } from './client.js'
+import { CliError, exitCodes } from './errors.js'
+import type { Io } from './io.js'
+
+export interface EdgeOptions {
+  readonly url?: string
+  readonly token?: string
+  readonly json?: boolean
+}
+
+/** A command with an example in its help. */
+export function command(name: string, description: string, ...examples: string[]): Command {
+  return new Command(name)
+    .description(description)
+    .addHelpText(
+      'after',
+      ['', examples.length > 1 ? 'Examples:' : 'Example:', ...examples.map((line) => `  $ ${line}`)].join('\n'),
+    )
+}
+
+/** A command that asks a running edge: with --url, --token and --json. */
+export function edgeCommand(name: string, description: string, ...examples: string[]): Command {
+  return command(name, description, ...examples)
+    .option('--url <url>', 'REST API of the edge; else that of the instance on this machine')
+    .option('--token <token>', 'bearer token; else SIGNALBOX_ADMIN_TOKEN or that of the data folder')
+    .option('--json', 'print JSON')
+}
+
+/** The edge that the options name, else the one that runs with the data folder. @throws {CliError, ConfigError} */
+export function findEdge(options: EdgeOptions): EdgeAddress {
+  const url = options.url === undefined ? undefined : readUrl(options.url)
+  if (url !== undefined && options.token !== undefined) return { url, token: options.token }
+  const config = loadConfig()
+  const found = url ?? readInstance(config)?.http_url ?? `http://${config.http.listen}`
+  // The token of the data folder is for this machine; a configured one is for whatever the user points at.
+  const own = url === undefined || isLoopback(url) ? readAdminToken(config) : (config.admin_token ?? undefined)
+  return { url: found, token: options.token ?? own }
+}
+
+export const connectTo = (options: EdgeOptions): Client => new Client(findEdge(options))
+
+function readUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new CliError(`--url ${text} is not a URL such as http://127.0.0.1:8080`, exitCodes.usage)
+  return url.origin
+}
+
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
+  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'))
+}
+
+/** Prints an answer as JSON, or as text when that was not asked for. */
+export function print(io: Io, options: EdgeOptions, value: unknown, text: () => string): void {
+  io.out(options.json === true ? JSON.stringify(value, null, 2) : text())
+}
+
+/** Collects an option that may be given several times. */
+export const several = (value: string, before: string[] = []): string[] => [...before, value]
+
+/** Reads `Name: value` pairs of --header. @throws {CliError} */
+export function readHeaders(lines: readonly string[] | undefined): Record<string, string> | undefined {
+  if (lines === undefined) return undefined
+  return Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(':')
+      if (colon <= 0) throw new CliError(`--header "${line}" is not "Name: value"`, exitCodes.usage)
+      return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()]
+    }),
+  )
+}
+
+/** Reads a number given on the command line. @throws {CliError} */
+export function readNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isFinite(value)) throw new CliError(`${option} ${text} is not a number`, exitCodes.usage)
+  return value
+}
+
+/** The entries that were given. */
+export const givenOnly = (values: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
+
+/** `--limit` of lists. */
+export const DEFAULT_LIMIT = '10000'
+
+/** What is said under a list that was cut. */
+export const more = (next: string | null): string => (next === null ? '' : '\nThere are more: raise --limit.')

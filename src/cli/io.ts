@@ -1,0 +1,38 @@
+import { text } from 'node:stream/consumers'
+
+/** What a command has of the world around it. */
+export interface Io {
+  /** Writes a line, or several, to standard output. */
+  out(line: string): void
+  /** Writes a line to standard error. */
+  err(line: string): void
+  /** All of standard input. */
+  readInput(): Promise<string>
+  /**
+   * Aborted at the first SIGINT or SIGTERM; the second ends the process at once. Until this is asked for, the first one does.
+   */
+  stopSignal(): AbortSignal
+}
+
+/** The terminal or the pipes of this process. */
+export function processIo(): Io {
+  // A reader that has seen enough (`| head`) is no error.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0)
+    })
+  return {
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    readInput: () => text(process.stdin),
+    stopSignal: () => {
+      const stop = new AbortController()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const)
+        process.on(signal, () => {
+          if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+          stop.abort()
+        })
+      return stop.signal
+    },
+  }
+}
