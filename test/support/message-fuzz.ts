@@ -57,7 +57,11 @@ function checkMessage(message: SipMessage): void {
   assert.is.not(message.cseq.method, '')
   const text = serialise(message)
   checkLineEnds(text.slice(0, text.length - message.body.length))
-  const again = parseDatagram(Buffer.from(text, 'latin1'), { ...defaultLimits, maxMessageBytes: 1e6, maxHeaderLineBytes: 1e6 })
+  const again = parseDatagram(Buffer.from(text, 'latin1'), {
+    ...defaultLimits,
+    maxMessageBytes: 1e6,
+    maxHeaderLineBytes: 1e6,
+  })
   if (again?.ok !== true) throw new Error(`not read back: ${again?.reason}`)
   assert.is(serialise(again.message), text)
   assert.is(again.message.body, message.body)
@@ -82,7 +86,9 @@ function streamEvents(bytes: Buffer, size: () => number): string[] {
   const framer = new StreamFramer(defaultLimits, {
     message: (parsed) => {
       checkParsed(parsed)
-      events.push(parsed.ok ? serialise(parsed.message) : `${parsed.status} ${parsed.reason} ${parsed.request !== undefined}`)
+      events.push(
+        parsed.ok ? serialise(parsed.message) : `${parsed.status} ${parsed.reason} ${parsed.request !== undefined}`,
+      )
     },
     ping: () => undefined,
     broken: (reason, answer, status) => {
@@ -90,7 +96,7 @@ function streamEvents(bytes: Buffer, size: () => number): string[] {
       events.push(`broken ${status} ${reason}`)
     },
   })
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + size()
     framer.push(bytes.subarray(at, end))
     at = end

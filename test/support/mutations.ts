@@ -43,7 +43,10 @@ export function mutate(seed: Buffer, other: Buffer, dice: Dice): Buffer {
         bytes = Buffer.concat([before, other.subarray(dice.roll(other.length + 1)).subarray(0, length), after])
         break
       case 4:
-        bytes = before.length > 0 && dice.roll(4) === 0 ? Buffer.from(before) : Buffer.concat([before, Buffer.from(dice.pick(morsels), 'latin1'), after])
+        bytes =
+          before.length > 0 && dice.roll(4) === 0
+            ? Buffer.from(before)
+            : Buffer.concat([before, Buffer.from(dice.pick(morsels), 'latin1'), after])
         break
       default:
         bytes = Buffer.concat([before, Buffer.from(dice.pick(morsels), 'latin1'), after])

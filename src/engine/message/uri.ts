@@ -88,7 +88,7 @@ export function formatUri(uri: SipUri | TelUri): string {
     return `tel:${number}${params}`
   }
   let text = `${uri.scheme}:`
-  if (uri.user !== undefined) {
+  if (uri.user !== undefined && uri.user !== '') {
     text += escapeOutside(uri.user, USER)
     if (uri.password !== undefined) text += `:${escapeOutside(uri.password, PASSWORD)}`
     text += '@'

@@ -181,6 +181,7 @@ Uri('formatting lets nothing through that is no part of a URI', () => {
   const base = sip('sip:a@b')
   assert.is(formatUri({ ...base, user: 'a b@c\r\n"<>%' }), 'sip:a%20b%40c%0D%0A%22%3C%3E%25@b')
   assert.is(formatUri({ ...base, user: 'a%20b' }), 'sip:a%20b@b')
+  assert.is(formatUri({ ...base, user: '' }), 'sip:b')
   assert.throws(() => formatUri({ ...base, host: 'b;maddr=c' }), RangeError)
   assert.throws(() => formatUri({ ...base, host: '' }), RangeError)
   for (const port of [0, -1, 65_536, 1.5, NaN]) assert.throws(() => formatUri({ ...base, port }), RangeError)
