@@ -99,17 +99,24 @@ export function pruneBuild(root) {
   for (const folder of ['src', 'test']) if (existsSync(join(root, 'dist', folder))) visit(join(root, 'dist', folder))
 }
 
+const commandLink = (root) => join(root, 'node_modules', '.bin', 'signalbox')
+const builtCommand = (root) => join(root, 'dist', 'src', 'main.js')
+const linkTarget = (root) => relative(dirname(commandLink(root)), builtCommand(root))
+
+/** Whether `npx signalbox` would not find what is built. */
+export function linkIsDue(root) {
+  const link = commandLink(root)
+  const isLink = lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true
+  const runs = ((statSync(builtCommand(root), { throwIfNoEntry: false })?.mode ?? 0) & 0o111) !== 0
+  return !isLink || !runs || readlinkSync(link) !== linkTarget(root)
+}
+
 /** Makes `node_modules/.bin/signalbox` the built command, so that `npx signalbox` works from the clone. */
 export function linkCommand(root) {
-  const main = join(root, 'dist', 'src', 'main.js')
-  const link = join(root, 'node_modules', '.bin', 'signalbox')
-  if (!existsSync(main)) return
-  chmodSync(main, 0o755)
-  const target = relative(dirname(link), main)
-  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(link) === target) return
-  mkdirSync(dirname(link), { recursive: true })
-  rmSync(link, { force: true })
-  symlinkSync(target, link)
+  chmodSync(builtCommand(root), 0o755)
+  mkdirSync(dirname(commandLink(root)), { recursive: true })
+  rmSync(commandLink(root), { force: true })
+  symlinkSync(linkTarget(root), commandLink(root))
 }
 
 /** Whether a program of this name can be run from `path`, a PATH-like list of folders. */
@@ -146,7 +153,7 @@ export async function withSetupLock(root, work) {
       closeSync(file)
       break
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error
+      if (error.code !== 'EEXIST') throw new SetupError(`${root} cannot be written (${error.code}): run as its owner`)
     }
     const holder = Number(existsSync(lock) ? readFileSync(lock, 'utf8') : 0)
     // An empty lock is one being written right now; one that stays so was left by a process killed in between.
@@ -281,11 +288,13 @@ const entries = { serve: 'dist/src/main.js', test: 'dist/test/run.js' }
 
 /** Sets up what `job` (`serve`, `test` or `build`) needs, then runs it with the arguments that follow. */
 export async function bootstrap(root, [job = 'serve', ...rest]) {
-  await withSetupLock(root, () => {
-    if (installIsDue(root)) installPackages(root)
-    if (job === 'build' || buildIsDue(root)) build(root)
-    linkCommand(root)
-  })
+  // Looked at again under the lock: who had it may have done the work.
+  if (job === 'build' || installIsDue(root) || buildIsDue(root) || linkIsDue(root))
+    await withSetupLock(root, () => {
+      if (installIsDue(root)) installPackages(root)
+      if (job === 'build' || buildIsDue(root)) build(root)
+      if (linkIsDue(root)) linkCommand(root)
+    })
   if (job === 'build') return
   const entry = entries[job]
   if (entry === undefined) throw new SetupError(`"${job}" is not one of serve, test, build`)

@@ -26,6 +26,7 @@ interface Bootstrap {
   installIsDue(root: string): boolean
   buildIsDue(root: string): boolean
   pruneBuild(root: string): void
+  linkIsDue(root: string): boolean
   linkCommand(root: string): void
   isOnPath(program: string, path: string): boolean
   withSetupLock<T>(root: string, work: () => T | Promise<T>): Promise<T>
@@ -122,11 +123,15 @@ Steps('the command is linked where npx looks for it, and can be run', () => {
   const folder = project({ 'dist/src/main.js': '#!/usr/bin/env node\nconsole.log("it runs")\n' })
   const link = join(folder, 'node_modules/.bin/signalbox')
   const links = (): void => {
+    assert.ok(bootstrap.linkIsDue(folder))
     bootstrap.linkCommand(folder)
+    assert.not(bootstrap.linkIsDue(folder))
     assert.is(readlinkSync(link), '../../dist/src/main.js')
     assert.is(spawnSync(link, { encoding: 'utf8' }).stdout, 'it runs\n')
   }
   links()
+  // As a new build leaves it.
+  chmodSync(join(folder, 'dist/src/main.js'), 0o644)
   links()
   rmSync(link)
   symlinkSync('/nowhere', link)

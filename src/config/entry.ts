@@ -41,10 +41,12 @@ export function unknownKey(path: readonly string[], source: string): Problem {
   return { path: path.join('.').slice(0, 200), source, message: `unknown key${hint}` }
 }
 
-/** Whether two keys are the same but for upper case and underscores, or one slip of the finger. */
+/** Whether two keys are the same but for upper case, underscores, a unit left out, or one slip of the finger. */
 function isNear(typed: string, key: string): boolean {
   const [a, b] = [typed, key].map((text) => text.slice(0, 64).toLowerCase().replaceAll('_', ''))
-  if (a === undefined || b === undefined || Math.abs(a.length - b.length) > 1) return false
+  if (a === undefined || b === undefined) return false
+  if (key.startsWith(`${typed.toLowerCase()}_`)) return true
+  if (Math.abs(a.length - b.length) > 1) return false
   let start = 0
   while (start < a.length && a[start] === b[start]) start += 1
   let end = 0

@@ -200,6 +200,15 @@ Refusals(
   },
 )
 
+Refusals('an unknown key comes with the one that was probably meant', () => {
+  const meant = (variable: string): string => problemsOf({ [variable]: '1' })[0]?.split('did you mean ')[1] ?? ''
+  assert.is(meant('SIGNALBOX__SIP__T1'), 'sip.t1_ms?')
+  assert.is(meant('SIGNALBOX__CDR__QUEUE_MXA'), 'cdr.queue_max?')
+  assert.is(meant('SIGNALBOX__LIMIT__MAX_CALLS'), '')
+  assert.is(meant('SIGNALBOX__LIMITS__MAX_CALL'), 'limits.max_calls?')
+  assert.is(meant('SIGNALBOX__LIMITS__ROWS'), '')
+})
+
 Refusals('each problem is a line of the error, which names key and place', () => {
   try {
     load({ SIGNALBOX__SIP__T1_MS: '3', SIGNALBOX_CONFIG: join(folder, 'none.yaml') })
