@@ -32,12 +32,12 @@ const numbersQuery = z.strictObject({
 
 const absent = (text: string): ApiError => new ApiError('NUMBER_NOT_FOUND', `there is no number ${text}`)
 
-/** The keys a number in a URL may be stored under: itself as an extension, and its E.164 form. */
+/** The keys a number in a URL may be stored under: itself as an extension, then its E.164 form. */
 function candidates(text: string): string[] {
   const normalised = normaliseNumber(text)
-  const keys = normalised.ok ? [normalised.e164] : []
-  if (extension.safeParse(text).success) keys.push(text)
-  if (keys.length === 0) throw fieldRefused('phone_number', normalised.ok ? '' : normalised.why, 'NUMBER_IMPOSSIBLE')
+  const keys = extension.safeParse(text).success ? [text] : []
+  if (normalised.ok) keys.push(normalised.e164)
+  else if (keys.length === 0) throw fieldRefused('phone_number', normalised.why, 'NUMBER_IMPOSSIBLE')
   return keys
 }
 

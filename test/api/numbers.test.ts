@@ -118,6 +118,15 @@ NumbersApi('an extension is taken as it is when the request says it is one', asy
   assert.is((await ask('DELETE', '/v1/numbers/desk-204')).status, 204)
 })
 
+NumbersApi('a URL names an extension before the phone number it would be as another spelling', async () => {
+  const { ask, services } = await startWithAgents('front')
+  await ask('POST', '/v1/numbers', form)
+  await ask('POST', '/v1/numbers', { ...form, phone_number: '0014155550100', kind: 'extension' })
+  assert.is((await ask('GET', '/v1/numbers/0014155550100')).body.kind, 'extension')
+  assert.is((await ask('DELETE', '/v1/numbers/0014155550100')).status, 204)
+  assert.equal([...services.numberRecords.keys()], ['+14155550100'])
+})
+
 NumbersApi('equal trunk fields reuse the trunk; others make a new one', async () => {
   const { ask, services } = await startWithAgents('front')
   const first = await ask('POST', '/v1/numbers', form)
