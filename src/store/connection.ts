@@ -18,6 +18,8 @@ const HEARTBEAT_MS = 1_000
 const SILENCE_MS = 5_000
 /** A connection is given up at most this often because its server turned into a replica. */
 const DEMOTED_PAUSE_MS = 1_000
+/** How long `stop` waits for a socket to close. */
+const MAX_CLOSING_MS = 1_000
 /** Work that no call waits for may take this many times the command deadline, and a second at least. */
 const PATIENCE = 10
 
@@ -262,9 +264,16 @@ function describe(error: Error): string {
 }
 
 async function closeClient(client: Redis): Promise<void> {
+  const hasSocket = client.status === 'connecting' || client.status === 'connect' || client.status === 'ready'
   if (client.status === 'end') return
-  if (client.status === 'wait') return client.disconnect()
-  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
-  client.disconnect()
-  await ended
+  // Between two attempts there is no socket whose end could be awaited.
+  if (!hasSocket) return client.disconnect()
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, MAX_CLOSING_MS)
+    client.once('end', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    client.disconnect()
+  })
 }

@@ -326,6 +326,8 @@ export class Directory {
       const counted = changes !== this.seenChanges
       this.seenChanges = changes
       if (counted || clock.now() - (this.loadedAtMs ?? 0) > RELOAD_UNWATCHED_MS) {
+        this.trunkCache.distrustAll()
+        this.agentCache.distrustAll()
         this.load()
         this.indexes.requestSweep()
       }

@@ -40,7 +40,8 @@ export async function startRedis({ args = [] }: RedisOptions = {}): Promise<Test
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exit !== undefined) return
-    child.kill('SIGCONT')
+    // One that hangs does not hear SIGTERM.
+    if (signal !== 'SIGKILL') child.kill('SIGCONT')
     await child.stop(signal)
   }
   return {

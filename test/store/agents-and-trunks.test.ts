@@ -1,0 +1,150 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { randomBytes } from 'node:crypto'
+import { Secrets } from '../../src/store/secrets.js'
+import { TrunkPasswords } from '../../src/store/trunk-passwords.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { newAgent, newNumber, newTrunk, rejection, StoreBench } from '../support/store-bench.js'
+
+const A = '+14155550100'
+
+for (const [name, args] of [
+  ['a single Redis', []],
+  ['a Redis Cluster', ['--cluster-enabled', 'yes']],
+] as const) {
+  const Records = suite(`Agents and trunks on ${name}`)
+  let redis: TestRedis
+  let bench: StoreBench
+
+  Records.before(async () => {
+    redis = await startRedis({ args })
+    if (args.length > 0) {
+      await redis.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      while (!(await redis.cli('CLUSTER', 'INFO')).includes('cluster_state:ok')) await redis.cli('PING')
+    }
+    bench = await StoreBench.ready(redis.url)
+  })
+  Records.before.each(async () => {
+    await redis.cli('FLUSHALL')
+  })
+  Records.after(async () => {
+    await bench.stop()
+    await redis.stop()
+  })
+
+  Records('are JSON, added and replaced by put, whose creation time stays', async () => {
+    const { agent, created } = await bench.agents.put(newAgent('front', { headers: { 'X-A': 'b' } }))
+    assert.is(created, true)
+    const again = await bench.agents.put(newAgent('front', { name: 'Front desk' }))
+    assert.is(again.created, false)
+    assert.is(again.agent.created_at, agent.created_at)
+    const kept = JSON.parse(await redis.cli('GET', 'signalbox:agent:front')) as Record<string, unknown>
+    assert.is(kept['name'], 'Front desk')
+    assert.equal(kept['headers'], {})
+    assert.is((await rejection(bench.agents.create(newAgent('front')))).code, 'EXISTS')
+    assert.is((await rejection(bench.agents.put(newAgent('front', { account_id: 'acme' })))).code, 'EXISTS')
+    assert.is(await bench.agents.get('nobody'), undefined)
+    assert.is(await bench.agents.get('a b\r\n'), undefined)
+  })
+
+  Records('lose no change when several are made at the same moment', async () => {
+    await bench.trunks.create(newTrunk('pbx'))
+    await Promise.all(
+      Array.from({ length: 6 }, (_, i) =>
+        bench.trunks.update('pbx', (trunk) => ({
+          ...trunk,
+          allowed_addresses: [...trunk.allowed_addresses, `10.0.0.${i}`],
+        })),
+      ),
+    )
+    assert.is((await bench.trunks.get('pbx'))?.allowed_addresses.length, 6)
+    assert.is((await rejection(bench.trunks.update('gone', (trunk) => trunk))).code, 'NOT_FOUND')
+  })
+
+  Records('are not removed while numbers use them, which are named', async () => {
+    await bench.agents.put(newAgent('front'))
+    await bench.agents.put(newAgent('sales'))
+    await bench.trunks.create(newTrunk('pbx-1'))
+    await bench.numbers.create(newNumber(A, { outbound_agent_ids: ['sales'] }))
+    for (const removing of [bench.agents.remove('front'), bench.agents.remove('sales'), bench.trunks.remove('pbx-1')]) {
+      const error = await rejection(removing)
+      assert.is(error.code, 'IN_USE')
+      assert.equal(error.detail, { numbers: [A] })
+    }
+    await bench.numbers.remove(A)
+    assert.is(await bench.agents.remove('front'), true)
+    assert.is(await bench.agents.remove('front'), false)
+    assert.is(await bench.trunks.remove('pbx-1'), true)
+  })
+
+  Records('can be removed when others have removed the numbers that used them', async () => {
+    await bench.agents.put(newAgent('front'))
+    await bench.numbers.create(newNumber(A))
+    await redis.cli('DEL', `signalbox:did:${A}`)
+    assert.is(await bench.agents.remove('front'), true)
+  })
+
+  Records('are listed in order, page by page, with those that do not parse apart', async () => {
+    for (const id of ['d', 'b', 'a', 'c']) await bench.agents.put(newAgent(id))
+    await bench.agents.put(newAgent('z', { account_id: 'acme' }))
+    await redis.cli('SET', 'signalbox:agent:c', '{"sip_uri":1}')
+    const first = await bench.agents.list({ limit: 3, accountId: 'default' })
+    assert.equal(
+      first.items.map(({ id }) => id),
+      ['a', 'b', 'd'],
+    )
+    assert.is(first.invalid?.[0]?.id, 'c')
+    const all = await bench.agents.list({ limit: 10 })
+    assert.equal(
+      all.items.map(({ id }) => id),
+      ['z', 'a', 'b', 'd'],
+    )
+    assert.is(all.next_cursor, null)
+    assert.is((await rejection(bench.agents.get('c'))).code, 'INVALID')
+    assert.is(await bench.agents.remove('c'), true)
+  })
+
+  Records('with equal fields are one trunk, also when imports run at the same moment', async () => {
+    const fields = {
+      sip_domain: 'pbx.example.com',
+      username: 'u',
+      allowed_addresses: ['192.0.2.1'],
+      headers: { 'X-B': '2', 'X-A': '1' },
+    }
+    const results = await Promise.all(
+      Array.from({ length: 5 }, (_, i) => bench.trunks.findOrCreate(newTrunk(`t${i}`, fields))),
+    )
+    assert.is(new Set(results.map(({ trunk }) => trunk.id)).size, 1)
+    assert.is(results.filter(({ created }) => created).length, 1)
+    assert.is((await bench.trunks.list({ limit: 10 })).items.length, 1)
+    const { id } = results[0]?.trunk ?? { id: '' }
+    const equal = newTrunk('other', { ...fields, headers: { 'X-A': '1', 'X-B': '2' } })
+    assert.is((await bench.trunks.findEqual(equal, 'default'))?.id, id, 'in whatever order the headers stand')
+    assert.is(await bench.trunks.findEqual(equal, 'acme'), undefined)
+    assert.is((await bench.trunks.findOrCreate({ ...equal, account_id: 'acme' })).created, true)
+    await bench.trunks.update(id, (trunk) => ({ ...trunk, username: 'v' }))
+    assert.is(await bench.trunks.findEqual(equal, 'default'), undefined, 'it has other fields now')
+    assert.is((await bench.trunks.findEqual({ ...equal, username: 'v' }, 'default'))?.id, id)
+    await bench.trunks.remove(id)
+    assert.is(await bench.trunks.findEqual({ ...equal, username: 'v' }, 'default'), undefined)
+  })
+
+  Records('keep passwords sealed, beside the trunk, and lose them with it', async () => {
+    const passwords = new TrunkPasswords({ connection: bench.connection, secrets: new Secrets(randomBytes(32)) })
+    await bench.trunks.create(newTrunk('pbx'))
+    assert.is(await passwords.get('pbx'), undefined)
+    await passwords.set('pbx', 'hunter2')
+    assert.is(await passwords.get('pbx'), 'hunter2')
+    assert.is(await passwords.has('pbx'), true)
+    const kept = await redis.cli('GET', 'signalbox:trunk:pbx:secret')
+    assert.not.match(kept, 'hunter2')
+    await redis.cli('SET', 'signalbox:trunk:other:secret', kept)
+    assert.is((await rejection(passwords.get('other'))).code, 'INVALID', 'of another trunk')
+    await redis.cli('DEL', 'signalbox:trunk:other:secret')
+    await bench.trunks.remove('pbx')
+    assert.is(await passwords.has('pbx'), false)
+    assert.not.match(await redis.cli('KEYS', '*'), 'secret')
+  })
+
+  Records.run()
+}
