@@ -74,6 +74,12 @@ export function createApp(config: Config): App {
         const metrics = started(new Metrics(), (part) => part.stop())
         const token = adminToken(config)
 
+        // First, so that a taken address is told before anything else is done.
+        const engine = config.drachtio.host === null ? startEngine(config, metrics, logger) : undefined
+        const sip = await sipServer(config, engine, logger, started)
+        let addresses: readonly string[] = []
+        sip.onConnected((current) => (addresses = current))
+
         const redisUrl = config.redis.url ?? (await startRedis(config, logger, started))
         const connection = started(
           connect({
@@ -111,10 +117,6 @@ export function createApp(config: Config): App {
           (part) => part.stop(),
         )
 
-        const engine = config.drachtio.host === null ? startEngine(config, metrics, logger) : undefined
-        const sip = await sipServer(config, engine, logger, started)
-        let addresses: readonly string[] = []
-        sip.onConnected((current) => (addresses = current))
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         edge = new Edge({ srf: sip, router, calls, cdrs, metrics, logger, clock, settings: edgeSettings(config) })
