@@ -11,6 +11,7 @@ import type { Binding, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
+export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
 export { formatUri, parseUri, type SipUri, type TelUri, unescapeUser } from './message/uri.js'
@@ -22,7 +23,10 @@ export interface EngineOptions {
   readonly contacts: readonly string[]
   /** IP literal shown to peers in Via and Contact by contacts that name none themselves. */
   readonly externalIp?: string
-  /** Where applications connect. Port 0: any free one. */
+  /**
+   * Where applications connect, and what they must know. Port 0: any free one. A secret everybody knows (`cymru`, `admin`) is
+   * refused on any address but a loopback one.
+   */
   readonly control: {
     readonly host: string
     readonly port: number
@@ -65,12 +69,17 @@ export interface Engine {
   gauges(): EngineGauges
 }
 
-/** A SIP server that drachtio-srf applications connect to. */
+/**
+ * A SIP server that drachtio-srf applications connect to.
+ * @throws {ControlError} WEAK_SECRET when `control.secret` is empty, or known to everybody and `control.host` is no loopback address
+ * @throws {TransportError} BAD_CONTACT
+ */
 export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? new SystemClock()
   // Sweeps of idle connections and the like run on a clock of their own, so that the gauge counts what calls have set.
   const housekeeping = new SystemClock()
-  const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping)
+  const onError = options.onError ?? ((): void => {})
+  const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping, onError)
   const limits = { ...defaultLimits, ...options.limits }
   const dialogs = new Dialogs()
   const transports = new Transports({
@@ -97,7 +106,7 @@ export function createEngine(options: EngineOptions): Engine {
       apps: control.apps,
       dialogs,
     },
-    options.onError ?? (() => {}),
+    onError,
   )
 
   return {
@@ -122,8 +131,9 @@ export function createEngine(options: EngineOptions): Engine {
       }
     },
     async stop() {
-      await control.stop()
+      // The core first: it would hang up for applications whose connections end.
       core.stop()
+      await control.stop()
       resolver.close()
       await transports.stop()
     },

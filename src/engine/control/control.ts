@@ -7,6 +7,7 @@ import { newId } from '../dialog/tokens.js'
 import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
 import { accepted, rejected, sentMessage } from './leader.js'
+import { checkSecret } from './secret.js'
 
 /** What applications command: the core behind the control protocol. */
 export interface Commands {
@@ -38,6 +39,8 @@ export interface Welcome {
 /** The version drachtio-srf reads to know what its server can do. */
 const VERSION = 'v0.9.10'
 const MAX_TAGS = 20
+/** Connections there may be, authenticated or not; more are closed at once. */
+const MAX_CONNECTIONS = 1_000
 /** Connections that have not authenticated within this time are closed. */
 const AUTHENTICATE_WITHIN_MS = 10_000
 const RESPONSE_LINE = /^SIP\/2\.0 ([1-6][0-9]{2})(?: (.*))?$/
@@ -52,12 +55,20 @@ export class Control implements ConnectionSink {
   private commands: Commands | undefined
   private welcome: Welcome = { advertised: [], local: [] }
 
+  /**
+   * @param onError hears of errors a command meets in the engine; the application gets a NOK
+   * @throws {ControlError} WEAK_SECRET when the secret does not protect that address
+   */
   constructor(
     private readonly settings: ControlSettings,
     private readonly clock: Clock,
+    private readonly onError: (error: unknown) => void,
   ) {
-    this.secretDigest = digest(settings.secret)
+    checkSecret(settings.host, settings.secret)
+    // Payloads are byte strings, so the secret has to be one too.
+    this.secretDigest = digest(Buffer.from(settings.secret, 'utf8').toString('latin1'))
     this.server = createServer((socket) => this.connected(socket))
+    this.server.maxConnections = MAX_CONNECTIONS
   }
 
   /** @throws when the address is taken */
@@ -103,7 +114,11 @@ export class Control implements ConnectionSink {
       case 'ping':
         return connection.send(accepted(newId(), id, 'pong'))
       case 'sip':
-        return this.sip(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
+        try {
+          return this.sip(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
+        } catch (error) {
+          return this.failed(connection, id, error)
+        }
       case 'proxy':
         return connection.send(rejected(newId(), id, 'NOK', 'proxying is not supported by this server'))
       default:
@@ -114,7 +129,7 @@ export class Control implements ConnectionSink {
   private connected(socket: Socket): void {
     this.sockets.add(socket)
     socket.on('close', () => this.sockets.delete(socket))
-    const connection = new Connection(socket, this, () => this.clock.date(), this.settings.keepAliveMs)
+    const connection = new Connection(socket, this, this.clock, this.settings.keepAliveMs)
     const impatience = this.clock.after(AUTHENTICATE_WITHIN_MS, () => {
       if (!connection.authenticated) connection.close()
     })
@@ -124,7 +139,7 @@ export class Control implements ConnectionSink {
   private authenticate(connection: Connection, id: string, fields: string[]): void {
     if (!timingSafeEqual(digest(fields[2] ?? ''), this.secretDigest))
       return this.refuse(connection, id, 'incorrect secret')
-    connection.authenticated = true
+    connection.trust()
     connection.tags = (fields[3] ?? '')
       .split(',')
       .filter((tag) => tag !== '')
@@ -163,13 +178,19 @@ export class Control implements ConnectionSink {
     if (outcome instanceof Promise) {
       outcome.then(
         (settled) => this.answer(connection, id, settled),
-        (error: unknown) => this.answer(connection, id, refused(`Server error: ${(error as Error).message}`)),
+        (error: unknown) => this.failed(connection, id, error),
       )
       return
     }
     if (!outcome.ok) return connection.send(rejected(newId(), id, 'NOK', outcome.reason))
     const { sent, origin, txnId, dialogId } = outcome
     connection.send(sentMessage(newId(), id, sent, origin, txnId, dialogId, this.clock.date()))
+  }
+
+  /** The fault is ours, or in what the application wrote: it harms this one command. */
+  private failed(connection: Connection, id: string, error: unknown): void {
+    this.onError(error)
+    connection.send(rejected(newId(), id, 'NOK', `Server error: ${(error as Error).message}`))
   }
 
   /** The client does not speak the protocol, or may not: it is told and the connection ends. */
@@ -179,6 +200,7 @@ export class Control implements ConnectionSink {
   }
 }
 
+/** Equal digests are compared in constant time, whatever the lengths of the secrets. */
 const digest = (secret: string): Buffer => createHash('sha256').update(secret, 'latin1').digest()
 
 /** SIP methods in upper case; `cdr:` events as they are. */

@@ -28,11 +28,11 @@ export class FrameReader {
   private prefix = 0
 
   /**
-   * @param maxFrameBytes payloads larger than this break the connection
+   * @param maxFrameBytes payloads larger than this break the connection; may be changed between frames
    * @param frameReceived called for each complete payload, as a byte string
    */
   constructor(
-    private readonly maxFrameBytes: number,
+    public maxFrameBytes: number,
     private readonly frameReceived: (payload: string) => void,
   ) {}
 
