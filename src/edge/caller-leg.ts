@@ -98,12 +98,15 @@ export class CallerLeg {
     this.over()
   }
 
-  /** Sends BYE if the leg is answered; before the caller's ACK it waits for that (RFC 3261 15). */
-  release(headers: HeaderMap): void {
+  /**
+   * Sends BYE if the leg is answered.
+   * @param patient whether a BYE before the caller's ACK waits for that (RFC 3261 15), as it must unless the ACK may have been missed
+   */
+  release(headers: HeaderMap, patient: boolean): void {
     if (this.#state === 'over' || this.#farewell !== undefined) return
     this.#farewell = headers
     if (this.#dialog === undefined) return
-    if (this.#acknowledged) return this.sendBye()
+    if (this.#acknowledged || !patient) return this.sendBye()
     const { clock, acknowledgeTimeoutMs } = this.options
     this.#timer = clock.after(acknowledgeTimeoutMs, () => this.sendBye())
   }
@@ -169,7 +172,7 @@ export class CallerLeg {
     const farewell = this.#farewell
     if (farewell === undefined) return
     this.#farewell = undefined
-    this.release(farewell)
+    this.release(farewell, true)
   }
 
   private sendBye(): void {

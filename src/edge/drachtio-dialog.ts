@@ -5,6 +5,7 @@ import type {
   LibraryMessage,
   LibraryRequest,
   LibraryResponse,
+  LibrarySocket,
 } from './drachtio-library.js'
 import { DrachtioMessage, DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
 import type {
@@ -23,9 +24,10 @@ const REQUESTS = ['modify', 'info', 'message', 'notify', 'options', 'publish', '
 /** What a dialog asks of the server it lives on. */
 export interface DialogHost {
   readonly library: Library
-  readonly connected: boolean
-  /** Ends the far end's dialog when the server is back. */
-  byeOnReturn(dialogId: string, headers: HeaderMap): void
+  /** Whether what came by that connection can still be answered by it. */
+  reaches(socket: LibrarySocket | undefined): boolean
+  /** Ends a dialog whose connection is gone: by the present one, or when the server is back. */
+  byeByOther(dialogId: string, headers: HeaderMap): void
   /** Runs a listener; what it throws is reported, not thrown. */
   run(listener: () => void): void
 }
@@ -97,8 +99,8 @@ export class DrachtioDialog implements SipDialog {
   bye(headers: HeaderMap, done?: () => void): void {
     if (this.#over) return done?.()
     this.#over = true
-    if (!this.host.connected) {
-      this.host.byeOnReturn(this.dialog.id, headers)
+    if (!this.host.reaches(this.dialog.socket)) {
+      this.host.byeByOther(this.dialog.id, headers)
       this.forget()
       return done?.()
     }
@@ -116,9 +118,8 @@ export class DrachtioDialog implements SipDialog {
     return (body: string, headers: HeaderMap): void => {
       try {
         acknowledge({ headers: { ...headers }, ...(body === '' ? {} : { body }) })
-      } catch (error) {
+      } catch {
         // Only a lost connection makes this fail, and with it the whole call ends.
-        void error
       }
     }
   }

@@ -7,7 +7,9 @@ export interface LibraryMessage {
 }
 
 /** Where a request came in or went out: a TCP connection to the SIP server. */
-export type LibrarySocket = object
+export interface LibrarySocket {
+  readonly destroyed?: boolean
+}
 
 export interface LibraryRequest extends LibraryMessage {
   readonly method: string
@@ -15,7 +17,8 @@ export interface LibraryRequest extends LibraryMessage {
   readonly source: 'network' | 'application'
   readonly source_address: string
   readonly protocol: string
-  readonly socket: LibrarySocket
+  /** Of a request of ours: undefined until a response has come. */
+  readonly socket: LibrarySocket | undefined
   readonly stackTxnId: string
   readonly stackDialogId: string
   on(event: 'cancel', listener: (cancel: LibraryMessage) => void): unknown
@@ -34,6 +37,7 @@ export interface LibraryResponse extends LibraryMessage {
   reason: string
   readonly msg: { status: number; reason: string }
   readonly stackDialogId: string
+  readonly socket?: LibrarySocket
   finished: boolean
   readonly finalResponseSent: boolean
   readonly agent: LibraryAgent
@@ -54,12 +58,24 @@ export interface LibraryAgent {
     acknowledged?: () => void,
   ): void
   readonly mapServer?: Map<LibrarySocket, { readonly pendingAckOrPrack?: Map<string, unknown> }>
-  readonly wp?: { closing?: boolean; reconnectVars?: { retryTimer?: NodeJS.Timeout | null } }
+  readonly wp?: LibraryWire
+}
+
+type FrameReader = (socket: LibrarySocket, frame: string) => void
+
+/** The control connection. */
+export interface LibraryWire {
+  closing?: boolean
+  reconnectVars?: { retryTimer?: NodeJS.Timeout | null }
+  listeners(event: 'msg'): FrameReader[]
+  removeAllListeners(event: 'msg'): unknown
+  on(event: 'msg', reader: FrameReader): unknown
 }
 
 export interface LibraryDialog {
   readonly id: string
   readonly sip: { readonly callId: string }
+  readonly socket: LibrarySocket | undefined
   connected: boolean
   on(event: string, listener: (...args: never[]) => void): unknown
   removeAllListeners(): void

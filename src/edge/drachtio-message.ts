@@ -64,7 +64,7 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     this.protocol = request.protocol
   }
 
-  get socket(): LibrarySocket {
+  get socket(): LibrarySocket | undefined {
     return this.request.socket
   }
 
@@ -138,7 +138,7 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
   /** The library keeps what waits for a PRACK until it comes, and for ever when it does not. */
   private forgetAcknowledgements(): void {
     const { stackDialogId, agent } = this.response
-    if (stackDialogId) agent.mapServer?.get(this.socket)?.pendingAckOrPrack?.delete(stackDialogId)
+    if (stackDialogId && this.socket) agent.mapServer?.get(this.socket)?.pendingAckOrPrack?.delete(stackDialogId)
   }
 }
 

@@ -1,6 +1,14 @@
 import Srf from 'drachtio-srf'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
-import type { Library, LibraryDialog, LibraryOffer, LibraryRequest, LibraryResponse } from './drachtio-library.js'
+import { guardFrames } from './drachtio-frames.js'
+import type {
+  Library,
+  LibraryDialog,
+  LibraryOffer,
+  LibraryRequest,
+  LibraryResponse,
+  LibrarySocket,
+} from './drachtio-library.js'
 import { DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
 import { readableByLibrary } from './guard.js'
 import type { CallLogger } from './ports.js'
@@ -82,6 +90,7 @@ export class DrachtioServer implements SipServer, DialogHost {
         enablePing: true,
         reconnect: { retryMaxDelay: RECONNECT_MAX_DELAY_MS },
       })
+      guardFrames(this.library.app.client?.wp)
     })
   }
 
@@ -185,8 +194,12 @@ export class DrachtioServer implements SipServer, DialogHost {
     }
   }
 
-  byeOnReturn(dialogId: string, headers: HeaderMap): void {
-    this.keep(() => this.sendBye(dialogId, headers))
+  reaches(socket: LibrarySocket | undefined): boolean {
+    return this.#connected && socket?.destroyed !== true
+  }
+
+  byeByOther(dialogId: string, headers: HeaderMap): void {
+    this.sendWhenConnected(() => this.sendBye(dialogId, headers))
   }
 
   run(listener: () => void): void {
@@ -218,9 +231,9 @@ export class DrachtioServer implements SipServer, DialogHost {
 
   private outgoing(request: LibraryRequest) {
     const cancel = (headers: HeaderMap): void => {
-      if (!this.#connected) {
+      if (!this.reaches(request.socket)) {
         const { uri, stackTxnId } = request
-        this.keep(() => this.send(uri, { method: 'CANCEL', stackTxnId, headers: { ...headers } }))
+        this.sendWhenConnected(() => this.send(uri, { method: 'CANCEL', stackTxnId, headers: { ...headers } }))
         return
       }
       try {
@@ -259,8 +272,9 @@ export class DrachtioServer implements SipServer, DialogHost {
     for (const handler of this.#lostHandlers) this.run(handler)
   }
 
-  private keep(send: () => void): void {
-    if (!this.#closing && this.#kept.length < MAX_KEPT) this.#kept.push(send)
+  private sendWhenConnected(send: () => void): void {
+    if (this.#connected) send()
+    else if (!this.#closing && this.#kept.length < MAX_KEPT) this.#kept.push(send)
   }
 
   private settleKept(): void {
@@ -299,8 +313,8 @@ class DrachtioOffer implements PendingOffer {
   abandon(done?: () => void): void {
     if (this.#settled) return done?.()
     this.#settled = true
-    if (!this.host.connected) {
-      this.host.byeOnReturn(this.offer.res.stackDialogId, {})
+    if (!this.host.reaches(this.offer.res.socket)) {
+      this.host.byeByOther(this.offer.res.stackDialogId, {})
       return done?.()
     }
     this.offer

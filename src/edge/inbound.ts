@@ -331,7 +331,7 @@ export class InboundCall {
     this.#attempts?.drop(farewell)
     if (this.#callee !== undefined && 'bye' in this.#callee) this.#callee.bye(farewell)
     else this.#callee?.abandon()
-    this.#leg.release(farewell)
+    this.#leg.release(farewell, ending.result !== 'INTERNAL_ERROR')
     facts.legBStatus = this.#attempts?.lastStatus ?? null
   }
 }

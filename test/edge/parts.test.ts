@@ -4,6 +4,7 @@ import { hopsLeft } from '../../src/edge/admission.js'
 import { Calls } from '../../src/edge/calls.js'
 import { unknownOptions } from '../../src/edge/capabilities.js'
 import { contactFault, cseqNumber, hasToTag, readAddress, readableByLibrary } from '../../src/edge/guard.js'
+import { withoutMultipart } from '../../src/edge/drachtio-frames.js'
 import { fromBytes, quoted, tidy, toBytes, unfold } from '../../src/edge/header-value.js'
 import { copiedReason, copiedWarning, ownReason, refusalHeaders } from '../../src/edge/reason.js'
 import { Message } from './scripted-server.js'
@@ -66,8 +67,15 @@ Guard('lets through only what the engine has read whole', () => {
     return readableByLibrary((name) => message.header(name))
   }
   assert.ok(readable({}))
-  for (const value of ['<', '<' + ' '.repeat(4_000), '<sip:a@b' + ' '.repeat(4_000) + 'x', '"' + '\\\\'.repeat(1_000), 'a '.repeat(1_500) + '@'])
-    for (const name of ['From', 'To', 'Contact']) assert.not(readable({ [name]: value }), `${name}: ${value.slice(0, 20)}`)
+  for (const value of [
+    '<',
+    '<' + ' '.repeat(4_000),
+    '<sip:a@b' + ' '.repeat(4_000) + 'x',
+    '"' + '\\\\'.repeat(1_000),
+    'a '.repeat(1_500) + '@',
+  ])
+    for (const name of ['From', 'To', 'Contact'])
+      assert.not(readable({ [name]: value }), `${name}: ${value.slice(0, 20)}`)
 })
 
 Guard('tells a request of a dialog by the tag of its To', () => {
@@ -78,10 +86,26 @@ Guard('tells a request of a dialog by the tag of its To', () => {
 })
 
 Guard('reads Max-Forwards strictly, and none as 70', () => {
-  assert.equal(['0', '1', '255', '99999', 'x', '-1', ''].map((value) => hopsLeft(new Message({ 'Max-Forwards': value }))), [
-    0, 1, 255, 255, 0, 0, 0,
-  ])
+  assert.equal(
+    ['0', '1', '255', '99999', 'x', '-1', ''].map((value) => hopsLeft(new Message({ 'Max-Forwards': value }))),
+    [0, 1, 255, 255, 0, 0, 0],
+  )
   assert.is(hopsLeft(new Message({})), 70)
+})
+
+Guard('hides multipart from the library in every header that may be Content-Type to it, and only there', () => {
+  const body = '\r\n\r\n--x\r\nContent-Type: multipart/y\r\n'
+  assert.is(
+    withoutMultipart(
+      `id|sip\r\nA b\r\nc: multipart/mixed\r\nContent%2DType:\r\n multipart/x\r\nX-A: multipart/z${body}`,
+    ),
+    `id|sip\r\nA b\r\nc: Multipart/mixed\r\nContent%2DType:\r\n Multipart/x\r\nX-A: multipart/z${body}`,
+  )
+  assert.is(withoutMultipart(`a\r\nX: y${body}`), `a\r\nX: y${body}`)
+  assert.is(withoutMultipart('id|response|multipart/'), 'id|response|multipart/')
+  const started = performance.now()
+  withoutMultipart(`a\r\n${'c: multipart/\r\n'.repeat(5_000)}\r\n\r\n${'multipart/'.repeat(10_000)}`)
+  assert.ok(performance.now() - started < 50)
 })
 
 const Reasons = suite('Reason and Warning')
@@ -103,14 +127,22 @@ Reasons('are copied to the other leg, several values too, and never invented', (
 Reasons('of the far end’s Warning lose its host, and all that is no warning', () => {
   const of = (Warning: string): string | undefined => copiedWarning(new Message({ Warning }))
   assert.is(of('301 10.0.0.1:5060 "a, b", 399 h "c"'), '301 signalbox "a, b", 399 signalbox "c"')
-  for (const bad of ['', 'x', '301', '301 h', '301 h "', '301 "', '3011 h "x"', '301 h x', '001 h "x"']) assert.is(of(bad), undefined, bad)
+  for (const bad of ['', 'x', '301', '301 h', '301 h "', '301 "', '3011 h "x"', '301 h x', '001 h "x"'])
+    assert.is(of(bad), undefined, bad)
 })
 
 const Registry = suite('The registry of calls')
 
 Registry('is full at its limit, and tells when it is empty', async () => {
   const calls = new Calls({ maxCalls: 1 })
-  const call = { id: 'one', direction: 'inbound' as const, agentId: undefined, live: () => ({}) as never, hangUp() {}, end() {} }
+  const call = {
+    id: 'one',
+    direction: 'inbound' as const,
+    agentId: undefined,
+    live: () => ({}) as never,
+    hangUp() {},
+    end() {},
+  }
   await calls.emptied()
   assert.ok(calls.add(call))
   assert.ok(calls.full)
