@@ -10,11 +10,13 @@ import { trunkKind } from './trunks.js'
 
 /** Changed records that may wait to be indexed; beyond that, a sweep finds them. */
 const MAX_PENDING = 20_000
-const CHUNK = 100
-/** Between two chunks: leaves Redis, and us, to calls. 100 records every 25 ms are a million in about 4 minutes. */
-const PAUSE_MS = 25
+/** Records looked at in one go: a call that comes meanwhile waits a millisecond or two. */
+const CHUNK = 25
+/** Between two chunks: leaves Redis, and us, to calls. 25 records every 20 ms are a million in a quarter of an hour. */
+const PAUSE_MS = 20
 /** One node sweeps at a time; one that dies over it is followed by another after this long. */
-const LEASE_S = 600
+const LEASE_S = 60
+const RENEW_MS = 10_000
 const MIN_SWEEP_INTERVAL_MS = 60_000
 const RETRY_MS = 5_000
 
@@ -58,8 +60,10 @@ export class IndexKeeper {
   requestSweep(): void {
     if (this.sweepTimer !== undefined || this.stopped) return
     const { clock } = this.options
-    const sinceMs = this.sweptAtMs === undefined ? MIN_SWEEP_INTERVAL_MS : clock.now() - this.sweptAtMs
-    this.sweepTimer = clock.after(Math.max(0, MIN_SWEEP_INTERVAL_MS - sinceMs), () => void this.sweep())
+    const restMs = this.sweptAtMs === undefined ? 0 : this.sweptAtMs + MIN_SWEEP_INTERVAL_MS - clock.now()
+    // What changed behind a sweep that is under way is for the next one.
+    const delayMs = this.sweeping ? MIN_SWEEP_INTERVAL_MS : Math.max(0, restMs)
+    this.sweepTimer = clock.after(delayMs, () => void this.sweep())
   }
 
   stop(): void {
@@ -105,18 +109,23 @@ export class IndexKeeper {
   private async sweep(): Promise<void> {
     const { clock, connection, logger } = this.options
     this.sweepTimer = undefined
-    if (this.sweeping) return
+    if (this.sweeping) return this.requestSweep()
     this.sweeping = true
     this.sweptAtMs = clock.now()
     let records = 0
     try {
-      const lease = `${process.pid}-${clock.date().getTime()}`
-      if ((await connection.ask('index', (client) => client.set(keys.sweep, lease, 'EX', LEASE_S, 'NX'))) === null)
+      if (!(await this.lease('NX'))) {
+        this.requestSweep()
         return
+      }
+      let leasedAtMs = clock.now()
       for await (const chunk of this.scan()) {
         records += chunk.length
         await this.index(chunk)
         this.options.found(chunk)
+        if (clock.now() - leasedAtMs < RENEW_MS) continue
+        leasedAtMs = clock.now()
+        await this.lease('XX')
       }
       await connection.ask('index', (client) => client.del(keys.sweep))
       logger.debug({ records }, 'the indexes are complete')
@@ -125,6 +134,18 @@ export class IndexKeeper {
     } finally {
       this.sweeping = false
     }
+  }
+
+  /** Takes the turn (NX), or keeps it (XX). False while another node has it. */
+  private async lease(condition: 'NX' | 'XX'): Promise<boolean> {
+    const { connection } = this.options
+    const holder = String(process.pid)
+    const answer = await connection.ask('index', (client) =>
+      condition === 'NX'
+        ? client.set(keys.sweep, holder, 'EX', LEASE_S, 'NX')
+        : client.set(keys.sweep, holder, 'EX', LEASE_S, 'XX'),
+    )
+    return answer !== null
   }
 
   /** All records of ours, a chunk at a time. */
