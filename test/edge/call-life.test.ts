@@ -250,7 +250,7 @@ CallLife('that ends while its 200 is being sent has the caller’s dialog hung u
 
 CallLife('without offer takes the agent’s offer to the caller and the caller’s answer back in the ACK', async () => {
   const bench = new Bench()
-  const invite = await bench.call(Bench.invite({}, ''))
+  const invite = await bench.call(Bench.invite({ Supported: '100rel' }, ''))
   const out = bench.server.last
   assert.is(out.options.body, '')
   assert.is(out.header('supported'), undefined)
