@@ -75,7 +75,7 @@ export class Calls {
   async hangUp(id: string): Promise<boolean> {
     const call = this.#calls.get(id)
     if (call === undefined) return false
-    call.hangUp('AGENT_NO_ANSWER', 'hung up by an operator')
+    call.hangUp('OPERATOR_HUNG_UP', 'hung up by an operator')
     return true
   }
 

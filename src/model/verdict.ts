@@ -29,6 +29,7 @@ export const verdicts = {
   AGENT_DECLINED: { status: 603, reason: 'Decline', tryNext: false },
   AGENT_REFUSED: { status: 480, reason: 'Agent refused the call', tryNext: false },
   CALLER_CANCELLED: { status: 487, reason: 'Request Terminated', tryNext: false },
+  OPERATOR_HUNG_UP: { status: 480, reason: 'Call ended by the operator', tryNext: false },
   CALLER_GONE: { status: 408, reason: 'Caller did not acknowledge', tryNext: false },
   INTERNAL_ERROR: { status: 500, reason: 'Server Internal Error', tryNext: false },
 } as const satisfies Record<string, Verdict>

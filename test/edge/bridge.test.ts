@@ -187,7 +187,7 @@ for (const [from, to] of [
     assert.ok(options.final?.headers['Allow'])
     assert.is(near.receive('SUBSCRIBE').final?.status, 489)
     assert.is(near.receive('PUBLISH').final?.status, 405)
-    const required = near.receive('INVITE', { Require: 'timer, foo' }, HOLD)
+    const required = near.receive('INVITE', { Require: '100rel, foo' }, HOLD)
     assert.is(required.final?.status, 420)
     assert.is(required.final?.headers['Unsupported'], 'foo')
     assert.is(far.sent.length, 0)

@@ -104,7 +104,7 @@ CallsSuite('are hung up by id, answered or not', async () => {
   await bench.calls.hangUp(bench.calls.list()[0]!.call_id)
   assert.is(ringing.final?.status, 480)
   assert.ok(bench.server.last.cancelled)
-  assert.is(bench.cdrs[1]?.result, 'agent_no_answer')
+  assert.is(bench.cdrs[1]?.result, 'operator_hung_up')
   assert.is(bench.leaks, '')
 })
 
