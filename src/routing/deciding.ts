@@ -196,7 +196,13 @@ export class Deciding {
       const sources = [...new Set(readings.map(({ source }) => source))].join(', ')
       return this.refuse('NUMBER_UNREADABLE', `no number stands in ${sources}`, nearest, undefined, trunk)
     }
-    return this.refuse('NUMBER_UNKNOWN', describeUnknown(readings), nearest, undefined, trunk)
+    return this.refuse(
+      'NUMBER_UNKNOWN',
+      describeUnknown(readings),
+      nearest ?? missingCountry(readings, trunk),
+      undefined,
+      trunk,
+    )
   }
 
   /**
@@ -274,6 +280,15 @@ function describeUnknown(readings: readonly DidReading[]): string {
   return value === undefined
     ? 'no number could be read'
     : `"${value ?? ''}" is neither a possible number nor an extension`
+}
+
+/** A trunk that sends national numbers must say of which country. */
+function missingCountry(readings: readonly DidReading[], trunk: Trunk | undefined): string | null {
+  if (trunk === undefined || trunk.country !== null) return null
+  const national = readings.find(({ value }) => value !== null && /^[0-9]{6,15}$/.test(value))
+  return national === undefined
+    ? null
+    : `${national.value ?? ''} may be a national number, but trunk ${trunk.id} has no country`
 }
 
 /** The host of `sip_domain`, which may carry a port. */

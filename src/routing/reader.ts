@@ -3,8 +3,8 @@ import type { DidParser, DidReading } from './did.js'
 
 /** Different ways to read one request that are tried at most: the trunks of many customers behind one carrier share a few. */
 const MAX_READERS = 64
-/** Forms looked up together at most. */
-const MAX_CANDIDATES = 64
+/** Forms looked up together at most; others wait until it is their turn. */
+const MAX_CANDIDATES = 24
 
 /** One way to read a request: the ordered sources and the country of the trunks that read it so. A source is read when it is its turn. */
 export class Reader {

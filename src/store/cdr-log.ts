@@ -60,11 +60,12 @@ export class CdrLog {
 
   /** @throws {StoreError} UNAVAILABLE; INVALID when the record does not parse */
   async get(callId: string): Promise<Cdr | undefined> {
-    if (!isIdentifier(callId)) return undefined
+    const waiting = this.queue.get(callId)
+    if (waiting !== undefined || !isIdentifier(callId)) return waiting
     const read = await this.options.connection.ask('cdr', (client) => readCdr(client, callId))
     if (read.kind === 'invalid')
       throw new StoreError('INVALID', `the record of call ${callId} does not parse: ${read.why}`)
-    return read.kind === 'value' ? read.value : this.queue.get(callId)
+    return read.kind === 'value' ? read.value : undefined
   }
 
   /** Newest first. @throws {StoreError} UNAVAILABLE; INVALID for a malformed cursor or `since` */

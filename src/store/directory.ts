@@ -36,7 +36,9 @@ export interface DirectoryOptions {
 
 /** How long `start` waits for trunks and agents before it lets the edge come up without them. */
 const START_WAIT_MS = 3_000
-const LOAD_CHUNK = 200
+/** Members of an index read in one go; and records, which take longer: a call that comes meanwhile waits for them. */
+const INDEX_CHUNK = 500
+const LOAD_CHUNK = 50
 const RETRY_MS = 1_000
 /** Records known to have changed are asked for again together, this much later. */
 const REFRESH_AFTER_MS = 5
@@ -44,7 +46,7 @@ const MAX_REFRESH = 10_000
 /** Where changes are not announced, agents and trunks are loaded again this often even when no node counted a change. */
 const RELOAD_UNWATCHED_MS = 30_000
 /** More ids than any call asks for: then nobody waits. */
-const BULK = 64
+const BULK = 32
 
 /** What routing asks: from memory when warm, one round trip when cold, the last known when Redis is gone. Never throws. */
 export class Directory {
@@ -295,13 +297,13 @@ export class Directory {
       const low = after
       const members = await this.options.connection.ask(
         'list',
-        (client) => client.zrangebylex(index, low, '+', 'LIMIT', 0, LOAD_CHUNK),
+        (client) => client.zrangebylex(index, low, '+', 'LIMIT', 0, INDEX_CHUNK),
         { patient: true },
       )
       const ids = members.flatMap((member) => splitMember(member)?.id ?? []).filter(isIdentifier)
       if (!(await this.findAll(cache, ids))) return false
       count += members.length
-      if (members.length < LOAD_CHUNK || count >= max || this.stopped) break
+      if (members.length < INDEX_CHUNK || count >= max || this.stopped) break
       after = `(${members.at(-1) ?? ''}`
     }
     // Those that memory has and the index has not: gone, or written by others.

@@ -79,8 +79,12 @@ export class Trunks {
   /** False when there was none. @throws {StoreError} IN_USE while numbers name it. */
   async remove(id: string): Promise<boolean> {
     await refuseWhileInUse(this.numbers, `trunk ${id}`, { trunkId: id })
+    const trunk = await this.records.get(id).catch(() => undefined)
     const removed = await this.records.remove(id)
-    await this.connection.ask('remove', (client) => client.del(keys.trunkSecret(id)))
+    const { key, claimed } = trunk === undefined ? {} : await this.holder(trunk, trunk.account_id)
+    await this.connection.ask('remove', (client) =>
+      Promise.all([client.del(keys.trunkSecret(id)), key !== undefined && claimed === id && client.del(key)]),
+    )
     return removed
   }
 

@@ -261,6 +261,13 @@ RouterOfCalls('says that nothing could be read when the request names nobody', a
   assert.is(alias.code, 'NUMBER_UNKNOWN')
 })
 
+RouterOfCalls('says that a trunk which sends national numbers has no country', async () => {
+  const bench = new RoutingBench()
+  const decision = await decide(bench, 'sip:4155550100@edge')
+  assert.is(decision.code, 'NUMBER_UNKNOWN')
+  assert.is(decision.trace.nearest_miss, '4155550100 may be a national number, but trunk pbx-1 has no country')
+})
+
 RouterOfCalls('serves what memory knows while Redis is away, and says that it could not be checked', async () => {
   const bench = new RoutingBench()
   bench.from = 'stale'
