@@ -69,7 +69,7 @@ LostMessages('every copy of the 200 of an agent is acknowledged, and the caller 
 LostMessages('calls succeed with 5 % of the datagrams lost on both sides of both legs', async () => {
   const calls = 150
   const uas = await Sipp.start({
-    ...{ scenario: 'uas-load', address: AGENT, calls: calls * 2, timeoutS: 60, trace: false },
+    ...{ scenario: 'uas-answer', address: AGENT, calls: calls * 2, timeoutS: 60, trace: false },
     args: ['-lost', '5'],
   })
   await edge.addNumber('+14155550001', 'lossy', [`sip:agent@${AGENT}:${uas.port}`])

@@ -1,7 +1,7 @@
 // time limit: 180 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readCorpus } from '../support/corpora.js'
+import { findCorpora, readCorpus } from '../support/corpora.js'
 import { AGENT, CALLER, TestEdge } from '../support/edge.js'
 import { inviteText, openTcp, openUdp, pingOver, refusingAgent, type SipPeer } from '../support/sip-peer.js'
 
@@ -26,8 +26,11 @@ const NUMBER = '+14155550100'
 let edge: TestEdge
 let agent: Awaited<ReturnType<typeof refusingAgent>>
 
-const file = readCorpus('guards', 'redos-probes.json')
-const probes = file === undefined ? [] : (JSON.parse(file.toString()) as { probes: Probe[] }).probes
+const corpora = findCorpora()
+const probes =
+  corpora === undefined
+    ? []
+    : (JSON.parse(readCorpus(corpora, 'guards', 'redos-probes.json').toString()) as { probes: Probe[] }).probes
 
 Probes.before(async () => {
   agent = await refusingAgent(AGENT)

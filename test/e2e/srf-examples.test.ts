@@ -34,6 +34,7 @@ const folder = mkdtempSync(join(tmpdir(), 'signalbox-examples-'))
 let sipPort = 0
 let controlPort = 0
 let engine: Child
+const programs: Child[] = []
 
 Examples.before(async () => {
   sipPort = await freePort(EDGE)
@@ -51,6 +52,11 @@ Examples.before(async () => {
     if (engine.exit !== undefined) throw new Error(`the engine ended: ${engine.output}`)
     return isTaken(EDGE, controlPort, 'tcp')
   })
+})
+
+// An application that outlives its test would take the calls of the next.
+Examples.after.each(async () => {
+  await Promise.all(programs.splice(0).map((program) => program.stop()))
 })
 
 Examples.after(async () => {
@@ -116,13 +122,13 @@ const announce = `\nsrf.on('connect', () => console.log('${CONNECTED}'));\n`
 const connect = (): string => `\nsrf.connect({host: '${EDGE}', port: ${controlPort}, secret: '${SECRET}'});${announce}`
 
 /** Runs an example as the program it is. */
-function run(name: string, program: string): Child {
+function run(name: string, code: string): Child {
   const file = join(folder, `${name}.cjs`)
-  writeFileSync(file, program)
-  return new Child(process.execPath, [file], {
-    env: { ...process.env, NODE_PATH: join(root, 'node_modules') },
-    cwd: folder,
-  })
+  writeFileSync(file, code)
+  const env = { ...process.env, NODE_PATH: join(root, 'node_modules') }
+  const program = new Child(process.execPath, [file], { env, cwd: folder })
+  programs.push(program)
+  return program
 }
 
 /** The example takes INVITEs from now on. */
@@ -156,7 +162,6 @@ Examples('UAS: answers a call and sees the caller hang up', async () => {
   await eventually('the example says so', () => (program.output.match(/caller hung up/g)?.length ?? 0) === 2)
   assert.match(program.output, /dialog established, remote uri is sip:\+13125550199@127\.0\.0\.2/)
   assert.not.match(program.output, /Error/)
-  await program.stop()
 })
 
 Examples('UAC: places a call and sees the called party hang up', async () => {
@@ -175,7 +180,6 @@ Examples('UAC: places a call and sees the called party hang up', async () => {
     assert.is(requestsTo(seen, 'INVITE')[0]?.body, SDP)
     await eventually('the example says so', () => program.output.includes('called party hung up'))
     assert.match(program.output, /dialog established, call-id is \S+/)
-    await program.stop()
   }
 })
 
@@ -186,7 +190,6 @@ Examples('UAC: is told with which status a call is refused', async () => {
   const program = run('uac-refused', `${declared}${connect()}srf.on('connect', () => {${call}});\n`)
   assert.is((await agent.finished).exitCode, 0)
   await eventually('the example says so', () => program.output.includes('INVITE rejected with status: 486'))
-  await program.stop()
 })
 
 Examples('B2BUA: connects two parties, and hangs up the other when one does', async () => {
@@ -210,7 +213,6 @@ Examples('B2BUA: connects two parties, and hangs up the other when one does', as
   assert.is(requestsTo(agent, 'BYE').length, 2)
   assert.is(sentBy(agent, 'SIP/2.0 180').length, 2)
   await eventually('the example says so', () => (program.output.match(/call connected/g)?.length ?? 0) === 2)
-  await program.stop()
 })
 
 Examples('B2BUA: passes a refusal on', async () => {
@@ -221,7 +223,6 @@ Examples('B2BUA: passes a refusal on', async () => {
   assert.is(caller.exitCode, 0, caller.errors)
   assert.is((await uas.finished).exitCode, 0)
   await eventually('the example says so', () => program.output.includes('call failed to connect'))
-  await program.stop()
 })
 
 Examples('OPTIONS ping: is sent and its answer reported', async () => {
@@ -238,7 +239,6 @@ Examples('OPTIONS ping: is sent and its answer reported', async () => {
   peer.send(['SIP/2.0 200 OK', ...copied, 'content-length: 0', '', ''].join('\r\n'))
   await eventually('the example says so', () => program.output.includes('Response to OPTIONS ping: 200'))
   peer.close()
-  await program.stop()
 })
 
 Examples('with no application an INVITE gets 503', async () => {

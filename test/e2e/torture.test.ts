@@ -1,7 +1,7 @@
 // time limit: 180 s
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readCorpus } from '../support/corpora.js'
+import { findCorpora, readCorpus } from '../support/corpora.js'
 import { AGENT, CALLER, TestEdge } from '../support/edge.js'
 import { wait } from '../support/eventually.js'
 import { openTcp, openUdp, pingOver, refusingAgent, type SipPeer } from '../support/sip-peer.js'
@@ -29,11 +29,14 @@ const SILENCE_MS = 250
 let edge: TestEdge
 let agent: Awaited<ReturnType<typeof refusingAgent>>
 
-const expected = readCorpus('rfc4475', 'expected.json')
-const cases = expected === undefined ? [] : (JSON.parse(expected.toString()) as { cases: Case[] }).cases
+const corpora = findCorpora()
+const cases =
+  corpora === undefined
+    ? []
+    : (JSON.parse(readCorpus(corpora, 'rfc4475', 'expected.json').toString()) as { cases: Case[] }).cases
 
 /** Whether an outcome is what one entry of `acceptable` says. */
-function isAcceptable({ finals, closed }: Outcome, entry: string): boolean {
+function isAcceptable({ finals, closed }: Outcome, entry: string, protocol: 'udp' | 'tcp'): boolean {
   const statuses = finals.map(({ status }) => status)
   if (/^\d{3}$/.test(entry)) return statuses.length > 0 && statuses.every((status) => status === Number(entry))
   switch (entry) {
@@ -43,7 +46,11 @@ function isAcceptable({ finals, closed }: Outcome, entry: string): boolean {
     case 'any non-400':
       return statuses.length > 0 && !statuses.includes(400)
     case 'one response, CSeq REGISTER':
-      return finals.length === 1 && finals[0]?.method === 'REGISTER'
+      // What follows in a datagram is noise; on a stream it is the next message, which may be refused.
+      return (
+        finals.filter(({ method }) => method === 'REGISTER').length === 1 &&
+        finals.every(({ method, status }) => method === 'REGISTER' || (protocol === 'tcp' && status >= 300))
+      )
     case 'no output':
     case 'drop':
       return finals.length === 0
@@ -89,22 +96,19 @@ for (const protocol of ['udp', 'tcp'] as const)
   for (const { name, section, acceptable } of cases)
     Torture(`${section} ${name} over ${protocol.toUpperCase()}: ${acceptable.join(' or ')}`, async () => {
       const peer = await (protocol === 'udp' ? openUdp : openTcp)(CALLER, edge.sip)
-      const bytes = readCorpus('rfc4475', `${name}.dat`)
-      assert.ok(bytes)
+      const bytes = readCorpus(corpora ?? '', 'rfc4475', `${name}.dat`)
       const expectsSilence = acceptable.every(
         (entry) => entry === 'no output' || entry === 'any' || entry === 'any non-crash',
       )
-      const outcome = await play(peer, bytes, expectsSilence)
-      const got = `${outcome.finals.map(({ startLine }) => startLine).join(', ')}${outcome.closed ? ' closed' : ''}`
+      const outcome = await play(peer, bytes, expectsSilence).finally(() => peer.close())
+      const got = `${outcome.finals.map(({ startLine, method }) => `${startLine} to ${method}`).join(', ')}${outcome.closed ? ' closed' : ''}`
       assert.ok(
-        acceptable.some((entry) => isAcceptable(outcome, entry)),
+        acceptable.some((entry) => isAcceptable(outcome, entry, protocol)),
         `got: ${got === '' ? 'nothing' : got}`,
       )
-      peer.close()
 
       const pinger = await (protocol === 'udp' ? openUdp : openTcp)(CALLER, edge.sip)
-      const tookMs = await pingOver(pinger, edge.sip, protocol)
-      pinger.close()
+      const tookMs = await pingOver(pinger, edge.sip, protocol).finally(() => pinger.close())
       assert.ok(tookMs < 500, `OPTIONS answered after ${tookMs} ms`)
       assert.is(edge.child.exit, undefined)
     })

@@ -184,6 +184,19 @@ export class TestEdge {
     return (await this.must<{ items: Cdr[] }>('GET', path)).items
   }
 
+  /** Every record there is, newest first, each as often as it is listed. */
+  async allCdrs(): Promise<Cdr[]> {
+    const found: Cdr[] = []
+    let cursor: string | null = null
+    do {
+      const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const page: { items: Cdr[]; next_cursor: string | null } = await this.must('GET', `/v1/cdrs?limit=100${after}`)
+      found.push(...page.items)
+      cursor = page.next_cursor
+    } while (cursor !== null)
+    return found
+  }
+
   /**
    * An agent, and a number that it answers.
    * @param sipUris the agent's address and those tried after it

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 
 /** Tries to take a TCP port of an address; resolves to the port, or undefined when it is taken. */
@@ -27,6 +28,21 @@ function tryUdp(address: string, port: number): Promise<number | undefined> {
 /** Whether a port of an address is taken, for one of the protocols. */
 export async function isTaken(address: string, port: number, protocol: 'udp' | 'tcp'): Promise<boolean> {
   return (await (protocol === 'udp' ? tryUdp : tryTcp)(address, port)) === undefined
+}
+
+const LISTEN = '0A'
+
+/** Whether somebody receives on a port of an IPv4 address: for TCP one that is bound but not yet listened on does not count. */
+export function isListening(address: string, port: number, protocol: 'udp' | 'tcp'): boolean {
+  const octets = address.split('.').map(Number).reverse()
+  const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0')
+  const local = `${octets.map((octet) => hex(octet, 2)).join('')}:${hex(port, 4)}`
+  return readFileSync(`/proc/net/${protocol}`, 'latin1')
+    .split('\n')
+    .some((line) => {
+      const [, has, , state] = line.trim().split(/\s+/)
+      return has === local && (protocol === 'udp' || state === LISTEN)
+    })
 }
 
 const handedOut = new Set<number>()

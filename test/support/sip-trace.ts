@@ -14,7 +14,7 @@ export class TracedMessage extends SipText {
 }
 
 const TIME = /^-{40,} (\d{4}-\d{2}-\d{2})[\s]+(\d{2}:\d{2}:\d{2})\.(\d{3})/
-const KIND = /^(?:UDP|TCP|TLS) message (sent|received) [[(](\d+)[\])]/
+const KIND = /^(?:UDP|TCP|TLS) message (sent|received) [[(](\d+)/
 
 /** The messages of a file written by `sipp -trace_msg`, in order. */
 export function parseTrace(bytes: Buffer): TracedMessage[] {

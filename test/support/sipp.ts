@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child } from './children.js'
 import { eventually } from './eventually.js'
-import { freePort, isTaken } from './free-port.js'
+import { freePort, isListening } from './free-port.js'
 import { parseTrace, type TracedMessage } from './sip-trace.js'
 
 export type Protocol = 'udp' | 'tcp'
@@ -118,7 +118,7 @@ export class Sipp {
     if (options.target === undefined)
       await eventually(
         `SIPp with ${options.scenario} listens`,
-        async () => sipp.#child.exit !== undefined || (await isTaken(options.address, port, options.protocol ?? 'udp')),
+        () => sipp.#child.exit !== undefined || isListening(options.address, port, options.protocol ?? 'udp'),
       )
     return sipp
   }
