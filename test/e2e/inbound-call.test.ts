@@ -1,8 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { overEveryTransport, requestsTo, responsesTo, sentBy } from '../support/call.js'
+import type { LiveCall } from '../../src/model/call.js'
+import { freshNumber, onlyCdr, overEveryTransport, requestsTo, responsesTo, sentBy } from '../support/call.js'
 import { AGENT, CALLER, EDGE, TestEdge } from '../support/edge.js'
-import { runSipp } from '../support/sipp.js'
+import { eventually } from '../support/eventually.js'
+import { runSipp, Sipp } from '../support/sipp.js'
 
 const InboundCall = suite('An inbound call')
 
@@ -189,6 +191,55 @@ InboundCall('relays REFER and the NOTIFYs that follow', async () => {
   })
 })
 
+InboundCall('relays reliable early media reliably, PRACK on each leg', async () => {
+  const options = { edge, caller: 'uac-reliable-early-media', agents: ['uas-reliable-early-media'] }
+  await overEveryTransport(options, ({ caller, agent }) => {
+    const early = responsesTo(caller, 'INVITE').find(({ status }) => status === 183)
+    assert.match(early?.header('require') ?? '', /100rel/)
+    assert.is(early?.body, sentBy(agent, 'SIP/2.0 183')[0]?.body)
+    assert.is(requestsTo(agent, 'PRACK').length, 1)
+    const order = caller.trace.filter(({ sent, status }) => !sent && status === 200).map(({ method }) => method)
+    assert.equal(order, ['PRACK', 'INVITE', 'BYE'])
+  })
+})
+
+InboundCall('with an offer longer than a packet reaches its agent whole', async () => {
+  await overEveryTransport({ edge, caller: 'uac-long-sdp', agents: ['uas-basic'] }, ({ caller, agent }) => {
+    const offer = sentBy(caller, 'INVITE')[0]?.body ?? ''
+    assert.ok(offer.length > 2_500, `${offer.length} bytes`)
+    assert.is(requestsTo(agent, 'INVITE')[0]?.body, offer)
+  })
+})
+
+InboundCall('with an offer longer than a packet goes by TCP to an agent whose address names no transport', async () => {
+  const number = freshNumber()
+  const uas = await Sipp.start({ scenario: 'uas-basic', address: AGENT, protocol: 'tcp' })
+  await edge.addNumber(number, 'tcp-agent', [`sip:agent@${AGENT}:${uas.port}`])
+  const caller = await runSipp({ scenario: 'uac-long-sdp', address: CALLER, target: edge.sip, service: number })
+  const agent = await uas.finished
+  assert.is(caller.exitCode, 0, caller.errors)
+  assert.is(agent.exitCode, 0, agent.errors)
+  assert.is(requestsTo(agent, 'INVITE')[0]?.body, sentBy(caller, 'INVITE')[0]?.body)
+})
+
+InboundCall('is ended on both legs by DELETE /v1/calls/{id}', async () => {
+  const number = freshNumber()
+  const uas = await Sipp.start({ scenario: 'uas-basic', address: AGENT })
+  await edge.addNumber(number, 'ended', [`sip:agent@${AGENT}:${uas.port}`])
+  const uac = await Sipp.start({ scenario: 'uac-wait-bye', address: CALLER, target: edge.sip, service: number })
+  const call = await eventually('the call is up', async () => {
+    const { items } = await edge.must<{ items: LiveCall[] }>('GET', '/v1/calls')
+    return items.find((live) => live.phone_number === number && live.state === 'answered')
+  })
+  await edge.must('DELETE', `/v1/calls/${call.call_id}`)
+  assert.is((await uac.finished).exitCode, 0)
+  assert.is((await uas.finished).exitCode, 0)
+  const cdr = await onlyCdr(edge, number)
+  assert.is(cdr.call_id, call.call_id)
+  assert.is(cdr.ended_by, 'edge')
+  assert.is((await edge.must<{ state: string }>('GET', `/v1/calls/${call.call_id}`)).state, 'ended')
+})
+
 for (const protocol of ['udp', 'tcp'] as const)
   InboundCall(`an OPTIONS ping over ${protocol.toUpperCase()} is answered by the edge itself`, async () => {
     const result = await runSipp({ scenario: 'uac-options', address: CALLER, protocol, target: edge.sip })
@@ -202,7 +253,7 @@ for (const protocol of ['udp', 'tcp'] as const)
 InboundCall('counts: calls by result, the delay we add, setup time, and nothing is left', async () => {
   const samples = await edge.metrics()
   const answered = samples.count('signalbox_calls_total', { direction: 'inbound', result: 'answered' })
-  assert.is(answered, 11 * 4)
+  assert.is(answered, 13 * 4 + 2)
   assert.is(samples.count('signalbox_calls_total'), answered)
   assert.is(samples.count('signalbox_setup_seconds_count'), answered)
   assert.is(samples.count('signalbox_invite_relay_seconds_count'), answered)
