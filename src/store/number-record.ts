@@ -37,6 +37,7 @@ export function parseNumber(phoneNumber: string, raw: RawHash): Read<PhoneNumber
     } else record[field] = text
   }
   record['phone_number'] ??= phoneNumber
+  record['kind'] ??= phoneNumber.startsWith('+') ? 'e164' : 'extension'
   record['created_at'] ??= UNTIMED
   record['updated_at'] ??= UNTIMED
   if (record['phone_number'] !== phoneNumber) return invalid('phone_number: is not the number of the key')
