@@ -136,6 +136,11 @@ export class CoreHarness {
 
   /** The application answers a request it was given. */
   respond(txnId: string, status: number, headers: readonly string[] = [], body = ''): Outcome {
+    return now(this.respondInTime(txnId, status, headers, body))
+  }
+
+  /** The same when the response may have to wait for a PRACK. */
+  respondInTime(txnId: string, status: number, headers: readonly string[] = [], body = ''): Outcome | Promise<Outcome> {
     return this.core.respond(txnId, status, '', readAppText(appText(`SIP/2.0 ${status} `, headers, body)))
   }
 

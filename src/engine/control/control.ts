@@ -11,7 +11,7 @@ import { checkSecret } from './secret.js'
 
 /** What applications command: the core behind the control protocol. */
 export interface Commands {
-  respond(txnId: string, status: number, reason: string, text: AppText): Outcome
+  respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome>
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome>
   requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome>
   cancel(txnId: string, text: AppText): Outcome
@@ -95,7 +95,7 @@ export class Control implements ConnectionSink {
 
   closed(connection: Connection): void {
     this.apps.remove(connection)
-    this.commands?.appGone(connection)
+    if (connection.authenticated) this.commands?.appGone(connection)
   }
 
   command(connection: Connection, payload: string): void {

@@ -4,6 +4,7 @@ import type { TimerSettings, Transactions } from '../transaction/transactions.js
 import type { Binding, Flow } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
 import type { Apps, Origin } from './app.js'
+import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
 import type { Hops } from './hops.js'
 
@@ -15,16 +16,26 @@ export interface CoreSettings {
   readonly appAnswerTimeoutMs: number
 }
 
-/** What the parts of the core share. */
-export interface Context {
+/** What the core is made of. */
+export interface CoreParts {
   readonly clock: Clock
   readonly timers: TimerSettings
   readonly settings: CoreSettings
   readonly transports: Transports
-  readonly transactions: Transactions
   readonly hops: Hops
   readonly apps: Apps
   readonly dialogs: Dialogs
+}
+
+/** What the parts of the core share. */
+export interface Context extends CoreParts {
+  readonly transactions: Transactions
+  /** Streams that could not be opened when a request was too large for UDP. */
+  readonly withoutTcp: Avoided
+  /** Who answered 503 and said for how long (RFC 3261 21.5.4). */
+  readonly overloaded: Avoided
+  /** Hears of an error that nobody else can do anything about. */
+  readonly report: (error: unknown) => void
 }
 
 /** A message of the network: its address is the peer's. */
@@ -50,5 +61,12 @@ export const fromBinding = (binding: Binding): Origin => ({
   port: binding.port,
 })
 
-/** Strings of more than one header line, joined as one list. */
-export const listValue = (message: SipMessage, name: string): string => message.headers.getAll(name).join(',')
+/** Whether a header that lists option tags (Require, Supported) has the tag; `name` may stand on several lines. */
+export function hasOption(message: SipMessage, name: string, option: string): boolean {
+  return message.headers.getAll(name).some((line) => listsOption(line, option))
+}
+
+/** Whether the tag is among those of a comma-separated list. */
+export function listsOption(list: string, option: string): boolean {
+  return list.split(',').some((tag) => tag.trim().toLowerCase() === option)
+}

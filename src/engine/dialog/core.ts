@@ -5,8 +5,10 @@ import { type ServerTransaction, Transactions, type TransactionSink } from '../t
 import type { Flow, TransportSink } from '../transport/transport.js'
 import type { App, Outcome } from './app.js'
 import type { AppText } from './app-text.js'
+import { Avoided } from './avoided.js'
 import { ClientSide } from './client-side.js'
-import type { Context } from './context.js'
+import type { Context, CoreParts } from './context.js'
+import { GuardedClock } from './guarded-clock.js'
 import { InDialog } from './in-dialog.js'
 import { ServerSide } from './server-side.js'
 import { newTag } from './tokens.js'
@@ -21,15 +23,24 @@ export class Core implements TransportSink, TransactionSink {
   private readonly client: ClientSide
   private readonly inDialog: InDialog
 
-  constructor(context: Omit<Context, 'transactions'>, onError: (error: unknown) => void) {
+  /** @param report hears of errors in the engine itself; each harms one message at most */
+  constructor(parts: CoreParts, report: (error: unknown) => void) {
+    const { clock, timers, transports } = parts
     const transactions = new Transactions({
-      clock: context.clock,
-      timers: context.timers,
-      responseFlow: (topVia, flow) => context.transports.flowForResponse(topVia, flow),
+      clock,
+      timers,
+      responseFlow: (topVia, flow) => transports.flowForResponse(topVia, flow),
       sink: this,
-      onError,
+      onError: report,
     })
-    this.context = { ...context, transactions }
+    this.context = {
+      ...parts,
+      clock: new GuardedClock(clock, report),
+      transactions,
+      withoutTcp: new Avoided(clock),
+      overloaded: new Avoided(clock),
+      report,
+    }
     this.inDialog = new InDialog(this.context)
     this.server = new ServerSide(this.context, this.inDialog)
     this.client = new ClientSide(this.context, this.inDialog)
@@ -39,17 +50,22 @@ export class Core implements TransportSink, TransactionSink {
     return this.context.transactions.count
   }
 
+  /** Ends everything at once, without a word to peers or applications. */
   stop(): void {
+    this.context.transactions.stop()
     this.server.stop()
     this.client.stop()
-    for (const dialog of [...this.context.dialogs.all()]) this.inDialog.release(dialog)
-    this.context.transactions.stop()
+    this.inDialog.stop()
   }
 
   received(parsed: Parsed, flow: Flow): void {
-    if (parsed.ok) this.context.transactions.receive(parsed.message, flow)
-    else if (parsed.request !== undefined && parsed.request.method !== 'ACK')
-      this.answerUnusable(parsed.request, parsed.status, parsed.reason, flow)
+    try {
+      if (parsed.ok) this.context.transactions.receive(parsed.message, flow)
+      else if (parsed.request !== undefined && parsed.request.method !== 'ACK')
+        this.answerUnusable(parsed.request, parsed.status, parsed.reason, flow)
+    } catch (error) {
+      this.context.report(error)
+    }
   }
 
   request(tx: ServerTransaction): void {
@@ -68,7 +84,7 @@ export class Core implements TransportSink, TransactionSink {
     this.client.stray(response)
   }
 
-  respond(txnId: string, status: number, reason: string, text: AppText): Outcome {
+  respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
     return this.server.respond(txnId, status, reason, text)
   }
 
@@ -87,6 +103,7 @@ export class Core implements TransportSink, TransactionSink {
   appGone(app: App): void {
     this.server.appGone(app)
     this.client.appGone(app)
+    this.inDialog.appGone(app)
   }
 
   /** A request that cannot be used is answered without keeping anything of it. */

@@ -1,12 +1,22 @@
+import type { Timer } from '../clock.js'
 import type { SipMessage, SipRequest, SipResponse } from '../message/message.js'
 import { parseNameAddrList } from '../message/name-addr.js'
-import { parseUri } from '../message/uri.js'
-import type { ClientTransaction } from '../transaction/transactions.js'
-import type { Flow, Target } from '../transport/transport.js'
+import { formatUri, parseUri } from '../message/uri.js'
+import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { App } from './app.js'
 import type { EchoGap } from './echo-gap.js'
 import type { OkRepeater } from './ok-repeater.js'
 import type { UasRequest } from './uas-request.js'
+
+/** Header lines: canonical name and value. */
+export type HeaderLines = ReadonlyArray<readonly [name: string, value: string]>
+
+/** A 2xx of the peer that its application has not acknowledged yet. */
+export interface AckOwed {
+  readonly cseq: number
+  /** Of the INVITE: its ACK carries the same (RFC 3261 13.2.2.4). */
+  readonly credentials: HeaderLines
+}
 
 /** An ACK that was sent, kept to answer repeats of the 2xx it belongs to. */
 export interface SentAck {
@@ -21,10 +31,30 @@ export interface HeldBye {
   drop(): void
 }
 
+/** Who the two sides of a dialog are, and the request that made it. */
+export interface DialogParties {
+  readonly role: 'uas' | 'uac'
+  readonly method: 'INVITE' | 'SUBSCRIBE'
+  readonly callId: string
+  readonly localTag: string
+  readonly remoteTag: string
+  /** Our From value in requests we send, tag included. */
+  readonly localParty: string
+  /** The peer's To value in requests we send, tag included. */
+  readonly remoteParty: string
+  /** Transaction id applications know the dialog-creating request by. */
+  readonly inviteTxnId: string
+  /** CSeq number of the request that made it. */
+  readonly firstCseq: number
+}
+
 /** The id applications know a dialog by: the Call-ID and the From tag of the request that made it. */
 export function dialogIdOf(callId: string, fromTag: string): string {
   return `${callId};from-tag=${fromTag}`
 }
+
+/** From here on a peer's CSeq number leaves too little room to count our own up from it (RFC 3261 8.1.1.5). */
+const CSEQ_TOO_HIGH = 2 ** 31 - 2 ** 20
 
 /**
  * One dialog (RFC 3261 12): who the two sides are, how far their requests are counted, and which way requests go.
@@ -36,8 +66,6 @@ export class Dialog {
   localCseq: number
   /** CSeq number of the last request received in it. */
   remoteCseq: number | undefined
-  /** The peer's Contact URI: Request-URI of what is sent. */
-  remoteTarget: string
   /** URIs of the Route headers, in sending order. */
   routeSet: readonly string[] = []
   /** The Contact we gave, as a header value. */
@@ -51,61 +79,69 @@ export class Dialog {
   natTarget: Target | undefined
   /** Our 2xx that waits for its ACK. */
   repeater: OkRepeater | undefined
-  /** A re-INVITE of the peer that is not answered yet. */
-  openServerInvite: UasRequest | undefined
+  /** The newest INVITE of the peer in it, the one that made it included, while its transaction is known. */
+  serverInvite: UasRequest | undefined
+  /** The newest UPDATE of the peer, while its transaction is known. */
+  serverUpdate: UasRequest | undefined
   /** A re-INVITE of ours that is not answered yet. */
-  openClientInvite: ClientTransaction | undefined
-  /** CSeq number of the 2xx received that the application has not acknowledged yet. */
-  ackOwed: number | undefined
+  clientInvite: { cancel(): unknown } | undefined
+  ackOwed: AckOwed | undefined
   ack: SentAck | undefined
   /** Our CANCEL crossed the 200: the ACK is followed by a BYE. */
   cancelCrossed = false
   /** A BYE of the application that waits until our 2xx is acknowledged (RFC 3261 15). */
   heldBye: HeldBye | undefined
+  /** Runs while the application may answer the challenge to its BYE. */
+  challengedBye: Timer | undefined
+  /** RSeq of the peer's reliable response that the application has not acknowledged yet. */
+  prackOwed: number | undefined
+  /** The early dialogs of the same INVITE, this one included. */
+  forks: readonly Dialog[] = []
   gap: EchoGap | undefined
 
   constructor(
-    readonly role: 'uas' | 'uac',
-    readonly method: 'INVITE' | 'SUBSCRIBE',
-    readonly callId: string,
-    readonly localTag: string,
-    readonly remoteTag: string,
-    /** Our From value in requests we send, tag included. */
-    readonly localParty: string,
-    /** The peer's To value in requests we send, tag included. */
-    readonly remoteParty: string,
-    /** Transaction id applications know the dialog-creating request by. */
-    readonly inviteTxnId: string,
-    /** CSeq number of the request that made it. */
-    readonly firstCseq: number,
-    remoteTarget: string,
+    readonly parties: DialogParties,
+    /** The peer's Contact URI: Request-URI of what is sent. */
+    public remoteTarget: string,
+    /** Where the request that made it came in or went out: the peer knows us by it. */
+    readonly binding: Binding,
     public app: App,
   ) {
+    const { role, callId, localTag, remoteTag, firstCseq } = parties
     this.id = dialogIdOf(callId, role === 'uas' ? remoteTag : localTag)
     // A UAS counts its own requests from the INVITE's number on: applications expect the first to be one above it.
-    this.localCseq = firstCseq
+    this.localCseq = firstCseq < CSEQ_TOO_HIGH ? firstCseq : 0
     this.remoteCseq = role === 'uas' ? firstCseq : undefined
-    this.remoteTarget = remoteTarget
   }
 
-  /** Takes the peer's new Contact, if the message has a usable one (target refresh, RFC 3261 12.2). */
-  refreshTarget(message: SipMessage): void {
-    const target = contactUriOf(message)
-    if (target !== undefined && target !== this.remoteTarget) this.remoteTarget = target
+  /** The method that made it. */
+  get method(): 'INVITE' | 'SUBSCRIBE' {
+    return this.parties.method
+  }
+
+  /** Our 2xx to the INVITE that made it has not been acknowledged. */
+  get unacknowledged(): boolean {
+    return this.parties.role === 'uas' && this.repeater?.cseq === this.parties.firstCseq
   }
 }
 
-/** The URI of the first Contact, if it is a SIP URI. */
+/** The URI of the first Contact as Request-URI of what is sent there; undefined when it is no SIP URI. */
 export function contactUriOf(message: SipMessage): string | undefined {
   const value = message.headers.get('contact')
   if (value === undefined || value === '*') return undefined
   const uri = parseNameAddrList(value)?.[0]?.uri
-  return uri !== undefined && isSipUri(uri) ? uri : undefined
+  return uri === undefined ? undefined : asRequestUri(uri)
 }
 
-function isSipUri(text: string): boolean {
+/** A SIP URI without what may not stand in a Request-URI (RFC 3261 19.1.1: `method`, headers); undefined when it is none. */
+export function asRequestUri(text: string): string | undefined {
   const uri = parseUri(text)
-  return uri !== undefined && uri.scheme !== 'tel'
+  if (uri === undefined || uri.scheme === 'tel') return undefined
+  if (uri.headers === undefined && !uri.params.has('method')) return text
+  const params = new Map(uri.params)
+  params.delete('method')
+  const { headers: _, ...plain } = uri
+  return formatUri({ ...plain, params })
 }
 
 /** The Record-Route URIs as a route set: in order for the UAS, reversed for the UAC (RFC 3261 12.1). */
@@ -113,6 +149,9 @@ export function routeSetOf(message: SipRequest | SipResponse, role: 'uas' | 'uac
   const routes: string[] = []
   if (!message.headers.has('record-route')) return routes
   for (const value of message.headers.getAll('record-route'))
-    for (const entry of parseNameAddrList(value) ?? []) if (isSipUri(entry.uri)) routes.push(entry.uri)
+    for (const { uri } of parseNameAddrList(value) ?? []) {
+      const parsed = parseUri(uri)
+      if (parsed !== undefined && parsed.scheme !== 'tel') routes.push(uri)
+    }
   return role === 'uac' ? routes.reverse() : routes
 }

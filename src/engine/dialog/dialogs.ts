@@ -3,10 +3,14 @@ import type { Dialog } from './dialog.js'
 
 const keyOf = (callId: string, localTag: string, remoteTag: string): string => `${callId}\n${localTag}\n${remoteTag}`
 
+const keyOfDialog = ({ parties }: Dialog): string => keyOf(parties.callId, parties.localTag, parties.remoteTag)
+
 /** Every dialog there is, by the id applications use and by what a message from the peer carries. */
 export class Dialogs {
   private readonly byId = new Map<string, Dialog>()
   private readonly byTags = new Map<string, Dialog>()
+  /** Ids that requests of ours may yet make dialogs of, with how many such requests there are. */
+  private readonly claims = new Map<string, number>()
 
   get count(): number {
     return this.byTags.size
@@ -14,19 +18,35 @@ export class Dialogs {
 
   add(dialog: Dialog): void {
     this.byId.set(dialog.id, dialog)
-    this.byTags.set(keyOf(dialog.callId, dialog.localTag, dialog.remoteTag), dialog)
+    this.byTags.set(keyOfDialog(dialog), dialog)
   }
 
   remove(dialog: Dialog): void {
     dialog.terminated = true
     dialog.gap?.close()
     if (this.byId.get(dialog.id) === dialog) this.byId.delete(dialog.id)
-    const key = keyOf(dialog.callId, dialog.localTag, dialog.remoteTag)
+    const key = keyOfDialog(dialog)
     if (this.byTags.get(key) === dialog) this.byTags.delete(key)
   }
 
   find(id: string): Dialog | undefined {
     return this.byId.get(id)
+  }
+
+  /** Says that a request of ours with this dialog id is under way. */
+  claim(id: string): void {
+    this.claims.set(id, (this.claims.get(id) ?? 0) + 1)
+  }
+
+  release(id: string): void {
+    const left = (this.claims.get(id) ?? 0) - 1
+    if (left > 0) this.claims.set(id, left)
+    else this.claims.delete(id)
+  }
+
+  /** A request of ours with this dialog id is under way, or has made a dialog. */
+  isOurs(id: string): boolean {
+    return this.claims.has(id) || this.byId.get(id)?.parties.role === 'uac'
   }
 
   /** The dialog a request from the peer belongs to (RFC 3261 12.2.2): its To tag is ours. */

@@ -1,35 +1,35 @@
+import { isReasonPhrase, isToken } from '../message/chars.js'
 import { Headers, usualSpelling } from '../message/headers.js'
-import { createResponse, SipRequest, type SipResponse } from '../message/message.js'
-import { formatNameAddr, parseNameAddr } from '../message/name-addr.js'
-import { formatUri, parseUri } from '../message/uri.js'
+import { createResponse, isCallId, parseMaxForwards, SipRequest, type SipResponse } from '../message/message.js'
+import { parseUri } from '../message/uri.js'
 import type { Binding } from '../transport/transport.js'
+import { isContact, tidied, withOwnAddress, withTag } from './addresses.js'
 import { type AppHeader, appHeader, type AppText } from './app-text.js'
-import type { Dialog } from './dialog.js'
-import { newCallId, newCseq, newTag } from './tokens.js'
+import { asRequestUri, type Dialog, type HeaderLines } from './dialog.js'
+import { newCallId, newCseq } from './tokens.js'
 
 /** Headers of a request that have a place of their own, so that a loop over the rest leaves them out. */
 const PLACED = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards', 'contact', 'content-type'])
 /** Of a response: these come from the request, and applications echo them. */
 const COPIED = new Set(['from', 'to', 'call-id', 'cseq', 'contact', 'content-type', 'max-forwards'])
-/** Headers in which an application may write `localhost` for our own address. */
-const LOCALHOST_ALLOWED = new Set(['from', 'to', 'contact', 'p-asserted-identity'])
+/** What a CANCEL takes from its INVITE, and what it may not carry (RFC 3261 9.1), having no body either. */
+const NOT_ON_CANCEL = new Set([
+  ...PLACED,
+  'p-asserted-identity',
+  'require',
+  'proxy-require',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+])
+/** Headers in which an application may write `localhost` for our own address; Contact, From and To have their own turn. */
+const LOCALHOST_ALLOWED = new Set(['p-asserted-identity'])
+const CREDENTIALS = ['authorization', 'proxy-authorization']
+const CARRIES_CONTACT = new Set(['INVITE', 'SUBSCRIBE', 'REFER', 'UPDATE', 'NOTIFY'])
 
 /** Names that start with X- keep their spelling; the rest get the usual one. */
 const spellingOf = (header: AppHeader): string =>
   header.spelling.startsWith('X-') || header.spelling.startsWith('x-') ? header.spelling : usualSpelling(header.name)
-
-/**
- * The value with `localhost` replaced by the address this binding shows to peers, and bracketed.
- * @param anyLocalhost false: only where a user stands before it (`…@localhost`)
- */
-export function withOwnAddress(value: string, binding: Binding, anyLocalhost = false): string {
-  if (!value.includes(anyLocalhost ? 'localhost' : '@localhost')) return value
-  const parsed = parseNameAddr(value)
-  const uri = parsed && parseUri(parsed.uri)
-  if (parsed === undefined || uri === undefined || uri.scheme === 'tel' || uri.host !== 'localhost') return value
-  const own = { ...uri, host: binding.advertisedHost, port: binding.advertisedPort }
-  return formatNameAddr({ ...parsed, uri: formatUri(own) })
-}
 
 /** Our Contact at this binding, as a header value. */
 export const ownContact = (binding: Binding): string => `<${binding.contactUri}>`
@@ -49,9 +49,26 @@ function appendBodyType(headers: Headers, text: AppText): void {
   else if (text.body.startsWith('v=0')) headers.append('content-type', 'application/sdp')
 }
 
+function appendMaxForwards(headers: Headers, text: AppText): void {
+  const given = appHeader(text, 'max-forwards')
+  headers.append('max-forwards', given !== undefined && parseMaxForwards(given) !== undefined ? given : '70')
+}
+
 /** True when the body's type is neither given nor evident. */
 export function lacksContentType(text: AppText): boolean {
   return text.body !== '' && !text.body.startsWith('v=0') && appHeader(text, 'content-type') === undefined
+}
+
+/** Name of a header without which no peer could take the request or no answer be matched to it; undefined when all are well-formed. */
+export function unfitHeader(text: AppText): string | undefined {
+  for (const name of ['from', 'to'] as const) {
+    const value = appHeader(text, name)
+    if (value !== undefined && tidied(value) === undefined) return usualSpelling(name)
+  }
+  const callId = appHeader(text, 'call-id')
+  if (callId !== undefined && !isCallId(callId)) return 'Call-ID'
+  const contact = appHeader(text, 'contact')
+  return contact === undefined || contact === '*' || isContact(contact) ? undefined : 'Contact'
 }
 
 /** CSeq number an application asks for, if it is one. */
@@ -62,28 +79,26 @@ function cseqOf(text: AppText): number | undefined {
   return number >= 0 && number < 0x7fffffff ? number : undefined
 }
 
-/** A request outside any dialog, complete but for its Via (which is the transaction's to add). */
+/** A request outside any dialog, complete but for its Via (which is the transaction's to add). `text` has no unfit header. */
 export function newRequest(method: string, uri: string, text: AppText, binding: Binding): SipRequest {
   const headers = new Headers()
-  headers.append('max-forwards', appHeader(text, 'max-forwards') ?? '70')
-  const from = withOwnAddress(appHeader(text, 'from') ?? `<${binding.contactUri}>`, binding, true)
+  appendMaxForwards(headers, text)
+  const from = withOwnAddress(party(text, 'from') ?? ownContact(binding), binding, { anyLocalhost: true })
   headers.append('from', withTag(from))
-  headers.append('to', withOwnAddress(appHeader(text, 'to') ?? `<${uri}>`, binding))
+  headers.append('to', withOwnAddress(party(text, 'to') ?? `<${uri}>`, binding))
   headers.append('call-id', appHeader(text, 'call-id') ?? newCallId())
   headers.append('cseq', `${cseqOf(text) ?? newCseq()} ${method}`)
   const contact = appHeader(text, 'contact')
-  if (contact !== undefined) headers.append('contact', withOwnAddress(contact, binding))
+  if (contact !== undefined) headers.append('contact', withOwnAddress(contact, binding, { contact: true }))
   else if (method === 'INVITE' || method === 'SUBSCRIBE') headers.append('contact', ownContact(binding))
   appendOthers(headers, text, PLACED, binding)
   appendBodyType(headers, text)
   return new SipRequest(method, uri, headers, text.body)
 }
 
-function withTag(from: string): string {
-  const parsed = parseNameAddr(from)
-  if (parsed?.params.get('tag')) return from
-  // A bare URI's parameters would be read as header parameters: bracket it before adding ours.
-  return from.includes('<') ? `${from};tag=${newTag()}` : `<${from}>;tag=${newTag()}`
+function party(text: AppText, name: 'from' | 'to'): string | undefined {
+  const value = appHeader(text, name)
+  return value === undefined ? undefined : (tidied(value) ?? value)
 }
 
 /** A request inside a dialog: parties, Call-ID, CSeq, Routes and Request-URI are the dialog's (RFC 3261 12.2.1.1). */
@@ -94,16 +109,18 @@ export function dialogRequest(
   text: AppText,
   binding?: Binding,
 ): SipRequest {
+  const { localParty, remoteParty, callId } = dialog.parties
   const headers = new Headers()
   const uri = addRoutes(headers, dialog)
-  headers.append('max-forwards', appHeader(text, 'max-forwards') ?? '70')
-  headers.append('from', dialog.localParty)
-  headers.append('to', dialog.remoteParty)
-  headers.append('call-id', dialog.callId)
+  appendMaxForwards(headers, text)
+  headers.append('from', localParty)
+  headers.append('to', remoteParty)
+  headers.append('call-id', callId)
   headers.append('cseq', `${cseq} ${method}`)
   if (method !== 'ACK' && method !== 'BYE' && method !== 'PRACK') {
     const contact = appHeader(text, 'contact')
-    if (contact !== undefined) headers.append('contact', binding ? withOwnAddress(contact, binding) : contact)
+    if (contact !== undefined && isContact(contact))
+      headers.append('contact', binding ? withOwnAddress(contact, binding, { contact: true }) : contact)
     else if (dialog.localContact !== '' && CARRIES_CONTACT.has(method)) headers.append('contact', dialog.localContact)
   }
   appendOthers(headers, text, PLACED, binding)
@@ -111,7 +128,21 @@ export function dialogRequest(
   return new SipRequest(method, uri, headers, text.body)
 }
 
-const CARRIES_CONTACT = new Set(['INVITE', 'SUBSCRIBE', 'REFER', 'UPDATE', 'NOTIFY'])
+/** The credentials a request carries, for its ACK to carry them too. */
+export function credentialsOf(request: SipRequest): HeaderLines {
+  return CREDENTIALS.flatMap((name) => request.headers.getAll(name).map((value) => [name, value] as const))
+}
+
+/** Adds the credentials of an INVITE to its ACK, unless the application gave others. */
+export function addCredentials(ack: SipRequest, credentials: HeaderLines): void {
+  if (CREDENTIALS.some((name) => ack.headers.has(name))) return
+  for (const [name, value] of credentials) ack.headers.append(name, value)
+}
+
+/** Adds what an application wants a CANCEL to say (Reason) beyond what the INVITE prescribes. */
+export function addToCancel(cancel: SipRequest, text: AppText): void {
+  appendOthers(cancel.headers, text, NOT_ON_CANCEL, undefined)
+}
 
 /** Adds the Route headers and returns the Request-URI: the remote target, or a strict router in its place. */
 function addRoutes(headers: Headers, dialog: Dialog): string {
@@ -123,55 +154,50 @@ function addRoutes(headers: Headers, dialog: Dialog): string {
   }
   for (const route of rest) headers.append('route', `<${route}>`)
   headers.append('route', `<${dialog.remoteTarget}>`)
-  return withoutForbiddenParts(first)
+  return asRequestUri(first) ?? first
 }
 
-export function isLooseRoute(uri: string): boolean {
+function isLooseRoute(uri: string): boolean {
   const parsed = parseUri(uri)
   return parsed !== undefined && parsed.scheme !== 'tel' && parsed.params.has('lr')
-}
-
-/** A strict router's URI as Request-URI: without what RFC 3261 19.1.1 forbids there (`method`, headers). */
-function withoutForbiddenParts(uri: string): string {
-  const parsed = parseUri(uri)
-  if (parsed === undefined || parsed.scheme === 'tel') return uri
-  const params = new Map(parsed.params)
-  params.delete('method')
-  const { headers: _, ...plain } = parsed
-  return formatUri({ ...plain, params })
 }
 
 /**
  * The response an application asks for, with what is ours to fill in (RFC 3261 8.2.6): Via, From, To and its tag, Call-ID,
  * CSeq and Record-Route from the request, our Contact where the response makes or refreshes a dialog.
+ * @param contact ours, where the response needs one and the application gives none that peers can read
  */
 export function appResponse(
   request: SipRequest,
   status: number,
   reason: string,
-  toTag: string,
+  toTag: string | undefined,
   text: AppText,
   binding: Binding,
-  needsContact: boolean,
+  contact: string | undefined,
 ): SipResponse {
-  const response = createResponse(request, status, reason, toTag)
-  const contact = appHeader(text, 'contact')
-  if (contact !== undefined) response.headers.append('contact', withOwnAddress(contact, binding))
-  else if (needsContact) response.headers.append('contact', ownContact(binding))
+  const response = createResponse(request, status, onOneLine(reason), toTag)
+  const given = appHeader(text, 'contact')
+  if (given !== undefined && isContact(given))
+    response.headers.append('contact', withOwnAddress(given, binding, { contact: true }))
+  else if (contact !== undefined) response.headers.append('contact', contact)
   appendOthers(response.headers, text, COPIED, binding)
   appendBodyType(response.headers, text)
   response.body = text.body
   return response
 }
 
+/** A reason phrase that a status line can hold: applications hand on what peers wrote. */
+export const onOneLine = (reason: string): string =>
+  isReasonPhrase(reason) ? reason : reason.replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ')
+
 /** The tag an application chose for its To, if it wrote one. */
-export function chosenToTag(text: AppText, request: SipRequest): string | undefined {
+export function chosenToTag(text: AppText): string | undefined {
   const to = appHeader(text, 'to')
-  if (to === undefined || request.toTag !== '') return undefined
-  const at = to.lastIndexOf('tag=')
-  if (at < 0) return undefined
+  const at = to?.lastIndexOf('tag=') ?? -1
+  if (to === undefined || at < 0) return undefined
   const tag = to.slice(at + 4)
   const end = tag.search(/[;>\s]/)
   const chosen = end < 0 ? tag : tag.slice(0, end)
-  return /^[A-Za-z0-9!%*_+`'~.-]{1,128}$/.test(chosen) ? chosen : undefined
+  return chosen.length <= 128 && isToken(chosen) ? chosen : undefined
 }

@@ -1,13 +1,22 @@
-import { type SipRequest, SipRequest as Request, type SipResponse, serialise } from '../message/message.js'
+import { type SipRequest, SipRequest as Request, type SipResponse } from '../message/message.js'
+import { cancelOf } from '../transaction/own-requests.js'
 import type { ClientTransaction, ClientUser } from '../transaction/transactions.js'
-import type { Flow } from '../transport/transport.js'
+import type { Flow, Target } from '../transport/transport.js'
+import type { AppText } from './app-text.js'
 import type { Context } from './context.js'
+import { addToCancel } from './fill.js'
 import type { Way } from './hops.js'
 
 /** Above this many bytes a request leaves UDP for TCP, if the next hop has it (RFC 3261 18.1.1, unknown MTU). */
 const MAX_UDP_REQUEST = 1300
 /** Room for the Via that the transaction adds. */
 const VIA_BYTES = 110
+/** Version and line ends of the request line, the Content-Length line and the empty line. */
+const START_AND_LENGTH_BYTES = 36
+/** How long TCP is not tried again towards an address that did not take it. */
+const WITHOUT_TCP_MS = 600_000
+/** Longest that a Retry-After keeps us away from an address. */
+const MAX_RETRY_AFTER_S = 3_600
 
 export interface OutgoingUser {
   response(response: SipResponse, flow: Flow, tx: ClientTransaction): void
@@ -17,6 +26,11 @@ export interface OutgoingUser {
   ended?(): void
 }
 
+export interface Sent {
+  readonly request: SipRequest
+  readonly flow: Flow
+}
+
 /**
  * One request on its way: tries its addresses one after the other, each with a branch of its own, on a timeout, a transport
  * failure or a 503 (RFC 3263 4.3), and moves large requests from UDP to TCP.
@@ -24,9 +38,11 @@ export interface OutgoingUser {
 export class Outgoing implements ClientUser {
   private tx: ClientTransaction | undefined
   private next = 0
-  private cancelled: ((cancel: SipRequest) => void) | true | undefined
+  private cancelled = false
   private provisional = false
   private settled = false
+  /** The stream tried first because the request is too large for UDP. */
+  private insteadOfUdp: Target | undefined
 
   constructor(
     private readonly context: Context,
@@ -36,13 +52,14 @@ export class Outgoing implements ClientUser {
   ) {}
 
   /** Sends to the first address. The request as sent; undefined when no connection may be opened. */
-  start(explicitTransport: boolean): { request: SipRequest; flow: Flow } | undefined {
+  start(explicitTransport: boolean): Sent | undefined {
+    if (this.ways.length > 1) this.putOverloadedLast()
     if (!explicitTransport) this.preferTcpWhenLarge()
     return this.tryNext()
   }
 
   /** Sends on a connection that is open. */
-  startOn(flow: Flow): { request: SipRequest; flow: Flow } {
+  startOn(flow: Flow): Sent {
     this.next = this.ways.length
     this.tx = this.context.transactions.open(this.copyForTry(), flow, this)
     return { request: this.tx.request, flow }
@@ -52,33 +69,44 @@ export class Outgoing implements ClientUser {
     return this.tx
   }
 
-  /** Withdraws an INVITE: no further address is tried. False: too late. */
-  cancel(headers?: (cancel: SipRequest) => void): boolean {
-    if (this.settled || this.tx === undefined) return false
-    this.cancelled = headers ?? true
-    return this.tx.cancel(headers)
+  /**
+   * Withdraws an INVITE: no further address is tried. False: too late.
+   * @param text what else its CANCEL is to say
+   */
+  cancel(text?: AppText): boolean {
+    if (this.settled || this.tx === undefined || this.request.method !== 'INVITE') return false
+    this.cancelled = true
+    return this.tx.cancel(text && ((cancel) => addToCancel(cancel, text)))
   }
 
-  detach(): void {
-    this.settled = true
-    this.tx?.detach()
+  /** The CANCEL of what was sent, as the transaction sends it or will once a 1xx has come. */
+  cancelAsSent(text: AppText): Sent | undefined {
+    if (this.tx === undefined) return undefined
+    const request = cancelOf(this.tx.request)
+    addToCancel(request, text)
+    return { request, flow: this.tx.flow }
   }
 
   response(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
     if (tx !== this.tx) return
     if (response.status > 100 && response.status < 200) this.provisional = true
-    if (response.status === 503 && this.mayTryNext() && this.tryNext() !== undefined) return
+    if (response.status === 503) {
+      this.noteOverload(response, tx.flow)
+      if (this.mayTryNext() && this.tryNext() !== undefined) return
+    }
     if (response.status >= 200) this.settled = true
     this.user.response(response, flow, tx)
   }
 
   timedOut(tx: ClientTransaction): void {
     if (tx !== this.tx) return
+    this.noteWithoutTcp()
     this.fail(408, 'Request Timeout')
   }
 
   transportFailed(error: Error, tx: ClientTransaction): void {
     if (tx !== this.tx) return
+    this.noteWithoutTcp()
     this.fail(503, error.message)
   }
 
@@ -94,10 +122,10 @@ export class Outgoing implements ClientUser {
   }
 
   private mayTryNext(): boolean {
-    return this.cancelled === undefined && !this.provisional && this.next < this.ways.length
+    return !this.cancelled && !this.provisional && this.next < this.ways.length
   }
 
-  private tryNext(): { request: SipRequest; flow: Flow } | undefined {
+  private tryNext(): Sent | undefined {
     while (this.next < this.ways.length) {
       const { target, binding } = this.ways[this.next++]!
       const flow = this.context.transports.flowTo(target, binding)
@@ -115,13 +143,40 @@ export class Outgoing implements ClientUser {
     return new Request(method, uri, headers.clone(), body)
   }
 
+  private noteWithoutTcp(): void {
+    if (this.insteadOfUdp !== undefined && this.next === 1 && !this.provisional)
+      this.context.withoutTcp.add(this.insteadOfUdp, WITHOUT_TCP_MS)
+  }
+
+  private noteOverload(response: SipResponse, flow: Flow): void {
+    const seconds = Number.parseInt(response.headers.get('retry-after') ?? '', 10)
+    if (!(seconds > 0)) return
+    const { protocol, remoteAddress: address, remotePort: port } = flow
+    this.context.overloaded.add({ protocol, address, port }, Math.min(seconds, MAX_RETRY_AFTER_S) * 1000)
+  }
+
+  private putOverloadedLast(): void {
+    const { overloaded } = this.context
+    const busy = this.ways.filter(({ target }) => overloaded.has(target))
+    if (busy.length > 0) this.ways = [...this.ways.filter((way) => !busy.includes(way)), ...busy]
+  }
+
   private preferTcpWhenLarge(): void {
     const [first] = this.ways
     if (first === undefined || first.target.protocol !== 'udp') return
-    if (this.request.body.length < 500 && this.request.headers.count < 20) return
-    if (serialise(this.request).length + VIA_BYTES <= MAX_UDP_REQUEST) return
+    if (bytesOf(this.request) + VIA_BYTES <= MAX_UDP_REQUEST) return
     const target = { ...first.target, protocol: 'tcp' } as const
+    if (this.context.withoutTcp.has(target)) return
     const binding = this.context.transports.bindingFor(target)
-    if (binding !== undefined) this.ways = [{ target, binding }, ...this.ways]
+    if (binding === undefined) return
+    this.insteadOfUdp = target
+    this.ways = [{ target, binding }, ...this.ways]
   }
+}
+
+/** Size on the wire, give or take a few bytes, without writing it out. */
+function bytesOf({ method, uri, headers, body }: SipRequest): number {
+  let bytes = method.length + uri.length + body.length + START_AND_LENGTH_BYTES
+  headers.forEach((_name, value, spelling) => (bytes += spelling.length + value.length + 4))
+  return bytes
 }

@@ -2,12 +2,6 @@ import type { Clock, Timer } from '../clock.js'
 import type { SipResponse } from '../message/message.js'
 import type { ServerTransaction, TimerSettings } from '../transaction/transactions.js'
 
-/** What waits its turn behind an unacknowledged reliable response. */
-interface Waiting {
-  readonly response: SipResponse
-  readonly reliable: boolean
-}
-
 /**
  * The reliable provisional responses of one INVITE (RFC 3262 3): one at a time, repeated from T1 on, doubling, until its PRACK;
  * further ones, and a 2xx behind one that carries a body, wait.
@@ -15,18 +9,18 @@ interface Waiting {
 export class ReliableProvisional {
   private sequence = 0
   private unacknowledged: SipResponse | undefined
-  private readonly waiting: Waiting[] = []
+  private readonly waiting: SipResponse[] = []
   private timer: Timer | undefined
   private intervalMs: number
   private endsAt = 0
+  private sendAnswer: (() => void) | undefined
+  private stopped = false
 
   constructor(
     private readonly clock: Clock,
     private readonly timers: TimerSettings,
     private readonly tx: ServerTransaction,
     private readonly neverAcknowledged: () => void,
-    /** Sends a 2xx whose turn has come. */
-    private readonly sendFinal: (response: SipResponse) => void,
   ) {
     this.intervalMs = timers.t1Ms
   }
@@ -35,40 +29,43 @@ export class ReliableProvisional {
   send(response: SipResponse): void {
     this.sequence += 1
     response.headers.set('rseq', String(this.sequence), 'RSeq')
-    if (this.unacknowledged !== undefined) this.waiting.push({ response, reliable: true })
+    if (this.unacknowledged !== undefined) this.waiting.push(response)
     else this.transmit(response)
   }
 
-  /** Whether a 2xx must wait: a reliable response with a body has not been acknowledged. It is kept and sent then. */
-  holds(final: SipResponse): boolean {
+  /** A 2xx must wait: a response with a body, so maybe with an offer or answer, has not been acknowledged. */
+  get delaysAnswer(): boolean {
     const open = this.unacknowledged
-    if (open === undefined || (open.body === '' && this.waiting.every(({ response }) => response.body === '')))
-      return false
-    this.waiting.push({ response: final, reliable: false })
-    return true
+    return open !== undefined && (open.body !== '' || this.waiting.some(({ body }) => body !== ''))
+  }
+
+  /** What to do once the 2xx need not wait any more. */
+  whenClear(sendAnswer: () => void): void {
+    this.sendAnswer = sendAnswer
   }
 
   /**
-   * Takes the RAck of a PRACK: `<RSeq> <CSeq> <method>`.
-   * @returns false when it acknowledges nothing that waits for it (481, RFC 3262 3)
+   * Takes the RAck of a PRACK: `<RSeq> <CSeq> <method>`. Also after the final response: a PRACK may be late (RFC 3262 3).
+   * @returns false when it acknowledges nothing that waits for it (481)
    */
   acknowledge(rack: string): boolean {
     const open = this.unacknowledged
     if (open === undefined) return false
     const expected = `${open.headers.get('rseq')} ${open.cseq.number} ${open.cseq.method}`
     if (rack.split(/\s+/).join(' ') !== expected) return false
-    this.stop()
+    this.timer?.cancel()
+    this.unacknowledged = undefined
+    if (this.stopped) return true
     const next = this.waiting.shift()
-    if (next === undefined) return true
-    if (next.reliable) this.transmit(next.response)
-    else this.sendFinal(next.response)
+    if (next !== undefined) this.transmit(next)
+    if (this.sendAnswer !== undefined && !this.delaysAnswer) this.sendAnswer()
     return true
   }
 
+  /** The final response is sent: nothing is repeated any more. */
   stop(): void {
+    this.stopped = true
     this.timer?.cancel()
-    this.timer = undefined
-    this.unacknowledged = undefined
   }
 
   private transmit(response: SipResponse): void {
@@ -84,7 +81,6 @@ export class ReliableProvisional {
   }
 
   private readonly fire = (): void => {
-    this.timer = undefined
     const open = this.unacknowledged
     if (open === undefined) return
     if (this.clock.now() >= this.endsAt) {

@@ -1,17 +1,21 @@
 import { createResponse, reasonPhrase, type SipRequest, type SipResponse } from '../message/message.js'
 import { parseUri, uriScheme } from '../message/uri.js'
+import { cancelOf } from '../transaction/own-requests.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
 import type { Flow } from '../transport/transport.js'
 import { type App, type Outcome, refused } from './app.js'
 import { type AppText, appHeader } from './app-text.js'
-import { type Context, fromHere, fromNetwork, listValue } from './context.js'
-import { contactUriOf, Dialog, dialogIdOf, routeSetOf } from './dialog.js'
+import { type Context, fromHere, fromNetwork, hasOption, listsOption } from './context.js'
+import { type Dialog, dialogIdOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
-import { appResponse, chosenToTag } from './fill.js'
+import { endsSubscription } from './exchange.js'
+import { appResponse, chosenToTag, ownContact } from './fill.js'
 import type { InDialog } from './in-dialog.js'
 import { OkRepeater } from './ok-repeater.js'
+import { refreshTarget } from './peer-way.js'
 import { ReliableProvisional } from './reliable-provisional.js'
 import { newId, newTag } from './tokens.js'
+import { createUasDialog } from './uas-dialog.js'
 import { UasRequest } from './uas-request.js'
 
 /** Methods there are (IANA); any other is answered 501. */
@@ -22,6 +26,8 @@ const METHODS = new Set(
 const ONLY_IN_DIALOG = new Set(['BYE', 'UPDATE', 'PRACK'])
 /** A request with an unknown To tag goes to an application all the same: subscriptions outlive applications. */
 const TAKEN_WITHOUT_DIALOG = new Set(['INFO', 'NOTIFY', 'MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'PUBLISH', 'REGISTER'])
+/** Requests whose Contact we take up by answering 2xx (RFC 3261 12.2, RFC 6665 4.1.2.2). */
+const REFRESHES_TARGET = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER'])
 const UNKNOWN_TRANSACTION = 'Response not sent due to unknown transaction'
 
 /** Requests that arrive: which application gets them, what it answers, and the dialogs that come of it (UAS core). */
@@ -59,8 +65,8 @@ export class ServerSide {
     if (dialog === undefined || repeater === undefined || repeater.cseq !== ack.cseq.number) return
     repeater.stop()
     dialog.repeater = undefined
-    const { app, heldBye } = dialog
-    const txnId = repeater.cseq === dialog.firstCseq ? dialog.inviteTxnId : newId()
+    const { app, heldBye, parties } = dialog
+    const txnId = repeater.cseq === parties.firstCseq ? parties.inviteTxnId : newId()
     this.pass(dialog, () => {
       if (app.open) app.deliver(ack, fromNetwork(flow), txnId, dialog.id)
     })
@@ -71,59 +77,54 @@ export class ServerSide {
   /** A CANCEL, and the INVITE it means if that is known (RFC 3261 9.2). */
   cancel(cancel: ServerTransaction, invite: ServerTransaction | undefined): void {
     const known = invite && this.byTransaction.get(invite.id)
-    if (invite === undefined || invite.finalSent || known === undefined) return this.reject(cancel, 481)
-    const { app, dialog } = known
-    known.toTag ||= newTag()
-    cancel.respond(createResponse(cancel.request, 200, undefined, known.toTag))
-    this.finish(known, createResponse(invite.request, 487, undefined, known.toTag))
-    if (app.open) app.deliver(cancel.request, fromNetwork(cancel.flow), known.id, dialog?.id ?? '')
+    if (known === undefined || !known.open) return this.reject(cancel, 481)
+    cancel.respond(createResponse(cancel.request, 200, undefined, known.toTag()))
+    this.withdraw(known, cancel.request, cancel.flow)
   }
 
-  /** Sends an application's response to the request it knows by that id. */
-  respond(txnId: string, status: number, reason: string, text: AppText): Outcome {
+  /** Sends an application's response to the request it knows by that id. A 2xx may have to wait for a PRACK. */
+  respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
     const known = this.requests.get(txnId)
     if (known === undefined) return refused(UNKNOWN_TRANSACTION)
-    if (known.final !== undefined || known.tx.finalSent) {
-      const waitsForAck = known.method === 'INVITE' && known.final !== undefined && known.final.status < 300
-      return waitsForAck && status >= 200 ? this.sent(known, known.final!) : refused(UNKNOWN_TRANSACTION)
+    const { request, flow } = known.tx
+    const { final } = known
+    if (final !== undefined || !known.open) {
+      const waitsForAck = known.dialog?.serverInvite === known && known.dialog.repeater !== undefined
+      return final !== undefined && waitsForAck && status >= 200
+        ? this.sent(known, final)
+        : refused(UNKNOWN_TRANSACTION)
     }
-    if (known.toTag === '') known.toTag = known.tx.request.toTag || chosenToTag(text, known.tx.request) || newTag()
+    if (known.delayed !== undefined && status < 300) return refused(UNKNOWN_TRANSACTION)
+    if (status > 100 && status < 300 && this.wouldBeSecond(known)) {
+      this.finish(known, known.reply(480))
+      return refused('dialog already exists, rejecting this request')
+    }
+    const asked = listsOption(appHeader(text, 'require') ?? '', '100rel')
+    if (status > 100 && status < 200 && asked && !offers100rel(request))
+      return refused('Remote endpoint does not support 100rel')
+    const reliable =
+      status > 100 && status < 200 && known.tx.invite && (asked || hasOption(request, 'require', '100rel'))
     known.timer?.cancel()
-    const reliable = status > 100 && status < 200 && /(^|[\s,])100rel($|[\s,])/i.test(appHeader(text, 'require') ?? '')
-    if (reliable && !this.peerOffers100rel(known)) return refused('Remote endpoint does not support 100rel')
     const response = appResponse(
-      known.tx.request,
+      request,
       status,
       reason || reasonPhrase(status),
-      status === 100 ? '' : known.toTag,
+      status === 100 ? undefined : known.toTag(chosenToTag(text)),
       text,
-      known.tx.flow.binding,
-      this.needsContact(known, status, reliable),
+      flow.binding,
+      this.contactFor(known, status, reliable),
     )
-    if (status >= 200) {
-      known.final = response
-      if (known.reliable?.holds(response)) return this.sent(known, response)
-      this.finish(known, response)
-    } else {
-      this.provisional(known, response, reliable)
-    }
+    if (status < 200) this.provisional(known, response, reliable)
+    else if (status < 300 && known.reliable?.delaysAnswer) return this.delay(known, response)
+    else this.finish(known, response)
     return this.sent(known, response)
   }
 
   /** An application's connection is gone: its unanswered requests are answered in its place. */
   appGone(app: App): void {
-    for (const known of [...this.requests.values()]) {
-      if (known.app !== app || known.tx.finalSent) continue
-      this.finish(
-        known,
-        createResponse(
-          known.tx.request,
-          known.dialog && !known.dialog.early ? 481 : 503,
-          undefined,
-          known.toTag || newTag(),
-        ),
-      )
-    }
+    for (const known of [...this.requests.values()])
+      if (known.app === app && known.open)
+        this.finish(known, known.reply(known.dialog && !known.dialog.early ? 481 : 503))
   }
 
   stop(): void {
@@ -137,7 +138,7 @@ export class ServerSide {
   }
 
   private requestOutsideDialog(tx: ServerTransaction): void {
-    const { request } = tx
+    const { request, flow } = tx
     const scheme = uriScheme(request.uri)
     if (scheme !== 'sip' && scheme !== 'sips' && scheme !== 'tel') return this.reject(tx, 416)
     if (parseUri(request.uri) === undefined) return this.reject(tx, 400, 'Bad Request-URI')
@@ -146,77 +147,96 @@ export class ServerSide {
         ? `${request.callId}\n${request.fromTag}\n${request.cseq.number} ${request.method}`
         : undefined
     if (merge !== undefined && this.unmerged.has(merge)) return this.reject(tx, 482)
-    // A dialog of that Call-ID and From tag is there: applications could not tell a second one from it.
-    if (
-      tx.invite &&
-      merge !== undefined &&
-      this.context.dialogs.find(dialogIdOf(request.callId, request.fromTag))?.role === 'uas'
-    )
-      return this.reject(tx, 491)
+    const taken = this.refusalOfSecond(request)
+    if (taken !== undefined) return this.reject(tx, taken)
     const app = this.context.apps.choose(request.method)
     if (app === undefined) return this.reject(tx, request.method === 'REFER' ? 405 : 503)
     const known = this.remember(tx, app)
     known.mergeKey = merge
     if (merge !== undefined) this.unmerged.add(merge)
-    const { flow } = tx
     app.deliver(request, fromNetwork(flow), known.id, '', { address: flow.localAddress, port: flow.localPort })
   }
 
+  /** Applications could not tell a second dialog of one Call-ID and From tag from the first. */
+  private refusalOfSecond({ method, callId, fromTag }: SipRequest): 482 | 491 | undefined {
+    if (method !== 'INVITE' && method !== 'SUBSCRIBE') return undefined
+    const id = dialogIdOf(callId, fromTag)
+    // Our own request has come back to us.
+    if (this.context.dialogs.isOurs(id)) return 482
+    return this.context.dialogs.find(id) === undefined ? undefined : 491
+  }
+
+  /** The response would make a dialog, and another request of the same Call-ID and From tag has made one meanwhile. */
+  private wouldBeSecond(known: UasRequest): boolean {
+    if (!known.makesDialog || known.dialog !== undefined) return false
+    const { callId, fromTag } = known.tx.request
+    return this.context.dialogs.find(dialogIdOf(callId, fromTag)) !== undefined
+  }
+
   private requestInDialog(tx: ServerTransaction, dialog: Dialog): void {
-    const { request } = tx
+    const { request, flow } = tx
     const { method } = request
     const cseq = request.cseq.number
     // An UPDATE or PRACK may arrive out of turn while the INVITE is open, but never below what came before it.
     if (dialog.remoteCseq !== undefined && cseq < dialog.remoteCseq) return this.reject(tx, 500, 'CSeq out of order')
     dialog.remoteCseq = cseq
+    // The peer has come back on another connection.
+    if (flow.reliable && dialog.flow?.open === false) dialog.flow = flow
     if (method === 'BYE') return this.bye(tx, dialog)
-    if (!dialog.app.open) return this.reject(tx, 481)
-    if (method === 'INVITE') {
-      const unanswered = dialog.openServerInvite ?? (dialog.early ? this.requests.get(dialog.inviteTxnId) : undefined)
-      if (unanswered !== undefined && !unanswered.tx.finalSent) return this.tooEarly(tx)
-      if (dialog.openClientInvite !== undefined) return this.reject(tx, 491)
+    const last = dialog.method === 'SUBSCRIBE' && method === 'NOTIFY' && isLastNotify(request)
+    if (!dialog.app.open) {
+      this.reject(tx, 481)
+      if (last) this.inDialog.release(dialog)
+      return
     }
-    if (method === 'PRACK' && !this.prackMatches(request, dialog)) return this.reject(tx, 481)
+    if (method === 'INVITE') {
+      if (dialog.serverInvite?.open) return this.tooEarly(tx)
+      const ours = dialog.clientInvite !== undefined || (dialog.early && dialog.parties.role === 'uac')
+      if (ours) return this.reject(tx, 491)
+    }
+    if (method === 'UPDATE' && dialog.serverUpdate?.open) return this.tooEarly(tx)
+    if (method === 'PRACK' && !prackMatches(request, dialog)) return this.reject(tx, 481)
     const known = this.remember(tx, dialog.app)
-    known.toTag = request.toTag
     known.dialog = dialog
-    if (method === 'INVITE') dialog.openServerInvite = known
+    if (method === 'INVITE') dialog.serverInvite = known
+    if (method === 'UPDATE') dialog.serverUpdate = known
     this.pass(dialog, () => {
-      if (dialog.app.open) dialog.app.deliver(request, fromNetwork(tx.flow), known.id, dialog.id)
+      if (dialog.app.open) dialog.app.deliver(request, fromNetwork(flow), known.id, dialog.id)
     })
-    if (
-      dialog.method === 'SUBSCRIBE' &&
-      method === 'NOTIFY' &&
-      /^terminated/i.test(request.headers.get('subscription-state') ?? '')
-    )
-      this.inDialog.release(dialog)
+    if (last) this.inDialog.release(dialog)
   }
 
   private bye(tx: ServerTransaction, dialog: Dialog): void {
-    if (dialog.early) return this.reject(tx, 481)
-    const open = dialog.openServerInvite
-    if (open !== undefined && !open.tx.finalSent) this.finish(open, createResponse(open.tx.request, 487))
-    const { app, gap } = dialog
+    const { request } = tx
+    const { app, gap, serverInvite } = dialog
+    if (dialog.early) {
+      // Only the caller may hang up before the answer (RFC 3261 15). To applications it is what a CANCEL is.
+      if (dialog.parties.role === 'uac' || !serverInvite?.open) return this.reject(tx, 481)
+      tx.respond(createResponse(request, 200))
+      const cancel = cancelOf(serverInvite.tx.request)
+      for (const reason of request.headers.getAll('reason')) cancel.headers.append('reason', reason)
+      return this.withdraw(serverInvite, cancel, tx.flow)
+    }
     dialog.gap = undefined
     this.inDialog.release(dialog)
     if (!app.open) return this.reject(tx, 481)
     const known = this.remember(tx, app)
-    known.toTag = tx.request.toTag
     known.dialog = dialog
     const deliver = (): void => {
-      if (app.open) app.deliver(tx.request, fromNetwork(tx.flow), known.id, dialog.id)
+      if (app.open) app.deliver(request, fromNetwork(tx.flow), known.id, dialog.id)
     }
     if (gap === undefined) deliver()
     else gap.pass(deliver)
   }
 
-  private prackMatches(prack: SipRequest, dialog: Dialog): boolean {
-    const rack = prack.headers.get('rack')
-    const known = dialog.openServerInvite ?? this.requests.get(dialog.inviteTxnId)
-    return rack !== undefined && known?.reliable !== undefined && known.reliable.acknowledge(rack)
+  /** The caller does not want its INVITE answered any more: it gets a 487, the application hears a CANCEL. */
+  private withdraw(known: UasRequest, cancel: SipRequest, flow: Flow): void {
+    const { app, dialog } = known
+    this.finish(known, known.reply(487))
+    if (app.open) app.deliver(cancel, fromNetwork(flow), known.id, dialog?.id ?? '')
   }
 
-  /** A second INVITE before the first is answered: 500 with a Retry-After of 0 to 10 s (RFC 3261 14.2). */
+  /** A second INVITE or UPDATE before the first is answered: 500 with a Retry-After of 0 to 10 s (RFC 3261 14.2, RFC 3311 5.2). */
   private tooEarly(tx: ServerTransaction): void {
     const response = createResponse(tx.request, 500)
     response.headers.append('retry-after', String(Math.floor(Math.random() * 11)))
@@ -231,13 +251,12 @@ export class ServerSide {
       ended: () => this.forget(known),
       // Without a way back the request is over, unless its final response waits for a repeat of it to find it.
       transportFailed: () => {
-        if (!tx.finalSent && !tx.flow.open) tx.abandon()
+        if (known.open && !tx.flow.open) tx.abandon()
       },
     }
     const patienceMs = tx.invite ? this.context.settings.appAnswerTimeoutMs : this.context.timers.t1x64Ms
     known.timer = this.context.clock.after(patienceMs, () => {
-      if (!tx.finalSent)
-        this.finish(known, createResponse(tx.request, 500, 'Application did not answer', known.toTag || newTag()))
+      if (known.open) this.finish(known, known.reply(500, 'Application did not answer'))
     })
     return known
   }
@@ -245,62 +264,63 @@ export class ServerSide {
   private forget(known: UasRequest): void {
     known.timer?.cancel()
     known.reliable?.stop()
+    known.delayed?.(false)
     this.requests.delete(known.id)
     this.byTransaction.delete(known.tx.id)
     if (known.mergeKey !== undefined) this.unmerged.delete(known.mergeKey)
     const { dialog } = known
-    if (dialog?.openServerInvite === known) dialog.openServerInvite = undefined
-    if (dialog?.early && dialog.role === 'uas' && dialog.inviteTxnId === known.id) this.inDialog.release(dialog)
+    if (dialog === undefined) return
+    if (dialog.serverInvite === known) dialog.serverInvite = undefined
+    if (dialog.serverUpdate === known) dialog.serverUpdate = undefined
+    if (dialog.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)
   }
 
   private provisional(known: UasRequest, response: SipResponse, reliable: boolean): void {
-    if (response.status > 100 && known.method === 'INVITE') {
-      known.ringing = true
-      known.dialog ??= this.createDialog(known, response)
-    }
+    if (response.status > 100 && known.method === 'INVITE') known.dialog ??= this.createDialog(known, response)
     if (!reliable) {
       known.tx.respond(response)
       return
     }
-    response.headers.set('require', '100rel')
+    if (!hasOption(response, 'require', '100rel')) response.headers.append('require', '100rel')
     const { clock, timers } = this.context
-    known.reliable ??= new ReliableProvisional(
-      clock,
-      timers,
-      known.tx,
-      () => this.finish(known, createResponse(known.tx.request, 503, 'Reliable Response Time-Out', known.toTag)),
-      (final) => this.finish(known, final),
+    known.reliable ??= new ReliableProvisional(clock, timers, known.tx, () =>
+      this.finish(known, known.reply(503, 'Reliable Response Time-Out')),
     )
     known.reliable.send(response)
   }
 
-  /** Sends a final response and settles what follows from it. */
-  private finish(known: UasRequest, response: SipResponse): void {
-    known.timer?.cancel()
-    known.final = response
-    known.reliable?.stop()
-    const success = response.status >= 200 && response.status < 300
-    if (success && known.makesDialog) {
-      const created = known.dialog === undefined || known.dialog.early
-      known.dialog ??= this.createDialog(known, response)
-      const { dialog } = known
-      if (known.method === 'INVITE') this.answered(known, dialog, response, created)
-      else dialog.early = false
-    } else if (success && known.dialog !== undefined && known.method === 'UPDATE') {
-      known.dialog.refreshTarget(known.tx.request)
-    }
-    known.tx.respond(response)
-    if (!success && known.dialog?.early && known.dialog.inviteTxnId === known.id) this.inDialog.release(known.dialog)
-    if (known.dialog?.openServerInvite === known) known.dialog.openServerInvite = undefined
+  /** A 2xx that waits for a PRACK counts as sent, or as too late, once it is clear which. */
+  private delay(known: UasRequest, response: SipResponse): Promise<Outcome> {
+    known.reliable?.whenClear(() => this.finish(known, response))
+    return new Promise((resolve) => {
+      known.delayed = (sent) => resolve(sent ? this.sent(known, response) : refused(UNKNOWN_TRANSACTION))
+    })
   }
 
-  private answered(known: UasRequest, dialog: Dialog, response: SipResponse, created: boolean): void {
+  /** Sends a final response and settles what follows from it. */
+  private finish(known: UasRequest, response: SipResponse): void {
+    const success = response.status < 300
+    if (success) this.succeed(known, response)
+    known.settle(response)
+    const { dialog } = known
+    if (!success && dialog?.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)
+  }
+
+  private succeed(known: UasRequest, response: SipResponse): void {
     const { clock, timers, settings } = this.context
-    dialog.early = false
-    if (created) dialog.localContact = response.headers.get('contact') ?? ''
-    else dialog.refreshTarget(known.tx.request)
+    const { method, tx } = known
+    const fresh = known.makesDialog && (known.dialog === undefined || known.dialog.parties.inviteTxnId === known.id)
+    if (fresh) {
+      known.dialog ??= this.createDialog(known, response)
+      known.dialog.early = false
+      known.dialog.localContact = response.headers.get('contact') ?? ''
+    }
+    const { dialog } = known
+    if (dialog === undefined) return
+    if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow)
+    if (method !== 'INVITE') return
     dialog.repeater?.stop()
-    dialog.repeater = new OkRepeater(clock, timers, known.tx, response, () => this.neverAcknowledged(dialog))
+    dialog.repeater = new OkRepeater(clock, timers, tx, response, () => this.neverAcknowledged(dialog))
     dialog.gap = new EchoGap(clock, settings.echoGapMs)
   }
 
@@ -313,47 +333,32 @@ export class ServerSide {
   }
 
   private createDialog(known: UasRequest, response: SipResponse): Dialog {
-    const { request, flow } = known.tx
-    const method = request.method as 'INVITE' | 'SUBSCRIBE'
-    const dialog = new Dialog(
-      'uas',
-      method,
-      request.callId,
-      known.toTag,
-      request.fromTag,
-      response.headers.get('to') ?? '',
-      request.headers.get('from') ?? '',
-      known.id,
-      request.cseq.number,
-      contactUriOf(request) ?? `sip:${flow.remoteAddress}:${flow.remotePort}`,
-      known.app,
-    )
-    dialog.routeSet = routeSetOf(request, 'uas')
-    dialog.localContact = response.headers.get('contact') ?? ''
-    if (flow.reliable) dialog.flow = flow
-    else if (dialog.routeSet.length === 0 && contactDiffersFrom(dialog.remoteTarget, flow))
-      dialog.natTarget = { protocol: flow.protocol, address: flow.remoteAddress, port: flow.remotePort }
+    const dialog = createUasDialog(known, response)
     this.context.dialogs.add(dialog)
     return dialog
   }
 
-  private needsContact(known: UasRequest, status: number, reliable: boolean): boolean {
-    if (!known.makesDialog) return known.method === 'UPDATE' && status < 300 && status >= 200
-    if (known.dialog !== undefined && !known.dialog.early) return status > 100 && status < 300
-    return reliable || (status >= 200 && status < 300)
-  }
-
-  private peerOffers100rel(known: UasRequest): boolean {
-    const { request } = known.tx
-    return /(^|[\s,])100rel($|[\s,])/i.test(`${listValue(request, 'supported')},${listValue(request, 'require')}`)
+  /** Our Contact for a response that makes or refreshes a dialog, or is reliable. */
+  private contactFor(known: UasRequest, status: number, reliable: boolean): string | undefined {
+    const { makesDialog, dialog, tx } = known
+    const inDialog = dialog !== undefined && dialog.parties.inviteTxnId !== known.id
+    const success = status >= 200 && status < 300
+    const needed = inDialog
+      ? makesDialog
+        ? status > 100 && status < 300
+        : known.method === 'UPDATE' && success
+      : makesDialog && (reliable || success)
+    if (!needed) return undefined
+    return dialog?.localContact || ownContact(tx.flow.binding)
   }
 
   private sent(known: UasRequest, response: SipResponse): Outcome {
-    const { tx } = known
+    const { tx, dialog } = known
+    const { callId, fromTag, toTag } = tx.request
     const dialogId = known.makesDialog
-      ? dialogIdOf(tx.request.callId, known.dialog?.role === 'uac' ? tx.request.toTag : tx.request.fromTag)
-      : known.dialog !== undefined && !known.dialog.terminated
-        ? known.dialog.id
+      ? dialogIdOf(callId, dialog?.parties.role === 'uac' ? toTag : fromTag)
+      : dialog !== undefined && !dialog.terminated
+        ? dialog.id
         : ''
     return { ok: true, sent: response, origin: fromHere(tx.flow), txnId: known.id, dialogId }
   }
@@ -370,10 +375,13 @@ export class ServerSide {
   }
 }
 
-/** Over UDP the peer's Contact is not where its request came from: behind a NAT only the source can be reached. */
-function contactDiffersFrom(contact: string, flow: Flow): boolean {
-  const uri = parseUri(contact)
-  if (uri === undefined || uri.scheme === 'tel') return true
-  const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host
-  return host !== flow.remoteAddress || (uri.port !== undefined && uri.port !== flow.remotePort)
+const isLastNotify = (notify: SipRequest): boolean => endsSubscription(notify.headers.get('subscription-state'))
+
+const offers100rel = (request: SipRequest): boolean =>
+  hasOption(request, 'supported', '100rel') || hasOption(request, 'require', '100rel')
+
+/** The PRACK acknowledges a response to the peer's newest INVITE. */
+function prackMatches(prack: SipRequest, dialog: Dialog): boolean {
+  const rack = prack.headers.get('rack')
+  return rack !== undefined && dialog.serverInvite?.reliable?.acknowledge(rack) === true
 }

@@ -1,18 +1,17 @@
 import type { Timer } from '../clock.js'
-import type { SipResponse } from '../message/message.js'
+import { createResponse, type SipResponse } from '../message/message.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
 import type { App } from './app.js'
 import type { Dialog } from './dialog.js'
 import type { ReliableProvisional } from './reliable-provisional.js'
+import { newTag } from './tokens.js'
 
 /** A request that was handed to an application and waits for, or has had, its answer. */
 export class UasRequest {
-  /** Our tag in the To of every response: made once, or the application's choice in its first response. */
-  toTag = ''
+  /** Our tag in the To of every response, when the request has none: made once, or the application's choice. */
+  private ownTag = ''
   /** The dialog it belongs to, or has made. */
   dialog: Dialog | undefined
-  /** A 101-199 was sent. */
-  ringing = false
   /** The final response, once sent. */
   final: SipResponse | undefined
   /** Runs while the application owes its first answer. */
@@ -21,6 +20,8 @@ export class UasRequest {
   mergeKey: string | undefined
   /** Reliable provisional responses (RFC 3262), once there was one. */
   reliable: ReliableProvisional | undefined
+  /** The application has answered with a 2xx that waits for a PRACK. Called with false when it is never sent. */
+  delayed: ((sent: boolean) => void) | undefined
 
   constructor(
     /** What applications know it by. */
@@ -37,5 +38,35 @@ export class UasRequest {
   get makesDialog(): boolean {
     const { method } = this.tx.request
     return method === 'INVITE' || method === 'SUBSCRIBE'
+  }
+
+  /** No final response was sent yet. */
+  get open(): boolean {
+    return !this.tx.finalSent
+  }
+
+  /**
+   * The tag that our responses add to the To; undefined when the request came with one.
+   * @param chosen taken when there was no response before
+   */
+  toTag(chosen?: string): string | undefined {
+    if (this.tx.request.toTag !== '') return undefined
+    this.ownTag ||= chosen ?? newTag()
+    return this.ownTag
+  }
+
+  reply(status: number, reason?: string): SipResponse {
+    return createResponse(this.tx.request, status, reason, this.toTag())
+  }
+
+  /** Sends the final response; nothing more is expected of the application. */
+  settle(response: SipResponse): void {
+    const { delayed } = this
+    this.timer?.cancel()
+    this.reliable?.stop()
+    this.delayed = undefined
+    this.final = response
+    this.tx.respond(response)
+    delayed?.(response.status < 300)
   }
 }

@@ -349,7 +349,7 @@ ServerSide('an application that never answers: 500 after 64 s for INVITE, and no
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
-ServerSide('a reliable 183 is numbered, repeated until its PRACK, and the 200 waits for it (RFC 3262)', () => {
+ServerSide('a reliable 183 is numbered, repeated until its PRACK, and the 200 waits for it (RFC 3262)', async () => {
   const harness = new CoreHarness()
   harness.receive(request('INVITE', { more: ['Supported: 100rel'] }))
   const { txnId } = harness.app.last()
@@ -357,12 +357,13 @@ ServerSide('a reliable 183 is numbered, repeated until its PRACK, and the 200 wa
   assert.is(progress.sent.headers.get('rseq'), '1')
   harness.clock.advance(500)
   assert.is(harness.sentResponses(183).length, 2)
-  sentOf(harness.respond(txnId, 200, [], 'v=0\r\n'))
+  const answer = harness.respondInTime(txnId, 200, [], 'v=0\r\n')
   assert.is(harness.sentResponses(200).length, 0)
   harness.receive(request('PRACK', { cseq: 2, toTag: progress.sent.toTag, more: ['RAck: 2 1 INVITE'] }))
   assert.is(harness.sentResponses(481).length, 1, 'a PRACK for nothing that was sent')
   harness.receive(request('PRACK', { cseq: 3, toTag: progress.sent.toTag, more: ['RAck: 1 1 INVITE'] }))
   assert.is(harness.sentResponses(200).length, 1)
+  assert.is(sentOf(await answer).txnId, txnId, 'the application hears of it now')
   const prack = harness.app.requests('PRACK')[0]!
   assert.is(prack.dialogId, 'call-1;from-tag=a1')
   sentOf(harness.respond(prack.txnId, 200))

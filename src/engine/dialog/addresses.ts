@@ -1,0 +1,54 @@
+import { quote } from '../message/chars.js'
+import { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from '../message/name-addr.js'
+import { formatUri, parseUri } from '../message/uri.js'
+import type { Binding } from '../transport/transport.js'
+import { newTag } from './tokens.js'
+
+/** How `withOwnAddress` reads a value. */
+export interface OwnAddressOptions {
+  /** Also where no user stands before `localhost`. */
+  readonly anyLocalhost?: boolean
+  /** It is a Contact: the peer has to come back by the same transport, so that is named. */
+  readonly contact?: boolean
+}
+
+/** The value, or the values of a list, with `…@localhost` replaced by the address this binding shows to peers, and bracketed. */
+export function withOwnAddress(value: string, binding: Binding, options: OwnAddressOptions = {}): string {
+  if (!value.includes(options.anyLocalhost ? 'localhost' : '@localhost')) return value
+  const parsed = parseNameAddrList(value)
+  if (parsed === undefined) return value
+  return parsed.map((address) => formatNameAddr(atBinding(address, binding, options))).join(', ')
+}
+
+function atBinding(address: NameAddr, binding: Binding, { contact }: OwnAddressOptions): NameAddr {
+  const uri = parseUri(address.uri)
+  if (uri === undefined || uri.scheme === 'tel' || uri.host !== 'localhost') return address
+  const named = contact && binding.protocol === 'tcp' && !uri.params.has('transport')
+  const params = named ? new Map([...uri.params, ['transport', 'tcp']]) : uri.params
+  const own = { ...uri, host: binding.advertisedHost, port: binding.advertisedPort, params }
+  return { ...address, uri: formatUri(own) }
+}
+
+/** The From value with a tag: its own, or a new one. */
+export function withTag(from: string): string {
+  const parsed = parseNameAddr(from)
+  if (parsed?.params.get('tag')) return from
+  if (parsed?.params.has('tag'))
+    return formatNameAddr({ ...parsed, params: new Map([...parsed.params, ['tag', newTag()]]) })
+  // A bare URI's parameters would be read as header parameters: bracket it before adding ours.
+  return from.includes('<') ? `${from};tag=${newTag()}` : `<${from}>;tag=${newTag()}`
+}
+
+/**
+ * A From or To value that every parser reads: a display name that is neither tokens nor quoted gets its quotes. Undefined when
+ * there is no telling what it means.
+ */
+export function tidied(value: string): string | undefined {
+  if (parseNameAddr(value) !== undefined) return value
+  const bracket = value.indexOf('<')
+  if (bracket <= 0 || parseNameAddr(value.slice(bracket)) === undefined) return undefined
+  return `${quote(value.slice(0, bracket).trim())} ${value.slice(bracket)}`
+}
+
+/** Whether the value is a Contact that peers can read. */
+export const isContact = (value: string): boolean => parseNameAddrList(value) !== undefined

@@ -1,0 +1,47 @@
+import { familyOf } from '../transport/address.js'
+import type { Flow, Target } from '../transport/transport.js'
+import type { Context } from './context.js'
+import type { Dialog } from './dialog.js'
+import { Hops, type Way } from './hops.js'
+
+/** How a request of a dialog leaves: on a connection, or to one of some addresses (at least one). */
+export interface DialogWay {
+  readonly flow?: Flow
+  readonly ways: readonly Way[]
+  /** The transport is settled: a large request keeps it. */
+  readonly explicit: boolean
+}
+
+/**
+ * Where requests of the dialog go now: its connection, the peer's real address behind NAT, its first Route or its Contact.
+ * Undefined: nowhere. A promise only when a name has to be resolved.
+ */
+export function wayOf(context: Context, dialog: Dialog): DialogWay | undefined | Promise<DialogWay | undefined> {
+  if (dialog.flow?.open) return { flow: dialog.flow, ways: [], explicit: true }
+  if (dialog.natTarget !== undefined) {
+    const way = wayTo(context, dialog, dialog.natTarget)
+    if (way !== undefined) return { ways: [way], explicit: true }
+  }
+  const uri = Hops.parse(dialog.routeSet[0] ?? dialog.remoteTarget)
+  if (uri === undefined) return undefined
+  const found = context.hops.find(uri)
+  if (found instanceof Promise)
+    return found.then((ways) => (ways.ok ? fromItsBinding(context, dialog, ways) : undefined))
+  return found.ok ? fromItsBinding(context, dialog, found) : undefined
+}
+
+/** Sends from where the peer knows us, when that leads there at all. */
+function fromItsBinding(
+  context: Context,
+  dialog: Dialog,
+  { ways, explicit }: { ways: readonly Way[]; explicit: boolean },
+): DialogWay {
+  return { ways: ways.map((way) => wayTo(context, dialog, way.target) ?? way), explicit }
+}
+
+function wayTo(context: Context, dialog: Dialog, target: Target): Way | undefined {
+  const { binding } = dialog
+  if (binding.protocol === target.protocol && binding.family === familyOf(target.address)) return { target, binding }
+  const other = context.transports.bindingFor(target)
+  return other && { target, binding: other }
+}

@@ -1,0 +1,219 @@
+import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import type { Binding, Flow } from '../transport/transport.js'
+import { type App, type Origin, type Outcome, refused } from './app.js'
+import type { AppText } from './app-text.js'
+import { type Context, fromHere, fromNetwork } from './context.js'
+import { contactUriOf, Dialog, dialogIdOf, routeSetOf } from './dialog.js'
+import { EchoGap } from './echo-gap.js'
+import { credentialsOf, onOneLine } from './fill.js'
+import type { Way } from './hops.js'
+import type { InDialog } from './in-dialog.js'
+import { Outgoing } from './outgoing.js'
+import { learnWay, refreshTarget } from './peer-way.js'
+import { ReliableOrder } from './reliable-order.js'
+import { newId, newTag } from './tokens.js'
+
+/** Forks of one INVITE that are told apart: the early dialogs kept, and the answers refused. */
+const MAX_FORKS = 16
+
+/** One request of an application outside a dialog, with its responses and the dialogs they make. */
+export class UacRequest {
+  readonly id = newId()
+  private readonly outgoing: Outgoing
+  private readonly gap: EchoGap
+  private readonly makesDialog: boolean
+  private readonly dialogId: string
+  /** The early dialogs its responses have made, one a fork. */
+  private readonly early: Dialog[] = []
+  /** The order of reliable responses, by To tag. */
+  private readonly orders = new Map<string, ReliableOrder>()
+  private answered: Dialog | undefined
+  /** Answers of other forks, acknowledged and hung up. */
+  private readonly refusedForks: Dialog[] = []
+  private cancelled = false
+  private over = false
+  private origin: Origin
+
+  constructor(
+    private readonly context: Context,
+    private readonly inDialog: InDialog,
+    readonly app: App,
+    private readonly request: SipRequest,
+    ways: readonly Way[],
+    binding: Binding,
+    private readonly forget: (ended: UacRequest) => void,
+  ) {
+    this.outgoing = new Outgoing(context, request, ways, this)
+    this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
+    this.makesDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE'
+    this.dialogId = dialogIdOf(request.callId, request.fromTag)
+    const { protocol, address, port } = ways[0]?.target ?? binding
+    this.origin = { source: 'network', protocol, address, port }
+    if (this.makesDialog) context.dialogs.claim(this.dialogId)
+  }
+
+  /** @param unresolved why there is no address at all: the application gets a 503 in the response's place */
+  start(explicitTransport: boolean, from: Origin, unresolved?: string): Outcome {
+    const sent = unresolved === undefined ? this.outgoing.start(explicitTransport) : undefined
+    if (sent === undefined) {
+      if (unresolved === undefined) {
+        this.ended()
+        return refused('no connection could be opened')
+      }
+      this.failed(503, unresolved)
+    }
+    return {
+      ok: true,
+      sent: sent?.request ?? this.request,
+      origin: sent ? fromHere(sent.flow) : from,
+      txnId: this.id,
+      dialogId: this.makesDialog ? this.dialogId : '',
+    }
+  }
+
+  cancel(text: AppText): Outcome {
+    const sent = this.outgoing.cancel(text) ? this.outgoing.cancelAsSent(text) : undefined
+    if (sent === undefined) return refused(`internal server error canceling transaction id: ${this.id}`)
+    this.cancelled = true
+    return { ok: true, sent: sent.request, origin: fromHere(sent.flow), txnId: newId(), dialogId: '' }
+  }
+
+  /** Its application is gone: an INVITE is withdrawn. What was answered, the dialog's owner ends. */
+  abandon(): void {
+    this.outgoing.cancel()
+  }
+
+  response(response: SipResponse, flow: Flow): void {
+    const { status } = response
+    if (status === 100) return
+    this.origin = fromNetwork(flow)
+    if (this.makesDialog) {
+      if (status < 200) {
+        if (!this.progress(response, flow)) return
+      } else if (status < 300) {
+        if (!this.success(response, flow)) return
+      } else this.dropEarly()
+    }
+    this.deliver(response, this.origin)
+  }
+
+  failed(status: 408 | 503, reason: string): void {
+    this.dropEarly()
+    const phrase = status === 408 ? 'Request Timeout' : onOneLine(reason).slice(0, 120)
+    const response = createResponse(this.request, status, phrase, newTag())
+    const { origin } = this
+    // Made here, in the place of the peer's: an application must hear of it after the echo of its request.
+    this.context.clock.after(Math.max(1, this.context.settings.echoGapMs), () => {
+      this.deliver(response, origin)
+      if (this.outgoing.transaction === undefined) this.ended()
+    })
+  }
+
+  ended(): void {
+    if (this.over) return
+    this.over = true
+    this.dropEarly()
+    if (this.makesDialog) this.context.dialogs.release(this.dialogId)
+    this.forget(this)
+  }
+
+  /** @returns false when the application is not to hear of it: a repeat, or out of order (RFC 3262 4) */
+  private progress(response: SipResponse, flow: Flow): boolean {
+    const { toTag } = response
+    if (this.answered !== undefined || toTag === '') return true
+    let dialog = this.early.find(({ parties }) => parties.remoteTag === toTag)
+    if (dialog === undefined) {
+      if (this.early.length >= MAX_FORKS) return true
+      dialog = this.createDialog(response, flow)
+      dialog.forks = this.early
+      this.early.push(dialog)
+      this.orders.set(toTag, new ReliableOrder())
+      this.context.dialogs.add(dialog)
+    } else if (!dialog.terminated) refreshTarget(dialog, response, flow)
+    if (!response.headers.has('rseq')) return true
+    if (this.orders.get(toTag)?.takes(response) !== true) return false
+    dialog.prackOwed = Number(response.headers.get('rseq'))
+    return true
+  }
+
+  /** @returns false when the application is not to hear of it: a repeat, or a fork that is not taken */
+  private success(response: SipResponse, flow: Flow): boolean {
+    const { answered, app, request } = this
+    if (answered !== undefined) {
+      if (answered.parties.remoteTag === response.toTag) this.inDialog.repeatAck(answered, response)
+      else this.refuseFork(response, flow)
+      return false
+    }
+    const early = this.early.find(({ parties }) => parties.remoteTag === response.toTag)
+    // The application may have hung up the early dialog: then this answer is too late.
+    const dialog = early === undefined || early.terminated ? this.createDialog(response, flow) : early
+    this.answered = dialog
+    this.confirm(dialog, response, flow)
+    this.dropEarly()
+    this.context.dialogs.add(dialog)
+    dialog.cancelCrossed = request.method === 'INVITE' && (this.cancelled || early?.terminated === true)
+    if (app.open) return true
+    if (request.method === 'INVITE') this.inDialog.end(dialog, 'Application gone', false)
+    else this.inDialog.release(dialog)
+    return false
+  }
+
+  /** Another branch of a fork answered too: it is acknowledged and hung up (RFC 3261 13.2.2.4). */
+  private refuseFork(response: SipResponse, flow: Flow): void {
+    const known = this.refusedForks.find(({ parties }) => parties.remoteTag === response.toTag)
+    if (known !== undefined) return this.inDialog.repeatAck(known, response)
+    if (this.refusedForks.length >= MAX_FORKS || this.request.method !== 'INVITE') return
+    const dialog = this.createDialog(response, flow)
+    this.refusedForks.push(dialog)
+    this.confirm(dialog, response, flow)
+    this.inDialog.end(dialog, 'Fork not taken', false)
+  }
+
+  private createDialog(response: SipResponse, flow: Flow): Dialog {
+    const { request } = this
+    const dialog = new Dialog(
+      {
+        role: 'uac',
+        method: request.method as 'INVITE' | 'SUBSCRIBE',
+        callId: request.callId,
+        localTag: request.fromTag,
+        remoteTag: response.toTag,
+        localParty: request.headers.get('from') ?? '',
+        remoteParty: response.headers.get('to') ?? '',
+        inviteTxnId: this.id,
+        firstCseq: request.cseq.number,
+      },
+      contactUriOf(response) ?? request.uri,
+      flow.binding,
+      this.app,
+    )
+    dialog.localContact = request.headers.get('contact') ?? ''
+    dialog.routeSet = routeSetOf(response, 'uac')
+    learnWay(dialog, flow)
+    return dialog
+  }
+
+  /** Takes the route set and the target of the 2xx in place of those of earlier responses (RFC 3261 13.2.2.4). */
+  private confirm(dialog: Dialog, response: SipResponse, flow: Flow): void {
+    dialog.early = false
+    dialog.forks = []
+    dialog.prackOwed = undefined
+    dialog.routeSet = routeSetOf(response, 'uac')
+    dialog.remoteTarget = contactUriOf(response) ?? dialog.remoteTarget
+    learnWay(dialog, flow)
+    if (this.request.method === 'INVITE')
+      dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(this.request) }
+  }
+
+  private dropEarly(): void {
+    for (const dialog of this.early) if (dialog !== this.answered && !dialog.terminated) this.inDialog.release(dialog)
+    this.early.length = 0
+  }
+
+  private deliver(response: SipResponse, origin: Origin): void {
+    const { app } = this
+    this.gap.pass(() => {
+      if (app.open) app.deliver(response, origin, this.id, this.makesDialog ? this.dialogId : '')
+    })
+  }
+}
