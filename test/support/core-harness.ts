@@ -46,18 +46,25 @@ export class RecordingApp implements App {
   }
 }
 
-const bindingOf = (protocol: Protocol): Binding => ({
-  protocol,
-  address: '192.0.2.1',
-  port: 5060,
-  family: 4,
-  external: false,
-  advertisedHost: '192.0.2.1',
-  advertisedPort: 5060,
-  sentBy: '192.0.2.1',
-  contactUri: protocol === 'udp' ? 'sip:192.0.2.1:5060' : `sip:192.0.2.1:5060;transport=${protocol}`,
-  secure: protocol === 'tls',
-})
+function bindingOf(protocol: Protocol, family: 4 | 6 = 4, port = 5060): Binding {
+  const address = family === 4 ? '192.0.2.1' : '2001:db8::1'
+  const host = family === 4 ? address : `[${address}]`
+  const shown = protocol === 'udp' ? '' : `;transport=${protocol}`
+  return {
+    protocol,
+    address,
+    port,
+    family,
+    external: false,
+    advertisedHost: host,
+    advertisedPort: port,
+    sentBy: port === 5060 ? host : `${host}:${port}`,
+    contactUri: `sip:${host}:${port}${shown}`,
+    secure: protocol === 'tls',
+  }
+}
+
+const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4)
 
 /** The core on a hand-moved clock, with a network and an application that only write down what reaches them. */
 export class CoreHarness {
@@ -79,9 +86,10 @@ export class CoreHarness {
   constructor(options: { echoGapMs?: number } = {}) {
     const transports = {
       bindings: [bindingOf('udp'), bindingOf('tcp')],
-      bindingFor: ({ protocol }: { protocol: Protocol }) =>
-        this.protocols.has(protocol) ? bindingOf(protocol) : undefined,
-      flowTo: (target: Target) => this.flow(target.protocol, target.address, target.port),
+      bindingFor: ({ protocol, address }: Target) =>
+        this.protocols.has(protocol) ? bindingOf(protocol, familyOf(address)) : undefined,
+      flowTo: ({ protocol, address, port }: Target, binding?: Binding) =>
+        this.flow(protocol, address, port, binding?.port),
       flowForResponse: (_via: unknown, flow: Flow) => flow,
       isOwn: (host: string) => host === '192.0.2.1',
       supports: () => true,
@@ -101,19 +109,21 @@ export class CoreHarness {
     )
   }
 
-  /** The flow to a peer; for streams the one connection there is. */
-  flow(protocol: Protocol, address: string, port: number): Flow & { open: boolean } {
+  /** The flow to a peer, from a port of ours; for streams the one connection that is open. */
+  flow(protocol: Protocol, address: string, port: number, from = 5060): Flow & { open: boolean } {
     const to = `${protocol}:${address}:${port}`
-    const known = this.flows.get(to)
-    if (known !== undefined) return known
+    const key = `${from} ${to}`
+    const known = this.flows.get(key)
+    if (known?.open) return known
+    const binding = bindingOf(protocol, familyOf(address), from)
     const flow = {
       protocol,
       reliable: protocol !== 'udp',
-      binding: bindingOf(protocol),
+      binding,
       remoteAddress: address,
       remotePort: port,
-      localAddress: '192.0.2.1',
-      localPort: 5060,
+      localAddress: binding.address,
+      localPort: from,
       open: true,
       send: (text: string, failed?: (error: Error) => void) => {
         if (this.unreachable.has(to)) {
@@ -123,7 +133,7 @@ export class CoreHarness {
         this.sent.push({ to, message: parse(text) })
       },
     }
-    this.flows.set(to, flow)
+    this.flows.set(key, flow)
     return flow
   }
 
