@@ -217,12 +217,15 @@ for (const [name, args] of [
     }
   })
 
-  NumbersTable('that others wrote need only their trunk: the key tells whether it is E.164 or an extension', async () => {
-    await redis.cli('HSET', `signalbox:did:${A}`, 'trunk_id', 'pbx-1')
-    await redis.cli('HSET', 'signalbox:did:*98', 'trunk_id', 'pbx-1')
-    assert.is((await bench.numbers.get(A))?.kind, 'e164')
-    assert.is((await bench.numbers.get('*98'))?.kind, 'extension')
-  })
+  NumbersTable(
+    'that others wrote need only their trunk: the key tells whether it is E.164 or an extension',
+    async () => {
+      await redis.cli('HSET', `signalbox:did:${A}`, 'trunk_id', 'pbx-1')
+      await redis.cli('HSET', 'signalbox:did:*98', 'trunk_id', 'pbx-1')
+      assert.is((await bench.numbers.get(A))?.kind, 'e164')
+      assert.is((await bench.numbers.get('*98'))?.kind, 'extension')
+    },
+  )
 
   NumbersTable('that others have removed or moved leave the lists', async () => {
     await bench.numbers.create(newNumber(A))
