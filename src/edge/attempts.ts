@@ -230,6 +230,7 @@ class AddressAttempt {
       return this.over({ code: 'AGENT_UNREACHABLE', status: 0, reason: why, detail: why })
     }
     const { status, reason } = response
+    if (isNotSent(response)) return this.over({ code: 'AGENT_UNREACHABLE', status: 0, reason, detail: reason })
     const { code, passStatus } = classify(status)
     const detail = `answered ${status} ${reason}`
     this.over({ code, status, reason, detail, ...(passStatus ? { passed: response } : {}) })
@@ -257,4 +258,9 @@ class AddressAttempt {
     this.#timer?.cancel()
     report()
   }
+}
+
+/** The engine's own 503 in the place of an answer, by its Warning: nothing reached the agent. */
+function isNotSent(response: SipResponse): boolean {
+  return response.status === 503 && (response.header('warning') ?? '').includes(' "Not sent: ')
 }

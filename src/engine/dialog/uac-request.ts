@@ -31,6 +31,7 @@ export class UacRequest {
   /** Answers of other forks, acknowledged and hung up. */
   private readonly refusedForks: Dialog[] = []
   private cancelled = false
+  private claimed = false
   private over = false
   private origin: Origin
 
@@ -49,11 +50,15 @@ export class UacRequest {
     this.dialogId = dialogIdOf(request.callId, request.fromTag)
     const { protocol, address, port } = ways[0]?.target ?? binding
     this.origin = { source: 'network', protocol, address, port }
-    if (this.makesDialog) context.dialogs.claim(this.dialogId)
   }
 
   /** @param unresolved why there is no address at all: the application gets a 503 in the response's place */
   start(explicitTransport: boolean, from: Origin, unresolved?: string): Outcome {
+    this.claimed = this.makesDialog && this.context.dialogs.claim(this.dialogId)
+    if (this.makesDialog && !this.claimed) {
+      this.ended()
+      return refused('dialog already exists, rejecting this request')
+    }
     const sent = unresolved === undefined ? this.outgoing.start(explicitTransport) : undefined
     if (sent === undefined) {
       if (unresolved === undefined) {
@@ -87,6 +92,7 @@ export class UacRequest {
     const { status } = response
     if (status === 100) return
     this.origin = fromNetwork(flow)
+    if (status >= 200) this.unclaim()
     if (this.makesDialog) {
       if (status < 200) {
         if (!this.progress(response, flow)) return
@@ -99,8 +105,12 @@ export class UacRequest {
 
   failed(status: 408 | 503, reason: string): void {
     this.dropEarly()
+    this.unclaim()
     const phrase = status === 408 ? 'Request Timeout' : onOneLine(reason).slice(0, 120)
     const response = createResponse(this.request, status, phrase, newTag())
+    // So that an application can tell it from the peer's own 503.
+    if (status === 503)
+      response.headers.append('warning', `399 localhost "Not sent: ${phrase.replace(/["\\\\]/g, "'")}"`)
     const { origin } = this
     // Made here, in the place of the peer's: an application must hear of it after the echo of its request.
     this.context.clock.after(Math.max(1, this.context.settings.echoGapMs), () => {
@@ -113,8 +123,13 @@ export class UacRequest {
     if (this.over) return
     this.over = true
     this.dropEarly()
-    if (this.makesDialog) this.context.dialogs.release(this.dialogId)
+    this.unclaim()
     this.forget(this)
+  }
+
+  private unclaim(): void {
+    if (this.claimed) this.context.dialogs.unclaim(this.dialogId)
+    this.claimed = false
   }
 
   /** @returns false when the application is not to hear of it: a repeat, or out of order (RFC 3262 4) */

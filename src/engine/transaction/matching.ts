@@ -1,5 +1,6 @@
 import type { SipRequest } from '../message/message.js'
 import { branchOf, hasUniqueBranch, sentByOf } from '../message/via.js'
+import type { Protocol } from '../transport/transport.js'
 
 // Parts of a key are kept apart by a line feed, which none of them can hold: no two sets of parts make the same key.
 
@@ -14,13 +15,16 @@ export function isLegacy(request: SipRequest): boolean {
 }
 
 /**
- * Where the index has the server transaction a request belongs to, by branch, sent-by and method (RFC 3261 17.2.3).
- * `method` is INVITE for an ACK, and for the INVITE that a CANCEL means.
+ * Where the index has the server transaction a request belongs to, by branch, sent-by and method (RFC 3261 17.2.3), and by what a
+ * repeat, an ACK and a CANCEL share with it besides: Call-ID, CSeq number and transport. A client that makes no branches of its own
+ * for new requests is served all the same.
+ * @param method INVITE for an ACK, and for the INVITE that a CANCEL means
  */
-export function serverKey(request: SipRequest, method: string): string {
+export function serverKey(request: SipRequest, method: string, protocol: Protocol): string {
   const via = request.topVia
   if (!hasUniqueBranch(via)) return legacyKey(request, method, request.toTag)
-  return `${branchOf(via).toLowerCase()}\n${sentByOf(via)}\n${method}`
+  const { callId, cseq } = request
+  return `${branchOf(via).toLowerCase()}\n${sentByOf(via)}\n${method}\n${callId}\n${cseq.number}\n${protocol}`
 }
 
 /** The same for elements of RFC 2543: by Request-URI, tags, Call-ID, CSeq and top Via, the To tag being the one given. */

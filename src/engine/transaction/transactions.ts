@@ -95,14 +95,14 @@ export class Transactions {
   }
 
   private receiveAck(ack: SipRequest, flow: Flow): void {
-    const key = serverKey(ack, 'INVITE')
+    const key = serverKey(ack, 'INVITE', flow.protocol)
     const invite = this.servers.get(key) ?? this.acks.get(key)
     if (invite instanceof InviteServer) invite.acknowledged(ack, flow)
     else this.guard(() => this.sink.ack(ack, flow))
   }
 
   private receiveRequest(request: SipRequest, flow: Flow): void {
-    const key = serverKey(request, request.method)
+    const key = serverKey(request, request.method, flow.protocol)
     const known = this.servers.get(key)
     if (known !== undefined) return known.repeated()
     const server =
@@ -111,15 +111,15 @@ export class Transactions {
         : new NonInviteServer(this.host, key, request, flow)
     this.servers.set(key, server)
     const given = this.guard(() => {
-      if (request.method === 'CANCEL') this.sink.cancel(server, this.inviteOf(request))
+      if (request.method === 'CANCEL') this.sink.cancel(server, this.inviteOf(request, flow))
       else this.sink.request(server)
     })
     // Nobody may be left to answer it; if it was answered this is refused.
     if (!given) server.respond(createResponse(request, 500, undefined, randomToken()))
   }
 
-  private inviteOf(cancel: SipRequest): InviteServer | undefined {
-    const invite = this.servers.get(serverKey(cancel, 'INVITE'))
+  private inviteOf(cancel: SipRequest, flow: Flow): InviteServer | undefined {
+    const invite = this.servers.get(serverKey(cancel, 'INVITE', flow.protocol))
     return invite instanceof InviteServer ? invite : undefined
   }
 

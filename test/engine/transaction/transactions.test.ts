@@ -38,11 +38,13 @@ Matching('the case of branch and sent-by means nothing: they are tokens and host
   assert.is(bench.requests.length, 1)
 })
 
-Matching('nothing but the Via decides for RFC 3261 branches: another Call-ID or body makes no new request', () => {
+Matching('a client that reuses its branch is served: another Call-ID or CSeq number is new, another body is not', () => {
   const bench = new TransactionBench()
   bench.receive('OPTIONS')
-  bench.receive('OPTIONS', { callId: 'other@example.com', body: 'x' })
+  bench.receive('OPTIONS', { body: 'x' })
   assert.is(bench.requests.length, 1)
+  bench.receive('OPTIONS', { callId: 'other@example.com' })
+  assert.is(bench.requests.length, 2)
 })
 
 Matching('a response belongs to the request whose branch and method it bears (RFC 3261 17.1.3)', () => {
