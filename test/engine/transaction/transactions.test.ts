@@ -38,14 +38,17 @@ Matching('the case of branch and sent-by means nothing: they are tokens and host
   assert.is(bench.requests.length, 1)
 })
 
-Matching('a client that reuses its branch is served: another Call-ID or CSeq number is new, another body is not', () => {
-  const bench = new TransactionBench()
-  bench.receive('OPTIONS')
-  bench.receive('OPTIONS', { body: 'x' })
-  assert.is(bench.requests.length, 1)
-  bench.receive('OPTIONS', { callId: 'other@example.com' })
-  assert.is(bench.requests.length, 2)
-})
+Matching(
+  'a client that reuses its branch is served: another Call-ID or CSeq number is new, another body is not',
+  () => {
+    const bench = new TransactionBench()
+    bench.receive('OPTIONS')
+    bench.receive('OPTIONS', { body: 'x' })
+    assert.is(bench.requests.length, 1)
+    bench.receive('OPTIONS', { callId: 'other@example.com' })
+    assert.is(bench.requests.length, 2)
+  },
+)
 
 Matching('a response belongs to the request whose branch and method it bears (RFC 3261 17.1.3)', () => {
   const bench = new TransactionBench()
