@@ -1,4 +1,4 @@
-import { verdicts } from '../model/verdict.js'
+import { type VerdictCode, verdicts } from '../model/verdict.js'
 import type { Agent } from '../model/agent.js'
 import type { Routed } from '../routing/router.js'
 import { hopsLeft, refusal, refuseInvite, type Refusal } from './admission.js'
@@ -269,8 +269,8 @@ export class InboundCall {
   /** Gives the caller a final answer and ends the call with it. */
   private refuse(refused: Refusal, body = ''): void {
     if (this.#leg.refuse(refused, body)) this.#call.facts.legAStatus = refused.status
-    const byAgent = this.#attempts !== undefined && refused.code !== 'INTERNAL_ERROR'
-    this.#call.end({ result: refused.code, by: byAgent ? 'leg_b' : 'edge', detail: refused.detail })
+    const by = answeredByAgent.has(refused.code) ? 'leg_b' : 'edge'
+    this.#call.end({ result: refused.code, by, detail: refused.detail })
   }
 
   private cancelled(cancel: SipMessage): void {
@@ -335,3 +335,11 @@ export class InboundCall {
     facts.legBStatus = this.#attempts?.lastStatus ?? null
   }
 }
+
+/** Refusals that are the agent's own final response; the others are the edge's, who would wait no longer or could not reach it. */
+const answeredByAgent: ReadonlySet<VerdictCode> = new Set([
+  'AGENT_BUSY',
+  'AGENT_DECLINED',
+  'AGENT_REFUSED',
+  'AGENT_SERVER_ERROR',
+])
