@@ -69,7 +69,8 @@ const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4)
 /** The core on a hand-moved clock, with a network and an application that only write down what reaches them. */
 export class CoreHarness {
   readonly clock = new ManualClock()
-  readonly app = new RecordingApp()
+  /** The application; another one may take its place. */
+  app = new RecordingApp()
   /** Everything sent, oldest first, with where it went: `udp:198.51.100.7:5060`. */
   readonly sent: Array<{ to: string; message: SipMessage }> = []
   readonly dialogs = new Dialogs()

@@ -9,8 +9,8 @@ const keyOfDialog = ({ parties }: Dialog): string => keyOf(parties.callId, parti
 export class Dialogs {
   private readonly byId = new Map<string, Dialog>()
   private readonly byTags = new Map<string, Dialog>()
-  /** Ids that requests of ours may yet make dialogs of, with how many such requests there are. */
-  private readonly claims = new Map<string, number>()
+  /** Ids that requests of ours may yet make dialogs of. */
+  private readonly claims = new Set<string>()
 
   get count(): number {
     return this.byTags.size
@@ -33,15 +33,16 @@ export class Dialogs {
     return this.byId.get(id)
   }
 
-  /** Says that a request of ours with this dialog id is under way. */
-  claim(id: string): void {
-    this.claims.set(id, (this.claims.get(id) ?? 0) + 1)
+  /** Says that a request of ours that is not answered yet may make a dialog of this id. False: there is one already. */
+  claim(id: string): boolean {
+    if (this.claims.has(id) || this.byId.has(id)) return false
+    this.claims.add(id)
+    return true
   }
 
-  release(id: string): void {
-    const left = (this.claims.get(id) ?? 0) - 1
-    if (left > 0) this.claims.set(id, left)
-    else this.claims.delete(id)
+  /** That request is answered, or never will be. */
+  unclaim(id: string): void {
+    this.claims.delete(id)
   }
 
   /** A request of ours with this dialog id is under way, or has made a dialog. */

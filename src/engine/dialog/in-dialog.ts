@@ -8,7 +8,7 @@ import { appHeader, type AppText } from './app-text.js'
 import { type Context, fromBinding, fromHere } from './context.js'
 import type { Dialog } from './dialog.js'
 import { type DialogWay, wayOf } from './dialog-way.js'
-import { Exchange } from './exchange.js'
+import { endsSubscription, Exchange } from './exchange.js'
 import { addCredentials, dialogRequest, lacksContentType } from './fill.js'
 import { Outgoing } from './outgoing.js'
 import { newId } from './tokens.js'
@@ -148,8 +148,8 @@ export class InDialog {
     if (dialog.terminated) return refused(NO_SUCH_DIALOG)
     if (!app.open) return refused('the application is gone')
     if (way === undefined) {
-      // Applications do not try a BYE again: for them the call is over.
-      if (method === 'BYE') this.release(dialog)
+      // Applications do not try again: for them it is over.
+      if (endsDialog(dialog, method, text)) this.release(dialog)
       return refused(NO_TRANSPORT)
     }
     if (method === 'PRACK') dialog.prackOwed = undefined
@@ -222,6 +222,12 @@ export class InDialog {
     if (way instanceof Promise) way.then(use).catch(this.context.report)
     else use(way)
   }
+}
+
+/** A BYE, or the NOTIFY that ends a subscription. */
+function endsDialog(dialog: Dialog, method: string, text: AppText): boolean {
+  if (dialog.method === 'INVITE') return method === 'BYE'
+  return method === 'NOTIFY' && endsSubscription(appHeader(text, 'subscription-state'))
 }
 
 /** The early dialog whose reliable response a PRACK means: forks have one id towards applications. */

@@ -158,8 +158,10 @@ export class ServerSide {
   }
 
   /** Applications could not tell a second dialog of one Call-ID and From tag from the first. */
-  private refusalOfSecond({ method, callId, fromTag }: SipRequest): 482 | 491 | undefined {
+  private refusalOfSecond({ method, callId, fromTag, toTag }: SipRequest): 481 | 482 | 491 | undefined {
     if (method !== 'INVITE' && method !== 'SUBSCRIBE') return undefined
+    // Meant for a dialog of a request of ours, which has made none with that peer.
+    if (toTag !== '' && this.context.dialogs.isOurs(dialogIdOf(callId, toTag))) return 481
     const id = dialogIdOf(callId, fromTag)
     // Our own request has come back to us.
     if (this.context.dialogs.isOurs(id)) return 482

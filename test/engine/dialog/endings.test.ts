@@ -316,6 +316,22 @@ Endings('the last NOTIFY of a subscription ends it even when its application is 
   assert.is(harness.dialogs.count, 0)
 })
 
+Endings('a subscription ends with the last NOTIFY even when there is no way for that', () => {
+  const harness = new CoreHarness()
+  harness.receive(
+    peerRequest('SUBSCRIBE', {
+      contact: '<sip:ann@198.51.100.7;transport=sctp>',
+      more: ['Record-Route: <sip:198.51.100.9;lr;transport=sctp>'],
+    }),
+  )
+  const { dialogId } = sentOf(harness.respond(harness.app.last().txnId, 202))
+  assert.not(harness.requestInDialog(dialogId, 'NOTIFY', ['Subscription-State: active']).ok)
+  assert.is(harness.dialogs.count, 1)
+  assert.not(harness.requestInDialog(dialogId, 'NOTIFY', ['Subscription-State: terminated']).ok)
+  settle(harness)
+  assert.equal(harness.leftovers(), nothingLeft)
+})
+
 Endings('a subscription that is confirmed after its application went is forgotten', () => {
   const harness = new CoreHarness()
   sentOf(harness.request('SUBSCRIBE', PEER, ['Event: presence']))

@@ -169,4 +169,30 @@ HostileText('of two open INVITEs with one Call-ID and From tag only one becomes 
   assert.is(harness.sentRequests('BYE').length, 1)
 })
 
+HostileText('a SUBSCRIBE that claims to belong to our INVITE makes no dialog in its name', () => {
+  const harness = new CoreHarness()
+  sentOf(harness.request('INVITE', PEER, [], SDP))
+  const mine = harness.sentRequests('INVITE')[0]!
+  harness.receive(peerRequest('SUBSCRIBE', { callId: mine.callId, fromTag: 'b2', toTag: mine.fromTag }))
+  assert.is(harness.sentResponses(481).length, 1)
+  assert.is(harness.app.delivered.length, 0)
+})
+
+HostileText(
+  'an application cannot have two INVITEs under one Call-ID and From tag, but may try again after a challenge',
+  () => {
+    const harness = new CoreHarness()
+    const headers = ['Call-ID: mine', 'From: <sip:me@here>;tag=t1']
+    sentOf(harness.request('INVITE', PEER, [...headers, 'CSeq: 1 INVITE'], SDP))
+    assert.match(reasonOf(harness.request('INVITE', PEER, headers, SDP)), /already exists/)
+    harness.receive(
+      peerResponse(harness.sentRequests('INVITE')[0]!, 401, ['WWW-Authenticate: Digest realm="x", nonce="y"']),
+    )
+    sentOf(harness.request('INVITE', PEER, [...headers, 'CSeq: 2 INVITE'], SDP))
+    harness.receive(peerResponse(harness.sentRequests('INVITE').at(-1)!, 200))
+    assert.match(reasonOf(harness.request('INVITE', PEER, headers, SDP)), /already exists/)
+    assert.is(harness.sentRequests('INVITE').length, 2)
+  },
+)
+
 HostileText.run()
