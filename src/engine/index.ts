@@ -89,6 +89,7 @@ export function createEngine(options: EngineOptions): Engine {
     ...(options.observer === undefined ? {} : { observer: options.observer }),
     clock: housekeeping,
     limits,
+    onError,
     sink: { received: (parsed, flow) => core.received(parsed, flow) },
   })
   const resolver = new Resolver({

@@ -206,13 +206,21 @@ export class Connection implements Flow {
       this.owed++
       this.keeper.traffic.arrived({ ok: false, status, reason, fault: faultOf(reason), request }, this, 0)
     }
-    this.end()
+    // Nothing more is read; what came before it is still answered.
+    if (this.owed === 0) this.end()
+    else this.retire('owing')
   }
 
   private readonly onData = (chunk: Buffer): void => {
     if (this.state !== 'open') return
     this.lastActiveMs = this.keeper.now()
-    this.framer.push(chunk)
+    try {
+      this.framer.push(chunk)
+    } catch (error) {
+      // Where the next message begins is not known any more.
+      this.keeper.traffic.report(error)
+      return this.end()
+    }
     if (this.framer.partial) this.unfinishedSinceMs ??= this.lastActiveMs
   }
 

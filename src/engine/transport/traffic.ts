@@ -18,7 +18,13 @@ export class Traffic {
   constructor(
     private readonly sink: TransportSink,
     private readonly observer: TransportObserver | undefined,
+    private readonly onError: (error: unknown) => void = () => {},
   ) {}
+
+  /** A fault of ours while bytes of a peer were read: it costs them, and nobody else. */
+  report(error: unknown): void {
+    this.onError(error)
+  }
 
   /** Hands up what arrived, its source written into the top Via. `raw` is the datagram, which a stream does not have. */
   arrived(parsed: Parsed, flow: Flow, bytes: number, raw?: Buffer): void {

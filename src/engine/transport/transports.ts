@@ -57,6 +57,8 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly limits: Limits
   readonly sink: TransportSink
   readonly observer?: TransportObserver
+  /** Hears of faults of ours while bytes were read; each costs the peer that sent them one message, or its connection. */
+  readonly onError?: (error: unknown) => void
 }
 
 type Listener = UdpListener | TcpListener
@@ -76,7 +78,7 @@ export class Transports {
   /** @throws {TransportError} BAD_CONTACT when `externalIp`, here or of a contact, is no IP literal. */
   constructor(private readonly options: TransportsOptions) {
     this.settings = { ...defaultTransportSettings, ...options }
-    this.traffic = new Traffic(options.sink, options.observer)
+    this.traffic = new Traffic(options.sink, options.observer, options.onError)
     this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic)
     for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
       if (ip !== undefined && familyOf(ip) === undefined) {

@@ -97,10 +97,14 @@ export class UdpListener {
   }
 
   private readonly arrived = (bytes: Buffer, source: RemoteInfo): void => {
-    // Port 0 cannot be answered.
-    const parsed = source.port === 0 ? undefined : parseDatagram(bytes, this.limits)
-    if (parsed === undefined) this.traffic.counters.ignoredDatagrams++
-    else this.traffic.arrived(parsed, new UdpFlow(this, source.address, source.port), bytes.length, bytes)
+    try {
+      // Port 0 cannot be answered.
+      const parsed = source.port === 0 ? undefined : parseDatagram(bytes, this.limits)
+      if (parsed === undefined) this.traffic.counters.ignoredDatagrams++
+      else this.traffic.arrived(parsed, new UdpFlow(this, source.address, source.port), bytes.length, bytes)
+    } catch (error) {
+      this.traffic.report(error)
+    }
   }
 
   private readonly sent = (error: Error | null): void => {

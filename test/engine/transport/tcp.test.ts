@@ -216,6 +216,22 @@ Tcp('still answers a peer that ended its side after its request, and sends it no
   assert.match(peer.received, /^SIP\/2\.0 180 [^]*SIP\/2\.0 200 /)
 })
 
+Tcp('still answers what came before noise that ends the framing, reads nothing more, and closes then', async () => {
+  const { port } = await start()
+  const peer = await bench.tcpPeer(port)
+  peer.send(`${optionsText(1, via)}no SIP at all\r\n\r\n`)
+  await eventually('the request', () => bench.arrivals.length > 0)
+  peer.send(optionsText(2, via))
+  const [arrival] = bench.arrivals
+  assert.ok(arrival)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.is(peer.ended, false)
+  arrival.flow.send(serialise(createResponse(requestOf(arrival), 200)))
+  await eventually('the end', () => peer.ended)
+  assert.match(peer.received, /^SIP\/2\.0 200 OK/)
+  assert.is(cseqs().filter((cseq) => cseq > 0).length, 1)
+})
+
 Tcp('waits 64*T1 at most for the answers that are owed', async () => {
   const { transports, port } = await start()
   const peer = await bench.tcpPeer(port)
