@@ -1,6 +1,7 @@
 import { isReasonPhrase, isToken } from '../message/chars.js'
 import { Headers, usualSpelling } from '../message/headers.js'
 import { createResponse, isCallId, parseMaxForwards, SipRequest, type SipResponse } from '../message/message.js'
+import { parseNameAddr } from '../message/name-addr.js'
 import { parseUri } from '../message/uri.js'
 import type { Binding } from '../transport/transport.js'
 import { isContact, tidied, withOwnAddress, withTag } from './addresses.js'
@@ -191,13 +192,10 @@ export function appResponse(
 export const onOneLine = (reason: string): string =>
   isReasonPhrase(reason) ? reason : reason.replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ')
 
-/** The tag an application chose for its To, if it wrote one. */
+/** The tag an application chose for its To, if it wrote one: in a To, or as `tag=…` alone. */
 export function chosenToTag(text: AppText): string | undefined {
   const to = appHeader(text, 'to')
-  const at = to?.lastIndexOf('tag=') ?? -1
-  if (to === undefined || at < 0) return undefined
-  const tag = to.slice(at + 4)
-  const end = tag.search(/[;>\s]/)
-  const chosen = end < 0 ? tag : tag.slice(0, end)
-  return chosen.length <= 128 && isToken(chosen) ? chosen : undefined
+  if (to === undefined) return undefined
+  const tag = to.startsWith('tag=') ? to.slice(4) : parseNameAddr(to)?.params.get('tag')
+  return tag !== undefined && tag.length <= 128 && isToken(tag) ? tag : undefined
 }

@@ -2,14 +2,20 @@ import type { Clock, Timer } from '../clock.js'
 import type { SipResponse } from '../message/message.js'
 import type { ServerTransaction, TimerSettings } from '../transaction/transactions.js'
 
+/** A reliable response whose PRACK has not come. */
+export interface Unacknowledged {
+  readonly response: SipResponse
+  readonly asked: boolean
+}
+
 /**
  * The reliable provisional responses of one INVITE (RFC 3262 3): one at a time, repeated from T1 on, doubling, until its PRACK;
  * further ones, and a 2xx behind one that carries a body, wait.
  */
 export class ReliableProvisional {
   private sequence = 0
-  private unacknowledged: SipResponse | undefined
-  private readonly waiting: SipResponse[] = []
+  private unacknowledged: Unacknowledged | undefined
+  private readonly waiting: Unacknowledged[] = []
   private timer: Timer | undefined
   private intervalMs: number
   private endsAt = 0
@@ -25,18 +31,21 @@ export class ReliableProvisional {
     this.intervalMs = timers.t1Ms
   }
 
-  /** Sends a 101-199 reliably, or when its turn comes. It is numbered (RSeq) at once, so that it can be shown. */
-  send(response: SipResponse): void {
+  /**
+   * Sends a 101-199 reliably, or when its turn comes. It is numbered (RSeq) at once, so that it can be shown.
+   * @param asked the application wants it reliable, and not the caller alone
+   */
+  send(response: SipResponse, asked: boolean): void {
     this.sequence += 1
     response.headers.set('rseq', String(this.sequence), 'RSeq')
-    if (this.unacknowledged !== undefined) this.waiting.push(response)
-    else this.transmit(response)
+    if (this.unacknowledged !== undefined) this.waiting.push({ response, asked })
+    else this.transmit({ response, asked })
   }
 
   /** A 2xx must wait: a response with a body, so maybe with an offer or answer, has not been acknowledged. */
   get delaysAnswer(): boolean {
     const open = this.unacknowledged
-    return open !== undefined && (open.body !== '' || this.waiting.some(({ body }) => body !== ''))
+    return open !== undefined && [open, ...this.waiting].some(({ response }) => response.body !== '')
   }
 
   /** What to do once the 2xx need not wait any more. */
@@ -45,21 +54,24 @@ export class ReliableProvisional {
   }
 
   /**
-   * Takes the RAck of a PRACK: `<RSeq> <CSeq> <method>`. Also after the final response: a PRACK may be late (RFC 3262 3).
-   * @returns false when it acknowledges nothing that waits for it (481)
+   * What the RAck of a PRACK means, `<RSeq> <CSeq> <method>`: the response that waits for it. Also after the final response: a
+   * PRACK may be late (RFC 3262 3). Undefined: nothing waits for it (481).
    */
-  acknowledge(rack: string): boolean {
+  find(rack: string): Unacknowledged | undefined {
     const open = this.unacknowledged
-    if (open === undefined) return false
-    const expected = `${open.headers.get('rseq')} ${open.cseq.number} ${open.cseq.method}`
-    if (rack.split(/\s+/).join(' ') !== expected) return false
+    if (open === undefined) return undefined
+    const { headers, cseq } = open.response
+    return rack.split(/\s+/).join(' ') === `${headers.get('rseq')} ${cseq.number} ${cseq.method}` ? open : undefined
+  }
+
+  /** The PRACK has come: what waited behind the response is sent. */
+  acknowledged(): void {
     this.timer?.cancel()
     this.unacknowledged = undefined
-    if (this.stopped) return true
+    if (this.stopped) return
     const next = this.waiting.shift()
     if (next !== undefined) this.transmit(next)
     if (this.sendAnswer !== undefined && !this.delaysAnswer) this.sendAnswer()
-    return true
   }
 
   /** The final response is sent: nothing is repeated any more. */
@@ -68,11 +80,11 @@ export class ReliableProvisional {
     this.timer?.cancel()
   }
 
-  private transmit(response: SipResponse): void {
-    this.unacknowledged = response
+  private transmit(next: Unacknowledged): void {
+    this.unacknowledged = next
     this.intervalMs = this.timers.t1Ms
     this.endsAt = this.clock.now() + this.timers.t1x64Ms
-    this.tx.respond(response)
+    this.tx.respond(next.response)
     this.arm()
   }
 
@@ -88,7 +100,7 @@ export class ReliableProvisional {
       this.neverAcknowledged()
       return
     }
-    this.tx.respond(open)
+    this.tx.respond(open.response)
     this.intervalMs *= 2
     this.arm()
   }

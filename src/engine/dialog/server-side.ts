@@ -1,21 +1,16 @@
-import { createResponse, reasonPhrase, type SipRequest, type SipResponse } from '../message/message.js'
+import { createResponse, type SipRequest } from '../message/message.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
 import type { Flow } from '../transport/transport.js'
+import { Answers, UNKNOWN_TRANSACTION } from './answers.js'
 import { type App, type Outcome, refused } from './app.js'
-import { type AppText, appHeader } from './app-text.js'
-import { type Context, fromHere, fromNetwork, hasOption, listsOption } from './context.js'
+import type { AppText } from './app-text.js'
+import { type Context, fromNetwork } from './context.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
-import { EchoGap } from './echo-gap.js'
 import { endsSubscription } from './exchange.js'
-import { appResponse, chosenToTag, ownContact } from './fill.js'
 import type { InDialog } from './in-dialog.js'
-import { OkRepeater } from './ok-repeater.js'
-import { refreshTarget } from './peer-way.js'
-import { ReliableProvisional } from './reliable-provisional.js'
 import { newId, newTag } from './tokens.js'
-import { createUasDialog } from './uas-dialog.js'
 import { UasRequest } from './uas-request.js'
 
 /** Methods there are (IANA); any other is answered 501. */
@@ -26,9 +21,6 @@ const METHODS = new Set(
 const ONLY_IN_DIALOG = new Set(['BYE', 'UPDATE', 'PRACK'])
 /** A request with an unknown To tag goes to an application all the same: subscriptions outlive applications. */
 const TAKEN_WITHOUT_DIALOG = new Set(['INFO', 'NOTIFY', 'MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'PUBLISH', 'REGISTER'])
-/** Requests whose Contact we take up by answering 2xx (RFC 3261 12.2, RFC 6665 4.1.2.2). */
-const REFRESHES_TARGET = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER'])
-const UNKNOWN_TRANSACTION = 'Response not sent due to unknown transaction'
 
 /** Requests that arrive: which application gets them, what it answers, and the dialogs that come of it (UAS core). */
 export class ServerSide {
@@ -37,11 +29,14 @@ export class ServerSide {
   private readonly byTransaction = new Map<string, UasRequest>()
   /** Requests outside dialogs that are not over, by what merged copies share (RFC 3261 8.2.2.2). */
   private readonly unmerged = new Set<string>()
+  private readonly answers: Answers
 
   constructor(
     private readonly context: Context,
     private readonly inDialog: InDialog,
-  ) {}
+  ) {
+    this.answers = new Answers(context, inDialog)
+  }
 
   /** A new request of the network, neither ACK nor CANCEL. */
   request(tx: ServerTransaction): void {
@@ -82,49 +77,17 @@ export class ServerSide {
     this.withdraw(known, cancel.request, cancel.flow)
   }
 
-  /** Sends an application's response to the request it knows by that id. A 2xx may have to wait for a PRACK. */
+  /** Sends an application's response to the request it knows by that id. */
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
     const known = this.requests.get(txnId)
-    if (known === undefined) return refused(UNKNOWN_TRANSACTION)
-    const { request, flow } = known.tx
-    const { final } = known
-    if (final !== undefined || !known.open) {
-      const waitsForAck = known.dialog?.serverInvite === known && known.dialog.repeater !== undefined
-      return final !== undefined && waitsForAck && status >= 200
-        ? this.sent(known, final)
-        : refused(UNKNOWN_TRANSACTION)
-    }
-    if (known.delayed !== undefined && status < 300) return refused(UNKNOWN_TRANSACTION)
-    if (status > 100 && status < 300 && this.wouldBeSecond(known)) {
-      this.finish(known, known.reply(480))
-      return refused('dialog already exists, rejecting this request')
-    }
-    const asked = listsOption(appHeader(text, 'require') ?? '', '100rel')
-    if (status > 100 && status < 200 && asked && !offers100rel(request))
-      return refused('Remote endpoint does not support 100rel')
-    const reliable =
-      status > 100 && status < 200 && known.tx.invite && (asked || hasOption(request, 'require', '100rel'))
-    known.timer?.cancel()
-    const response = appResponse(
-      request,
-      status,
-      reason || reasonPhrase(status),
-      status === 100 ? undefined : known.toTag(chosenToTag(text)),
-      text,
-      flow.binding,
-      this.contactFor(known, status, reliable),
-    )
-    if (status < 200) this.provisional(known, response, reliable)
-    else if (status < 300 && known.reliable?.delaysAnswer) return this.delay(known, response)
-    else this.finish(known, response)
-    return this.sent(known, response)
+    return known === undefined ? refused(UNKNOWN_TRANSACTION) : this.answers.respond(known, status, reason, text)
   }
 
   /** An application's connection is gone: its unanswered requests are answered in its place. */
   appGone(app: App): void {
     for (const known of [...this.requests.values()])
       if (known.app === app && known.open)
-        this.finish(known, known.reply(known.dialog && !known.dialog.early ? 481 : 503))
+        this.answers.finish(known, known.reply(known.dialog && !known.dialog.early ? 481 : 503))
   }
 
   stop(): void {
@@ -168,13 +131,6 @@ export class ServerSide {
     return this.context.dialogs.find(id) === undefined ? undefined : 491
   }
 
-  /** The response would make a dialog, and another request of the same Call-ID and From tag has made one meanwhile. */
-  private wouldBeSecond(known: UasRequest): boolean {
-    if (!known.makesDialog || known.dialog !== undefined) return false
-    const { callId, fromTag } = known.tx.request
-    return this.context.dialogs.find(dialogIdOf(callId, fromTag)) !== undefined
-  }
-
   private requestInDialog(tx: ServerTransaction, dialog: Dialog): void {
     const { request, flow } = tx
     const { method } = request
@@ -197,7 +153,15 @@ export class ServerSide {
       if (ours) return this.reject(tx, 491)
     }
     if (method === 'UPDATE' && dialog.serverUpdate?.open) return this.tooEarly(tx)
-    if (method === 'PRACK' && !prackMatches(request, dialog)) return this.reject(tx, 481)
+    if (method === 'PRACK') return this.prack(tx, dialog)
+    this.handIn(tx, dialog)
+    if (last) this.inDialog.release(dialog)
+  }
+
+  /** Hands a request to the application its dialog belongs to. */
+  private handIn(tx: ServerTransaction, dialog: Dialog): void {
+    const { request, flow } = tx
+    const { method } = request
     const known = this.remember(tx, dialog.app)
     known.dialog = dialog
     if (method === 'INVITE') dialog.serverInvite = known
@@ -205,7 +169,21 @@ export class ServerSide {
     this.pass(dialog, () => {
       if (dialog.app.open) dialog.app.deliver(request, fromNetwork(flow), known.id, dialog.id)
     })
-    if (last) this.inDialog.release(dialog)
+  }
+
+  /** A PRACK, which acknowledges a response to the peer's newest INVITE or nothing. */
+  private prack(tx: ServerTransaction, dialog: Dialog): void {
+    const { request } = tx
+    const { serverInvite } = dialog
+    const reliable = serverInvite?.reliable
+    const open = reliable?.find(request.headers.get('rack') ?? '')
+    if (reliable === undefined || open === undefined) return this.reject(tx, 481)
+    // After the final response applications take a PRACK for the ACK, and one they did not ask for is no business of theirs.
+    const late = !serverInvite?.open
+    if (late || (!open.asked && request.body === '')) this.reject(tx, request.body === '' ? 200 : 488)
+    else this.handIn(tx, dialog)
+    // After it was handed in: what is sent now may be the 200.
+    reliable.acknowledged()
   }
 
   private bye(tx: ServerTransaction, dialog: Dialog): void {
@@ -234,7 +212,7 @@ export class ServerSide {
   /** The caller does not want its INVITE answered any more: it gets a 487, the application hears a CANCEL. */
   private withdraw(known: UasRequest, cancel: SipRequest, flow: Flow): void {
     const { app, dialog } = known
-    this.finish(known, known.reply(487))
+    this.answers.finish(known, known.reply(487))
     if (app.open) app.deliver(cancel, fromNetwork(flow), known.id, dialog?.id ?? '')
   }
 
@@ -258,7 +236,7 @@ export class ServerSide {
     }
     const patienceMs = tx.invite ? this.context.settings.appAnswerTimeoutMs : this.context.timers.t1x64Ms
     known.timer = this.context.clock.after(patienceMs, () => {
-      if (known.open) this.finish(known, known.reply(500, 'Application did not answer'))
+      if (known.open) this.answers.finish(known, known.reply(500, 'Application did not answer'))
     })
     return known
   }
@@ -277,94 +255,7 @@ export class ServerSide {
     if (dialog.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)
   }
 
-  private provisional(known: UasRequest, response: SipResponse, reliable: boolean): void {
-    if (response.status > 100 && known.method === 'INVITE') known.dialog ??= this.createDialog(known, response)
-    if (!reliable) {
-      known.tx.respond(response)
-      return
-    }
-    if (!hasOption(response, 'require', '100rel')) response.headers.append('require', '100rel')
-    const { clock, timers } = this.context
-    known.reliable ??= new ReliableProvisional(clock, timers, known.tx, () =>
-      this.finish(known, known.reply(503, 'Reliable Response Time-Out')),
-    )
-    known.reliable.send(response)
-  }
-
-  /** A 2xx that waits for a PRACK counts as sent, or as too late, once it is clear which. */
-  private delay(known: UasRequest, response: SipResponse): Promise<Outcome> {
-    known.reliable?.whenClear(() => this.finish(known, response))
-    return new Promise((resolve) => {
-      known.delayed = (sent) => resolve(sent ? this.sent(known, response) : refused(UNKNOWN_TRANSACTION))
-    })
-  }
-
-  /** Sends a final response and settles what follows from it. */
-  private finish(known: UasRequest, response: SipResponse): void {
-    const success = response.status < 300
-    if (success) this.succeed(known, response)
-    known.settle(response)
-    const { dialog } = known
-    if (!success && dialog?.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)
-  }
-
-  private succeed(known: UasRequest, response: SipResponse): void {
-    const { clock, timers, settings } = this.context
-    const { method, tx } = known
-    const fresh = known.makesDialog && (known.dialog === undefined || known.dialog.parties.inviteTxnId === known.id)
-    if (fresh) {
-      known.dialog ??= this.createDialog(known, response)
-      known.dialog.early = false
-      known.dialog.localContact = response.headers.get('contact') ?? ''
-    }
-    const { dialog } = known
-    if (dialog === undefined) return
-    if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow)
-    if (method !== 'INVITE') return
-    dialog.repeater?.stop()
-    dialog.repeater = new OkRepeater(clock, timers, tx, response, () => this.neverAcknowledged(dialog))
-    dialog.gap = new EchoGap(clock, settings.echoGapMs)
-  }
-
-  private neverAcknowledged(dialog: Dialog): void {
-    const { heldBye } = dialog
-    dialog.repeater = undefined
-    dialog.heldBye = undefined
-    if (heldBye !== undefined) heldBye.send()
-    else this.inDialog.end(dialog, 'ACK timeout')
-  }
-
-  private createDialog(known: UasRequest, response: SipResponse): Dialog {
-    const dialog = createUasDialog(known, response)
-    this.context.dialogs.add(dialog)
-    return dialog
-  }
-
-  /** Our Contact for a response that makes or refreshes a dialog, or is reliable. */
-  private contactFor(known: UasRequest, status: number, reliable: boolean): string | undefined {
-    const { makesDialog, dialog, tx } = known
-    const inDialog = dialog !== undefined && dialog.parties.inviteTxnId !== known.id
-    const success = status >= 200 && status < 300
-    const needed = inDialog
-      ? makesDialog
-        ? status > 100 && status < 300
-        : known.method === 'UPDATE' && success
-      : makesDialog && (reliable || success)
-    if (!needed) return undefined
-    return dialog?.localContact || ownContact(tx.flow.binding)
-  }
-
-  private sent(known: UasRequest, response: SipResponse): Outcome {
-    const { tx, dialog } = known
-    const { callId, fromTag, toTag } = tx.request
-    const dialogId = known.makesDialog
-      ? dialogIdOf(callId, dialog?.parties.role === 'uac' ? toTag : fromTag)
-      : dialog !== undefined && !dialog.terminated
-        ? dialog.id
-        : ''
-    return { ok: true, sent: response, origin: fromHere(tx.flow), txnId: known.id, dialogId }
-  }
-
+  /** Answers a request in no application's name. */
   private reject(tx: ServerTransaction, status: number, reason?: string): void {
     const response = createResponse(tx.request, status, reason, tx.request.toTag ? undefined : newTag())
     if (status === 405) response.headers.append('allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK')
@@ -378,12 +269,3 @@ export class ServerSide {
 }
 
 const isLastNotify = (notify: SipRequest): boolean => endsSubscription(notify.headers.get('subscription-state'))
-
-const offers100rel = (request: SipRequest): boolean =>
-  hasOption(request, 'supported', '100rel') || hasOption(request, 'require', '100rel')
-
-/** The PRACK acknowledges a response to the peer's newest INVITE. */
-function prackMatches(prack: SipRequest, dialog: Dialog): boolean {
-  const rack = prack.headers.get('rack')
-  return rack !== undefined && dialog.serverInvite?.reliable?.acknowledge(rack) === true
-}

@@ -169,6 +169,18 @@ HostileText('of two open INVITEs with one Call-ID and From tag only one becomes 
   assert.is(harness.sentRequests('BYE').length, 1)
 })
 
+HostileText("only the application chooses our To tag, not what the peer's To URI says", () => {
+  const tagFor = (to: string): string => {
+    const harness = new CoreHarness()
+    harness.receive(peerRequest('INVITE'))
+    return sentOf(harness.respond(harness.app.last().txnId, 180, [`to: ${to}`])).sent.toTag
+  }
+  assert.match(tagFor('<sip:bob@192.0.2.1;tag=peer>'), /^[0-9a-f]{16}$/)
+  assert.match(tagFor('"tag=x" <sip:bob@192.0.2.1>'), /^[0-9a-f]{16}$/)
+  assert.is(tagFor('<sip:bob@192.0.2.1;tag=peer>;tag=mine'), 'mine')
+  assert.is(tagFor('tag=xyz'), 'xyz')
+})
+
 HostileText('a SUBSCRIBE that claims to belong to our INVITE makes no dialog in its name', () => {
   const harness = new CoreHarness()
   sentOf(harness.request('INVITE', PEER, [], SDP))

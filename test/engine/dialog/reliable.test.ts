@@ -48,7 +48,8 @@ Reliable('a PRACK that comes after the final response is still taken (3)', () =>
   sentOf(harness.respond(txnId, 200, [], SDP))
   assert.is(harness.sentResponses(200).length, 1, 'a 180 without a body delays nothing')
   harness.receive(prack(sent.toTag, '1 1 INVITE'))
-  assert.is(harness.app.requests('PRACK').length, 1)
+  assert.is(harness.sentResponses(200).at(-1)?.cseq.method, 'PRACK')
+  assert.is(harness.app.requests('PRACK').length, 0, 'an application would take it for the ACK')
   harness.clock.advance(10_000)
   assert.is(harness.sentResponses(180).length, 1, 'it is not repeated after the final response')
 })
@@ -60,7 +61,20 @@ Reliable('a caller that requires 100rel gets every 101-199 reliably', () => {
   const { sent } = sentOf(harness.respond(txnId, 180))
   assert.equal([sent.headers.get('require'), sent.headers.get('rseq')], ['100rel', '1'])
   harness.receive(prack(sent.toTag, '1 1 INVITE'))
-  assert.is(harness.app.requests('PRACK').length, 1)
+  assert.is(harness.sentResponses(200).at(-1)?.cseq.method, 'PRACK')
+  assert.is(harness.app.requests('PRACK').length, 0, 'the application has not asked for it')
+  harness.clock.advance(10_000)
+  assert.is(harness.sentResponses(180).length, 1)
+})
+
+Reliable('the PRACK reaches the application before the 200 that waits for it is said to be sent', async () => {
+  const { harness, txnId, toTag } = progressing()
+  const heard: string[] = []
+  const answer = Promise.resolve(harness.respondInTime(txnId, 200, [], SDP)).then(() => heard.push('200 sent'))
+  harness.receive(prack(toTag, '1 1 INVITE'))
+  heard.push(...harness.app.requests('PRACK').map(() => 'PRACK'))
+  await answer
+  assert.equal(heard, ['PRACK', '200 sent'])
 })
 
 Reliable('and a 200 at once if that is what the application answers', () => {
