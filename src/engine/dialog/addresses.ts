@@ -1,6 +1,6 @@
-import { quote } from '../message/chars.js'
-import { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from '../message/name-addr.js'
-import { formatUri, parseUri } from '../message/uri.js'
+import { DIGIT, quote, skip } from '../message/chars.js'
+import { formatNameAddr, parseNameAddr, parseNameAddrList } from '../message/name-addr.js'
+import { parseUri } from '../message/uri.js'
 import type { Binding } from '../transport/transport.js'
 import { newTag } from './tokens.js'
 
@@ -17,16 +17,19 @@ export function withOwnAddress(value: string, binding: Binding, options: OwnAddr
   if (!value.includes(options.anyLocalhost ? 'localhost' : '@localhost')) return value
   const parsed = parseNameAddrList(value)
   if (parsed === undefined) return value
-  return parsed.map((address) => formatNameAddr(atBinding(address, binding, options))).join(', ')
+  return parsed.map(({ uri, ...rest }) => formatNameAddr({ ...rest, uri: atBinding(uri, binding, options) })).join(', ')
 }
 
-function atBinding(address: NameAddr, binding: Binding, { contact }: OwnAddressOptions): NameAddr {
-  const uri = parseUri(address.uri)
-  if (uri === undefined || uri.scheme === 'tel' || uri.host !== 'localhost') return address
-  const named = contact && binding.protocol === 'tcp' && !uri.params.has('transport')
-  const params = named ? new Map([...uri.params, ['transport', 'tcp']]) : uri.params
-  const own = { ...uri, host: binding.advertisedHost, port: binding.advertisedPort, params }
-  return { ...address, uri: formatUri(own) }
+/** The URI with our host and port in place of `localhost` and its port; the rest stays letter by letter. */
+function atBinding(uri: string, binding: Binding, { contact }: OwnAddressOptions): string {
+  const parsed = parseUri(uri)
+  if (parsed === undefined || parsed.scheme === 'tel' || parsed.host !== 'localhost') return uri
+  // It is well-formed: the host begins behind the only `@`, or else behind the scheme.
+  const host = uri.indexOf('@') + 1 || uri.indexOf(':') + 1
+  const hostEnd = host + parsed.host.length
+  const end = parsed.port === undefined ? hostEnd : skip(uri, hostEnd + 1, uri.length, DIGIT)
+  const transport = contact && binding.protocol === 'tcp' && !parsed.params.has('transport') ? ';transport=tcp' : ''
+  return `${uri.slice(0, host)}${binding.advertisedHost}:${binding.advertisedPort}${transport}${uri.slice(end)}`
 }
 
 /** The From value with a tag: its own, or a new one. */

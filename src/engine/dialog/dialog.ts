@@ -48,9 +48,12 @@ export interface DialogParties {
   readonly firstCseq: number
 }
 
-/** The id applications know a dialog by: the Call-ID and the From tag of the request that made it. */
+/**
+ * The id applications know a dialog by: the Call-ID and the From tag of the request that made it. A tag may be a quoted string, but
+ * no field of the control protocol can hold a `|`.
+ */
 export function dialogIdOf(callId: string, fromTag: string): string {
-  return `${callId};from-tag=${fromTag}`
+  return `${callId};from-tag=${fromTag.includes('|') ? fromTag.replaceAll('|', ' ') : fromTag}`
 }
 
 /** From here on a peer's CSeq number leaves too little room to count our own up from it (RFC 3261 8.1.1.5). */

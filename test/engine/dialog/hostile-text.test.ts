@@ -126,6 +126,16 @@ HostileText('a Contact with headers or a method does not become a Request-URI wi
   assert.is(harness.sentRequests('INFO')[0]?.uri, 'sip:ann@198.51.100.7')
 })
 
+HostileText('a From tag with a | makes a dialog id that applications can give back', () => {
+  const harness = new CoreHarness()
+  harness.receive(peerRequest('INVITE', { fromTag: '"a|b"' }))
+  const { dialogId, sent } = sentOf(harness.respond(harness.app.last().txnId, 200, [], SDP))
+  assert.not(dialogId.includes('|'))
+  harness.receive(peerRequest('ACK', { fromTag: '"a|b"', toTag: sent.toTag }))
+  sentOf(harness.requestInDialog(dialogId, 'BYE'))
+  assert.match(harness.sentRequests('BYE')[0]?.headers.get('to') ?? '', /;tag="a\|b"$/)
+})
+
 HostileText("a peer's highest CSeq number leaves room for ours", () => {
   const { harness, dialogId } = incomingCall({
     invite: peerRequest('INVITE', { cseq: 2_147_483_647 }),
