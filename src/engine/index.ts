@@ -90,7 +90,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock: housekeeping,
     limits,
     onError,
-    sink: { received: (parsed, flow) => core.received(parsed, flow) },
+    sink: { received: (parsed, flow) => core.received(parsed, flow), closed: (flow) => core.closed(flow) },
   })
   const resolver = new Resolver({
     clock: housekeeping,

@@ -138,6 +138,12 @@ export class CoreHarness {
     return flow
   }
 
+  /** A connection closes. */
+  close(flow: Flow & { open: boolean }): void {
+    flow.open = false
+    this.core.closed(flow)
+  }
+
   /** A message from the peer arrives; lines are joined with CRLF, a body goes after an empty line. */
   receive(lines: readonly string[], from: Flow = this.flow('udp', '198.51.100.7', 5060)): void {
     const parsed = parseDatagram(Buffer.from(textOf(lines), 'latin1'), defaultLimits)

@@ -6,6 +6,7 @@ import type { Transports } from '../transport/transports.js'
 import type { Apps, Origin } from './app.js'
 import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
+import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
 
 /** Times of the core, in milliseconds. */
@@ -34,6 +35,7 @@ export interface Context extends CoreParts {
   readonly withoutTcp: Avoided
   /** Who answered 503 and said for how long (RFC 3261 21.5.4). */
   readonly overloaded: Avoided
+  readonly flowWatch: FlowWatch
   /** Hears of an error that nobody else can do anything about. */
   readonly report: (error: unknown) => void
 }

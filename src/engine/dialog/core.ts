@@ -8,6 +8,7 @@ import type { AppText } from './app-text.js'
 import { Avoided } from './avoided.js'
 import { ClientSide } from './client-side.js'
 import type { Context, CoreParts } from './context.js'
+import { FlowWatch } from './flow-watch.js'
 import { GuardedClock } from './guarded-clock.js'
 import { InDialog } from './in-dialog.js'
 import { ServerSide } from './server-side.js'
@@ -39,6 +40,7 @@ export class Core implements TransportSink, TransactionSink {
       transactions,
       withoutTcp: new Avoided(clock),
       overloaded: new Avoided(clock),
+      flowWatch: new FlowWatch(report),
       report,
     }
     this.inDialog = new InDialog(this.context)
@@ -66,6 +68,10 @@ export class Core implements TransportSink, TransactionSink {
     } catch (error) {
       this.context.report(error)
     }
+  }
+
+  closed(flow: Flow): void {
+    this.context.flowWatch.closed(flow)
   }
 
   request(tx: ServerTransaction): void {

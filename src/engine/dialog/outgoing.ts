@@ -5,6 +5,7 @@ import type { Flow, Target } from '../transport/transport.js'
 import type { AppText } from './app-text.js'
 import type { Context } from './context.js'
 import { addToCancel } from './fill.js'
+import type { Waiting } from './flow-watch.js'
 import type { Way } from './hops.js'
 
 /** Above this many bytes a request leaves UDP for TCP, if the next hop has it (RFC 3261 18.1.1, unknown MTU). */
@@ -35,7 +36,7 @@ export interface Sent {
  * One request on its way: tries its addresses one after the other, each with a branch of its own, on a timeout, a transport
  * failure or a 503 (RFC 3263 4.3), and moves large requests from UDP to TCP.
  */
-export class Outgoing implements ClientUser {
+export class Outgoing implements ClientUser, Waiting {
   private tx: ClientTransaction | undefined
   private next = 0
   private cancelled = false
@@ -61,8 +62,7 @@ export class Outgoing implements ClientUser {
   /** Sends on a connection that is open. */
   startOn(flow: Flow): Sent {
     this.next = this.ways.length
-    this.tx = this.context.transactions.open(this.copyForTry(), flow, this)
-    return { request: this.tx.request, flow }
+    return this.open(flow)
   }
 
   get transaction(): ClientTransaction | undefined {
@@ -89,6 +89,7 @@ export class Outgoing implements ClientUser {
 
   response(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
     if (tx !== this.tx) return
+    this.unwatch()
     if (response.status > 100 && response.status < 200) this.provisional = true
     if (response.status === 503) {
       this.noteOverload(response, tx.flow)
@@ -111,7 +112,20 @@ export class Outgoing implements ClientUser {
   }
 
   ended(tx: ClientTransaction): void {
-    if (tx === this.tx) this.user.ended?.()
+    if (tx !== this.tx) return
+    this.unwatch()
+    this.user.ended?.()
+  }
+
+  /** Nothing was heard on the stream, and hardly will be. Should the peer ring all the same it gets a CANCEL. */
+  connectionClosed(flow: Flow): void {
+    const { tx } = this
+    if (tx === undefined || tx.flow !== flow) return
+    tx.cancel()
+    tx.detach()
+    this.noteWithoutTcp()
+    this.fail(503, 'the connection was closed without a response')
+    if (this.tx === tx) this.user.ended?.()
   }
 
   private fail(status: 408 | 503, reason: string): void {
@@ -129,11 +143,20 @@ export class Outgoing implements ClientUser {
     while (this.next < this.ways.length) {
       const { target, binding } = this.ways[this.next++]!
       const flow = this.context.transports.flowTo(target, binding)
-      if (flow === undefined) continue
-      this.tx = this.context.transactions.open(this.copyForTry(), flow, this)
-      return { request: this.tx.request, flow }
+      if (flow !== undefined) return this.open(flow)
     }
     return undefined
+  }
+
+  private open(flow: Flow): Sent {
+    this.unwatch()
+    this.tx = this.context.transactions.open(this.copyForTry(), flow, this)
+    this.context.flowWatch.watch(flow, this)
+    return { request: this.tx.request, flow }
+  }
+
+  private unwatch(): void {
+    if (this.tx !== undefined) this.context.flowWatch.unwatch(this.tx.flow, this)
   }
 
   /** The transaction takes its request over and adds a Via, so every try but the last gets a copy. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { readAppText } from '../../../src/engine/dialog/app-text.js'
 import { Avoided } from '../../../src/engine/dialog/avoided.js'
 import { CoreHarness, nothingLeft, sentOf } from '../../support/core-harness.js'
-import { incomingCall, PEER, peerResponse, SDP, statusesOf } from '../../support/dialog-bench.js'
+import { incomingCall, PEER, peerRequest, peerResponse, SDP, statusesOf } from '../../support/dialog-bench.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const FailOver = suite('Fail-over')
@@ -118,6 +118,53 @@ FailOver('only an INVITE can be cancelled', () => {
   assert.not(harness.cancel(txnId).ok)
   harness.receive(peerResponse(harness.sentRequests('OPTIONS')[0]!, 200))
   assert.equal(statusesOf(harness), [200])
+})
+
+FailOver(
+  'a connection that closes before any response: the next address, or a 503, and not 32 s of waiting',
+  async () => {
+    const harness = new CoreHarness()
+    harness.targets = [1, 2].map((host) => ({ ...target(host), protocol: 'tcp' }) as const)
+    const { txnId } = await invited(harness)
+    harness.close(harness.flow('tcp', '198.51.100.1', 5060))
+    assert.is(harness.sent.at(-1)?.to, 'tcp:198.51.100.2:5060')
+    harness.close(harness.flow('tcp', '198.51.100.2', 5060))
+    harness.clock.advance(1)
+    assert.equal([harness.app.last().txnId, statusesOf(harness)], [txnId, [503]])
+    const [first] = harness.sentRequests('INVITE')
+    harness.receive(peerResponse(first!, 180))
+    assert.is(harness.sentRequests('CANCEL').length, 1, 'should it ring all the same, it is told')
+    harness.clock.advance(100_000)
+    assert.equal(statusesOf(harness), [503])
+    assert.equal(harness.leftovers(), nothingLeft)
+  },
+)
+
+FailOver('one that closes after a 1xx changes nothing: the answer may come on another', async () => {
+  const harness = new CoreHarness()
+  sentOf(harness.request('INVITE', `${PEER};transport=tcp`, [], SDP))
+  const invite = harness.sentRequests('INVITE')[0]!
+  harness.receive(peerResponse(invite, 100, [], ''))
+  harness.close(harness.flow('tcp', '198.51.100.7', 5060))
+  harness.clock.advance(10)
+  assert.equal(statusesOf(harness), [])
+  harness.receive(peerResponse(invite, 486), harness.flow('tcp', '198.51.100.7', 44_000))
+  assert.equal(statusesOf(harness), [486])
+})
+
+FailOver('in a dialog: a request whose connection closed goes by the Contact', () => {
+  const harness = new CoreHarness()
+  const connection = harness.flow('tcp', '198.51.100.7', 40_000)
+  harness.receive(peerRequest('INVITE', { transport: 'TCP' }), connection)
+  const { dialogId, sent } = sentOf(harness.respond(harness.app.last().txnId, 200))
+  harness.receive(peerRequest('ACK', { toTag: sent.toTag, transport: 'TCP' }), connection)
+  sentOf(harness.requestInDialog(dialogId, 'BYE'))
+  harness.close(connection)
+  assert.is(harness.sent.at(-1)?.to, 'udp:198.51.100.7:5060')
+  harness.receive(peerResponse(harness.sentRequests('BYE').at(-1)!, 200))
+  assert.equal(statusesOf(harness), [200])
+  harness.clock.advance(64_000)
+  assert.equal(harness.leftovers(), nothingLeft)
 })
 
 FailOver('remembers a thousand addresses at most, the newest', () => {

@@ -247,10 +247,10 @@ class World {
         harness.unreachable.clear()
         return
       case 2:
-        harness.flow('tcp', ...STREAM).open = false
+        harness.close(harness.flow('tcp', ...STREAM))
         return
       case 3:
-        harness.flow('tcp', '198.51.100.7', 5060).open = false
+        harness.close(harness.flow('tcp', '198.51.100.7', 5060))
         return
       case 4:
         harness.targets = this.pick([
