@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { eventually } from '../support/eventually.js'
-import { followUp, inviteText, nextMessage, openTcp, openUdp, type SipPeer } from '../support/sip-peer.js'
+import { followUp, inviteText, listenTcp, nextMessage, openTcp, openUdp, type SipPeer } from '../support/sip-peer.js'
 import type { SipText } from '../support/sip-text.js'
 import {
   closeApp,
@@ -212,6 +212,18 @@ for (const when of ['at once', 'after 180'] as const)
     const [, reason] = await once(answered as SrfDialog, 'destroy')
     assert.is(reason, 'ACK timeout')
   })
+
+Races('a TCP callee that takes the INVITE and closes: 503 at once, not 408 after a while', async () => {
+  const { port, server } = await listenTcp(HOST, (socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.resetAndDestroy())
+  })
+  const status = await caller.app
+    .createUAC(`sip:bob@${HOST}:${port};transport=tcp`, { localSdp: OFFER })
+    .catch((error: { status: number }) => error.status)
+  assert.is(status, 503)
+  server.close()
+})
 
 Races('an application that goes in a call: the far end is told, in time', async () => {
   const answered = answering(callee)
