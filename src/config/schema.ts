@@ -15,6 +15,8 @@ import { safeText } from '../model/text.js'
 /** A whole number between two bounds, both allowed. */
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
 
+const edgeId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, "_", "." or "-"')
+
 const HOUR_MS = 3_600_000
 const DAY_S = 86_400
 const MEBIBYTE = 1_048_576
@@ -94,6 +96,42 @@ const cache = z.strictObject({
   fresh_ms: whole(0, HOUR_MS).default(1_000),
 })
 
+const trunks = z.strictObject({
+  /** Milliseconds a server of a trunk may be wholly silent before its next server is tried; the last one has the full RFC 3261 time. */
+  silence_ms: whole(100, 32_000).default(4_000),
+  /** Seconds a server that failed is tried last. */
+  avoid_failed_s: whole(0, 3_600).default(30),
+  /** OPTIONS in a row without any answer after which a server counts as down. */
+  ping_misses: whole(1, 100).default(3),
+  /** OPTIONS in a row with an answer after which it counts as up again. */
+  ping_answers: whole(1, 100).default(2),
+  /** 3xx responses that one call follows. */
+  max_redirects: whole(0, 10).default(3),
+})
+
+const registration = z.strictObject({
+  /** REGISTERs under way at the same time. */
+  max_in_flight: whole(1, 10_000).default(50),
+  /** First REGISTERs a second, so that a start does not storm the registrars. */
+  start_rate: whole(1, 100_000).default(50),
+  /** Milliseconds a registrar has for its answer before its next server is tried. */
+  response_timeout_ms: whole(100, 60_000).default(8_000),
+  /** Seconds of the first pause after a failure; doubled each time, with jitter (RFC 5626 4.5). */
+  retry_base_s: whole(1, 3_600).default(30),
+  /** Seconds of the longest pause after failures. */
+  retry_max_s: whole(1, DAY_S).default(1_800),
+  /** Seconds of the pause after a refusal: a wrong password, 403, 404. */
+  refused_retry_s: whole(1, DAY_S).default(3_600),
+  /** Longest `Retry-After`, in seconds, that is honoured. */
+  retry_after_max_s: whole(1, DAY_S).default(3_600),
+  /** Largest `Min-Expires` of a 423, in seconds, that is adopted. */
+  min_expires_max_s: whole(60, 7 * DAY_S).default(86_400),
+  /** Whether a stopping edge un-registers: `auto` when no other edge is there to go on. */
+  unregister_on_stop: z.enum(['auto', 'always', 'never']).default('auto'),
+  /** Milliseconds after which an edge that gives no sign of life loses its trunks to the others. */
+  lease_ms: whole(500, 60_000).default(8_000),
+})
+
 const cdr = z.strictObject({
   /** Records kept in the Redis stream; the oldest go first. */
   stream_max_length: whole(1, 1_000_000_000).default(1_000_000),
@@ -121,10 +159,14 @@ export const configSchema = z.strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
     })
     .prefault({}),
+  /** Names this edge among those on the same Redis; null: made anew at each start. */
+  edge_id: edgeId.nullable().default(null),
   /** Bearer token of the REST API; null: made at the first start and kept in the data folder. */
   admin_token: secretText.nullable().default(null),
   /** Key that encrypts passwords at rest; null: made at the first start and kept in the data folder. */
   secret_key: keyText.nullable().default(null),
+  /** Keys that passwords may still be encrypted with, until `signalbox secret rotate` has gone through them. */
+  former_secret_keys: z.array(keyText).max(16).default([]),
   cache: cache.prefault({}),
   limits: z
     .strictObject({
@@ -133,6 +175,8 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   cdr: cdr.prefault({}),
+  trunks: trunks.prefault({}),
+  registration: registration.prefault({}),
   dns: z
     .strictObject({
       /** Name servers to ask; none: those of the system. */

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../engine/index.js'
 import type { Attempt } from '../model/call.js'
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import { classify } from './classify.js'
+import { isNotSent } from './not-sent.js'
 import { ownReason } from './reason.js'
 import type {
   HeaderMap,
@@ -258,9 +259,4 @@ class AddressAttempt {
     this.#timer?.cancel()
     report()
   }
-}
-
-/** The engine's own 503 in the place of an answer, by its Warning: nothing reached the agent. */
-function isNotSent(response: SipResponse): boolean {
-  return response.status === 503 && (response.header('warning') ?? '').includes(' "Not sent: ')
 }

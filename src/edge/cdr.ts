@@ -1,5 +1,5 @@
 import type { Attempt, Cdr, Direction, LiveCall } from '../model/call.js'
-import type { DecisionTrace } from '../model/decision.js'
+import type { DecisionTrace, OutboundTrace } from '../model/decision.js'
 import { tidy } from './header-value.js'
 
 /** What is known of a call while it goes on; the same fields make its live view and, at the end, its record. */
@@ -20,7 +20,7 @@ export interface CallFacts {
   legAStatus: number | null
   legBStatus: number | null
   attempts: readonly Attempt[]
-  explanation: { detail: string; trace: DecisionTrace } | null
+  explanation: { detail: string; trace: DecisionTrace | OutboundTrace } | null
 }
 
 /** How a call ended, as its record says it. */

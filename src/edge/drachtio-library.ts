@@ -36,6 +36,10 @@ export interface LibraryResponse extends LibraryMessage {
   status: number
   reason: string
   readonly msg: { status: number; reason: string }
+  /** Of a response that was received. */
+  readonly source_address?: string
+  readonly source_port?: string | number
+  readonly protocol?: string
   readonly stackDialogId: string
   readonly socket?: LibrarySocket
   finished: boolean
@@ -115,6 +119,7 @@ export interface Library {
       headers: Record<string, string>
       localSdp: string | undefined
       noAck: true
+      proxy?: string
       _socket: LibrarySocket | undefined
     },
     progress: {

@@ -36,11 +36,17 @@ export class DrachtioMessage implements SipMessage {
 export class DrachtioResponse extends DrachtioMessage implements SipResponse {
   readonly status: number
   readonly reason: string
+  readonly sourceAddress: string
+  readonly sourcePort: number
+  readonly protocol: string
 
   constructor(response: LibraryResponse) {
     super(response)
     this.status = response.status
     this.reason = response.reason ?? ''
+    this.sourceAddress = response.source_address ?? ''
+    this.sourcePort = Number(response.source_port ?? 0)
+    this.protocol = response.protocol ?? ''
   }
 }
 

@@ -1,4 +1,6 @@
 import Srf from 'drachtio-srf'
+import type { ClientRequest, ClientResponse, SipClient } from '../trunks/sip-client.js'
+import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
 import type {
@@ -38,7 +40,7 @@ const MAX_KEPT = 20_000
 const RECONNECT_MAX_DELAY_MS = 2_000
 
 /** The SIP server behind drachtio's control protocol, by drachtio-srf: drachtio-server, or the engine. */
-export class DrachtioServer implements SipServer, DialogHost {
+export class DrachtioServer implements SipServer, SipClient, DialogHost {
   readonly library = new Srf() as unknown as Library
   #connected = false
   #closing = false
@@ -124,7 +126,12 @@ export class DrachtioServer implements SipServer, DialogHost {
     this.#connectedHandlers.push(handler)
   }
 
-  invite(uri: string, { headers, body }: OutgoingInviteOptions, origin: SipInvite, events: OutgoingInviteEvents): void {
+  invite(
+    uri: string,
+    { headers, body, proxy, silenceMs }: OutgoingInviteOptions,
+    origin: SipInvite | undefined,
+    events: OutgoingInviteEvents,
+  ): void {
     let settled = false
     const settle = (call: () => void): void => {
       if (settled) return
@@ -151,6 +158,7 @@ export class DrachtioServer implements SipServer, DialogHost {
           headers: { ...headers },
           localSdp: body === '' ? undefined : body,
           noAck: true,
+          ...(proxy === undefined ? {} : { proxy: nextHop(proxy, silenceMs) }),
           _socket: origin instanceof DrachtioRequest ? origin.socket : undefined,
         },
         {
@@ -169,6 +177,11 @@ export class DrachtioServer implements SipServer, DialogHost {
     } catch (error) {
       done(error)
     }
+  }
+
+  request(request: ClientRequest): Promise<ClientResponse & { readonly sent: boolean }> {
+    if (!this.#connected) return Promise.reject(new Error('the SIP server is away'))
+    return sendRequest(this.library, request)
   }
 
   accept(

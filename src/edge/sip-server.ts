@@ -18,6 +18,10 @@ export interface SipMessage {
 export interface SipResponse extends SipMessage {
   readonly status: number
   readonly reason: string
+  /** Where it came from: IP literal, port, and `udp`, `tcp` or `tls`. */
+  readonly sourceAddress: string
+  readonly sourcePort: number
+  readonly protocol: string
 }
 
 /** What an answer carries beyond its status. */
@@ -137,6 +141,10 @@ export interface OutgoingInviteOptions {
   readonly headers: HeaderMap
   /** '' for none: the far end makes the offer. */
   readonly body: string
+  /** Next hop in place of the Request-URI, for this request alone: `sip:192.0.2.7:5065;transport=tcp`. */
+  readonly proxy?: string
+  /** With `proxy`: milliseconds it may be wholly silent before the INVITE counts as unanswered (408); absent: the time of RFC 3261. */
+  readonly silenceMs?: number
 }
 
 /** The SIP server. */
@@ -147,8 +155,8 @@ export interface SipServer {
   onRequest(handler: (request: SipRequest) => void): void
   /** The connection to the server is lost: whatever was under way will hear nothing more. */
   onLost(handler: () => void): void
-  /** Sends an INVITE by the server that `origin` came through. Never throws. */
-  invite(uri: string, options: OutgoingInviteOptions, origin: SipInvite, events: OutgoingInviteEvents): void
+  /** Sends an INVITE, by the server that `origin` came through when there is one. Never throws. */
+  invite(uri: string, options: OutgoingInviteOptions, origin: SipInvite | undefined, events: OutgoingInviteEvents): void
   /** Answers an INVITE with 200. Never throws. */
   accept(invite: SipInvite, options: AnswerOptions, done: (error: Error | undefined, dialog?: SipDialog) => void): void
 }

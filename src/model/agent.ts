@@ -19,6 +19,11 @@ export const agentSchema = z.strictObject({
   channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
   /** Source addresses (CIDR) calls of this agent come from. */
   allowed_addresses: networks.default([]),
+  /** Digest user of calls this agent places from any address. The password is kept apart, encrypted. */
+  auth: z
+    .strictObject({ username: safeText(128).min(1) })
+    .nullable()
+    .default(null),
   created_at: instant,
   updated_at: instant,
 })

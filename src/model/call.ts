@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { decisionTraceSchema } from './decision.js'
+import { decisionTraceSchema, outboundTraceSchema } from './decision.js'
 import { identifier, instant } from './text.js'
 
 export const direction = z.enum(['inbound', 'outbound'])
@@ -57,6 +57,6 @@ export const cdrSchema = z.object({
   /** In words: the reason phrase, Reason header or error. */
   end_reason: z.string(),
   attempts: z.array(attemptSchema),
-  explanation: z.object({ detail: z.string(), trace: decisionTraceSchema }).nullable(),
+  explanation: z.object({ detail: z.string(), trace: z.union([decisionTraceSchema, outboundTraceSchema]) }).nullable(),
 })
 export type Cdr = z.output<typeof cdrSchema>

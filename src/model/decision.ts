@@ -34,6 +34,27 @@ export const decisionTraceSchema = z.object({
 })
 export type DecisionTrace = z.output<typeof decisionTraceSchema>
 
+/** Why an agent's call was placed, or not: stored with the call's record. */
+export const outboundTraceSchema = z.object({
+  /** Null for a call asked for over the API. */
+  source_address: z.string().nullable(),
+  /** Which rule named the agent. */
+  identified_by: z.enum(['address', 'digest', 'api']).nullable(),
+  agents_tried: z.array(z.object({ agent_id: z.string(), matched: z.boolean(), why: z.string() })),
+  /** The number to be presented as it was written, where it stood, and the forms it was looked up under. */
+  presented: z.object({
+    source: z.string(),
+    value: z.string().nullable(),
+    normalised: z.array(z.string()),
+    found: z.string().nullable(),
+  }),
+  /** The destination as it was written, and what it was read as; null when it is none. */
+  destination: z.object({ value: z.string(), normalised: z.string().nullable() }),
+  nearest_miss: z.string().nullable(),
+  looked_up: z.enum(['memory', 'redis', 'stale', 'none']),
+})
+export type OutboundTrace = z.output<typeof outboundTraceSchema>
+
 /** The outcome of routing one inbound request. */
 export const decisionSchema = z.object({
   outcome: z.enum(['agent', 'refused']),

@@ -21,6 +21,17 @@ export const defaultDidSources: DidSource[] = ['request-uri', 'to', 'p-called-pa
 /** ISO 3166-1 alpha-2, upper case. */
 export const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters, such as DE')
 
+/** `200`, `2*`, `*`: an extension, or all that begin so. */
+const extensionPattern = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9_.#-]{1,32}\*?|\*)$/, 'must be an extension such as 200, or its beginning and "*"')
+
+/** A header that an agent may send through to a trunk. Those of ours never are. */
+const passedHeader = z
+  .string()
+  .regex(/^X-[A-Za-z0-9][A-Za-z0-9._-]{0,61}$/i, 'must be the name of an X- header')
+  .refine((name) => !name.toLowerCase().startsWith('x-signalbox'), 'is written by Signalbox itself')
+
 /** The trunk's fields as a person gives them; `id`, `account_id` and the times are ours. */
 export const trunkFields = z.strictObject({
   label: safeText(128).default(''),
@@ -37,18 +48,31 @@ export const trunkFields = z.strictObject({
   register: z
     .strictObject({ enabled: z.boolean().default(false), expires: z.number().int().min(30).max(86_400).default(300) })
     .default({ enabled: false, expires: 300 }),
+  /** OPTIONS probing of the trunk's servers. */
+  ping: z
+    .strictObject({ enabled: z.boolean().default(false), interval_s: z.number().int().min(1).max(3_600).default(30) })
+    .default({ enabled: false, interval_s: 30 }),
   /** Source addresses this trunk's calls come from. */
   allowed_addresses: networks.default([]),
+  /** Who calls from this trunk when its address does not say: digest credentials it must show. The password is kept apart. */
+  inbound_auth: z
+    .strictObject({ username: safeText(128).min(1), realm: safeText(128).min(1).default('signalbox') })
+    .nullable()
+    .default(null),
   did_from: z.array(didSource).min(1).max(8).default(defaultDidSources),
   channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
   cps_limit: z.number().min(0.1).max(10_000).nullable().default(null),
-  /** Extra headers on INVITEs to the agent for calls of this trunk. */
+  /** Extensions that agents may call on this trunk besides possible numbers: whole ones, or their beginning and `*`. */
+  allowed_extensions: z.array(extensionPattern).max(64).default([]),
+  /** Names of `X-` headers of an agent's INVITE that reach the trunk. */
+  pass_headers: z.array(passedHeader).max(32).default([]),
+  /** Extra headers on INVITEs of this trunk's calls: to the agent on the way in, to the trunk on the way out. */
   headers: headerMap.default({}),
 })
 
 /**
- * A customer's carrier, trunk or PBX. Its password is not here: `store/` keeps it encrypted beside the record and
- * nothing returns it.
+ * A customer's carrier, trunk or PBX. Its passwords are not here: `store/` keeps them encrypted beside the record and
+ * nothing returns them.
  */
 export const trunkSchema = trunkFields.extend({
   account_id: identifier.default(DEFAULT_ACCOUNT),

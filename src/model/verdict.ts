@@ -1,6 +1,6 @@
 /**
  * Every way a call can be refused or fail, by its stable code: the SIP status and reason phrase the caller gets, and whether the
- * agent's next address is tried. The code itself, in lower case, is the metric label.
+ * next address of the agent, or server of the trunk, is tried. The code itself, in lower case, is the metric label.
  * The one table; the README's list of codes is tested against it.
  */
 export const verdicts = {
@@ -28,6 +28,25 @@ export const verdicts = {
   AGENT_BUSY: { status: 486, reason: 'Busy Here', tryNext: false },
   AGENT_DECLINED: { status: 603, reason: 'Decline', tryNext: false },
   AGENT_REFUSED: { status: 480, reason: 'Agent refused the call', tryNext: false },
+  TRUNK_BUSY: { status: 486, reason: 'Trunk has no free channel', tryNext: false },
+  AGENT_SOURCE_UNKNOWN: { status: 403, reason: 'Caller is no agent known here', tryNext: false },
+  AGENT_CREDENTIALS_REFUSED: { status: 403, reason: 'Credentials refused', tryNext: false },
+  CALLER_ID_MISSING: { status: 403, reason: 'No number to present was given', tryNext: false },
+  CALLER_ID_NOT_ALLOWED: { status: 403, reason: 'Agent may not present this number', tryNext: false },
+  DESTINATION_IMPOSSIBLE: { status: 484, reason: 'Destination is not a possible number', tryNext: false },
+  DESTINATION_NOT_ALLOWED: { status: 403, reason: 'Trunk does not allow this extension', tryNext: false },
+  TRUNK_NOT_USABLE: { status: 503, reason: 'Trunk of the number cannot be used', tryNext: false },
+  TRUNK_CHANNELS_FULL: { status: 503, reason: 'Trunk has no free channel', tryNext: false },
+  TRUNK_RATE_LIMITED: { status: 503, reason: 'Too many calls a second on the trunk', tryNext: false },
+  TRUNK_UNREACHABLE: { status: 503, reason: 'Trunk unreachable', tryNext: true },
+  TRUNK_TIMEOUT: { status: 504, reason: 'Trunk did not respond', tryNext: true },
+  TRUNK_OVERLOADED: { status: 503, reason: 'Trunk unavailable', tryNext: true },
+  TRUNK_AUTH_REFUSED: { status: 503, reason: 'Trunk refused our credentials', tryNext: false },
+  TRUNK_REDIRECTED: { status: 503, reason: 'Trunk redirected the call too often', tryNext: false },
+  DESTINATION_BUSY: { status: 486, reason: 'Busy Here', tryNext: false },
+  DESTINATION_DECLINED: { status: 603, reason: 'Decline', tryNext: false },
+  DESTINATION_NO_ANSWER: { status: 480, reason: 'Destination did not answer', tryNext: false },
+  DESTINATION_REFUSED: { status: 480, reason: 'Trunk refused the call', tryNext: false },
   CALLER_CANCELLED: { status: 487, reason: 'Request Terminated', tryNext: false },
   OPERATOR_HUNG_UP: { status: 480, reason: 'Call ended by the operator', tryNext: false },
   CALLER_GONE: { status: 408, reason: 'Caller did not acknowledge', tryNext: false },
@@ -38,7 +57,7 @@ export interface Verdict {
   /** SIP status of the answer to the caller, 400 to 699. */
   readonly status: number
   readonly reason: string
-  /** Whether the agent's next address is tried. */
+  /** Whether the next address of the agent, or server of the trunk, is tried. */
   readonly tryNext: boolean
 }
 

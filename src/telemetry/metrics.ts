@@ -73,6 +73,23 @@ export class Metrics {
     help: 'Records of the routing table that could not be used',
     registers: this.registers,
   })
+  readonly registrations = new Gauge({
+    name: 'signalbox_registrations',
+    help: 'Registrations of trunks that this edge keeps, by state',
+    labelNames: ['state'],
+    registers: this.registers,
+  })
+  readonly registrationAttempts = new Counter({
+    name: 'signalbox_registration_attempts_total',
+    help: 'REGISTER attempts that have ended, by result: registered, unregistered, or why not',
+    labelNames: ['result'],
+    registers: this.registers,
+  })
+  readonly trunkTargetsDown = new Gauge({
+    name: 'signalbox_trunk_targets_down',
+    help: 'Servers of trunks that do not answer OPTIONS',
+    registers: this.registers,
+  })
   readonly cdrQueue = new Gauge({
     name: 'signalbox_cdr_queue',
     help: 'Call records that wait to be written',

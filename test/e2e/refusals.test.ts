@@ -93,7 +93,7 @@ Refusals('to an unknown number gets 404; record and route test show the forms th
   assert.is(decision.code, 'NUMBER_UNKNOWN')
   assert.is(decision.sip_status, 404)
   for (const trace of [cdr.explanation?.trace, decision.trace]) {
-    assert.ok(trace)
+    assert.ok(trace && 'trunks_tried' in trace)
     assert.ok(
       trace.trunks_tried.some(({ matched }) => matched),
       'a trunk allows the source',

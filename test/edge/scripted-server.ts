@@ -37,6 +37,10 @@ export class Message implements SipMessage {
 }
 
 export class Response extends Message implements SipResponse {
+  readonly sourceAddress = '127.0.0.1'
+  readonly sourcePort = 5090
+  readonly protocol = 'udp'
+
   constructor(
     readonly status: number,
     readonly reason: string,
@@ -305,7 +309,12 @@ export class ScriptedServer implements SipServer {
     this.#lost?.()
   }
 
-  invite(uri: string, options: OutgoingInviteOptions, _origin: SipInvite, events: OutgoingInviteEvents): void {
+  invite(
+    uri: string,
+    options: OutgoingInviteOptions,
+    _origin: SipInvite | undefined,
+    events: OutgoingInviteEvents,
+  ): void {
     const outgoing = new Outgoing(uri, options, events, this.out.length + 1)
     this.out.push(outgoing)
     if (this.echoes) outgoing.echo()

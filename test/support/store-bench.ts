@@ -138,6 +138,7 @@ export function newAgent(id: string, fields: Partial<NewAgent> = {}): NewAgent {
     ring_timeout_s: null,
     channel_limit: null,
     allowed_addresses: [],
+    auth: null,
     ...fields,
   }
 }

@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { liveCallSchema, cdrSchema } from './call.js'
+import { registrationSchema } from './registration.js'
+import { identifier, instant } from './text.js'
+
+/** What happens, as `GET /v1/events` streams it. */
+export const eventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('registration'), at: instant, account_id: identifier, data: registrationSchema }),
+  z.object({
+    type: z.enum(['call.started', 'call.ringing', 'call.answered']),
+    at: instant,
+    account_id: identifier.nullable(),
+    data: liveCallSchema,
+  }),
+  z.object({ type: z.literal('call.ended'), at: instant, account_id: identifier.nullable(), data: cdrSchema }),
+])
+export type SignalboxEvent = z.output<typeof eventSchema>
+
+/** Where events are told. Never throws, never waits. */
+export interface EventSink {
+  publish(event: SignalboxEvent): void
+}
