@@ -31,6 +31,7 @@ export interface DidReading {
 /** Longer header values, several lines joined, are not read. */
 const MAX_HEADER = 16_384
 const MAX_VALUE = 128
+const MAX_WRITTEN = 2_048
 
 const headerOf: Partial<Record<string, string>> = {
   to: 'to',
@@ -87,6 +88,13 @@ function readUri(text: string): RawDid | undefined {
   return uri.user === undefined ? undefined : readUser(unescapeUser(uri.user))
 }
 
+/** A number as a person or a program writes it: alone, or as a `sip:` or `tel:` URI. */
+export function readWritten(text: string): RawDid | undefined {
+  if (text.length > MAX_WRITTEN) return undefined
+  const written = text.trim()
+  return /^(?:sips?|tel):/i.test(written) ? readUri(written) : readUser(written)
+}
+
 /** A number alone, as some carriers put it in a header of theirs. */
 function readBare(text: string): RawDid | undefined {
   if (text.includes('<') || text.includes(':') || text.includes('"')) return undefined
@@ -101,7 +109,8 @@ function readUser(text: string): RawDid | undefined {
   return { text: number, phoneContext: context?.slice(14) }
 }
 
-function candidatesOf({ text, phoneContext }: RawDid, country: string | null): string[] {
+/** The forms a number is looked up under: as it stands, and what it is as E.164. */
+export function candidatesOf({ text, phoneContext }: RawDid, country: string | null): string[] {
   if (text.length > MAX_VALUE) return []
   const candidates = new Set<string>()
   if (isPhoneNumber(text)) candidates.add(text)

@@ -12,6 +12,7 @@ import { IndexKeeper } from './index-keeper.js'
 import { InvalidLog } from './invalid-log.js'
 import { readJsonRecord } from './json-records.js'
 import { isIdentifier, isPhoneNumber, keys, type RecordKind } from './keys.js'
+import { NameIndex } from './name-index.js'
 import { readNumber, splitMember } from './number-index.js'
 import type { Log, LookupMetrics } from './observe.js'
 import type { Read } from './record.js'
@@ -53,7 +54,9 @@ export class Directory {
   private readonly numberCache: RecordCache<PhoneNumber>
   private readonly agentCache: RecordCache<Agent>
   private readonly trunkCache: RecordCache<Trunk>
-  private readonly addresses = new AddressIndex()
+  private readonly trunkAddresses = new AddressIndex()
+  private readonly agentAddresses = new AddressIndex()
+  private readonly agentUsers = new NameIndex()
   private readonly watch: ChangeWatch
   private readonly indexes: IndexKeeper
   private readonly timers = new Map<string, Timer>()
@@ -95,12 +98,20 @@ export class Directory {
         ...(kept && { kept }),
       })
     this.numberCache = cacheOf('number', options.maxNumbers, readNumber)
-    this.agentCache = cacheOf('agent', options.maxAgents, (client, id) => readJsonRecord(client, agentKind, id))
+    this.agentCache = cacheOf(
+      'agent',
+      options.maxAgents,
+      (client, id) => readJsonRecord(client, agentKind, id),
+      (id, agent) => {
+        this.agentAddresses.set(id, agent?.allowed_addresses ?? [])
+        this.agentUsers.set(id, agent?.auth?.username)
+      },
+    )
     this.trunkCache = cacheOf(
       'trunk',
       options.maxTrunks,
       (client, id) => readJsonRecord(client, trunkKind, id),
-      (id, trunk) => this.addresses.set(id, trunk?.allowed_addresses ?? []),
+      (id, trunk) => this.trunkAddresses.set(id, trunk?.allowed_addresses ?? []),
     )
     this.watch = new ChangeWatch(connection, logger, {
       changed: (records) => this.changed(records),
@@ -184,7 +195,17 @@ export class Directory {
 
   /** Trunks that allow this source address, those with the longest prefix first; from memory. */
   trunksForAddress(address: string): Trunk[] {
-    return this.addresses.find(address).flatMap((id) => this.trunkCache.last(id) ?? [])
+    return this.trunkAddresses.find(address).flatMap((id) => this.trunkCache.last(id) ?? [])
+  }
+
+  /** Agents whose calls may come from this source address, those with the longest prefix first; from memory. */
+  agentsForAddress(address: string): Agent[] {
+    return this.agentAddresses.find(address).flatMap((id) => this.agentCache.last(id) ?? [])
+  }
+
+  /** Agents that have this digest user; from memory. */
+  agentsForUser(username: string): Agent[] {
+    return this.agentUsers.find(username).flatMap((id) => this.agentCache.last(id) ?? [])
   }
 
   private async one<T>(cache: RecordCache<T>, id: string): Promise<Found<T>> {

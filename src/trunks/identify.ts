@@ -2,28 +2,42 @@ import { maskAddress, parseAddress, parseNetworkBits } from '../model/network.js
 import { printable } from '../model/printable.js'
 import type { Trunk } from '../model/trunk.js'
 
-/** Whether a trunk's calls may come from an address, and why (not). */
-export interface TrunkTried {
-  readonly trunk_id: string
+/** Whether an address is among those allowed, and why (not). */
+export interface AddressMatch {
   readonly matched: boolean
   /** `127.0.0.1 is in 127.0.0.1/32` */
   readonly why: string
 }
 
-const MAX_NETWORKS_NAMED = 5
-
-/** Holds a source address against a trunk's `allowed_addresses`. */
-export function matchAddress(trunk: Pick<Trunk, 'id' | 'allowed_addresses'>, sourceAddress: string): TrunkTried {
-  const source = printable(sourceAddress, 64)
-  const address = parseAddress(sourceAddress)
-  if (address === undefined) return { trunk_id: trunk.id, matched: false, why: `${source} is not an IP address` }
-  const network = trunk.allowed_addresses.find((text) => contains(text, address))
-  if (network !== undefined) return { trunk_id: trunk.id, matched: true, why: `${source} is in ${network}` }
-  return { trunk_id: trunk.id, matched: false, why: `${source} is not in ${describeAllowed(trunk)}` }
+/** Whether a trunk's calls may come from an address, and why (not). */
+export interface TrunkTried extends AddressMatch {
+  readonly trunk_id: string
 }
 
+const MAX_NETWORKS_NAMED = 5
+
+/** Holds a source address against networks (CIDR). */
+export function matchNetworks(allowed: readonly string[], sourceAddress: string): AddressMatch {
+  const source = printable(sourceAddress, 64)
+  const address = parseAddress(sourceAddress)
+  if (address === undefined) return { matched: false, why: `${source} is not an IP address` }
+  const network = allowed.find((text) => contains(text, address))
+  if (network !== undefined) return { matched: true, why: `${source} is in ${network}` }
+  return { matched: false, why: `${source} is not in ${describeAllowed({ allowed_addresses: allowed })}` }
+}
+
+/** Holds a source address against a trunk's `allowed_addresses`. */
+export const matchAddress = (trunk: Pick<Trunk, 'id' | 'allowed_addresses'>, sourceAddress: string): TrunkTried => ({
+  trunk_id: trunk.id,
+  ...matchNetworks(trunk.allowed_addresses, sourceAddress),
+})
+
 /** `127.0.0.1/32, 10.0.0.0/8`, or that nothing is allowed. */
-export function describeAllowed({ allowed_addresses: allowed }: Pick<Trunk, 'allowed_addresses'>): string {
+export function describeAllowed({
+  allowed_addresses: allowed,
+}: {
+  readonly allowed_addresses: readonly string[]
+}): string {
   if (allowed.length === 0) return 'allowed_addresses, which is empty'
   const named = allowed.slice(0, MAX_NETWORKS_NAMED).join(', ')
   return allowed.length > MAX_NETWORKS_NAMED ? `${named} and ${allowed.length - MAX_NETWORKS_NAMED} more` : named

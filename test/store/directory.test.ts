@@ -47,6 +47,21 @@ async function started(limits: Parameters<StoreBench['directory']>[0] = {}) {
   return directory
 }
 
+DirectoryOnRedis('finds agents by source address and by digest user, as they are now', async () => {
+  await bench.agents.create(
+    newAgent('caller', { allowed_addresses: ['127.0.0.0/8'], auth: { username: 'caller-user' } }),
+  )
+  const directory = await started()
+  const ids = (agents: readonly { id: string }[]): string[] => agents.map(({ id }) => id)
+  assert.equal(ids(directory.agentsForAddress('127.0.0.9')), ['caller'])
+  assert.equal(ids(directory.agentsForAddress('192.0.2.1')), [])
+  assert.equal(ids(directory.agentsForUser('caller-user')), ['caller'])
+  await bench.agents.put(newAgent('caller', { auth: { username: 'another' } }))
+  await eventually('the change is seen', () => directory.agentsForUser('another').length === 1)
+  assert.equal(ids(directory.agentsForUser('caller-user')), [])
+  assert.equal(ids(directory.agentsForAddress('127.0.0.9')), [])
+})
+
 DirectoryOnRedis('knows all trunks and agents when it has started', async () => {
   const directory = await started()
   assert.equal(

@@ -2,6 +2,7 @@ import type { Agent } from '../../src/model/agent.js'
 import type { PhoneNumber } from '../../src/model/number.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import type { RoutingTable } from '../../src/routing/deciding.js'
+import { OutboundRouter } from '../../src/routing/outbound.js'
 import { Router, type InboundRequest } from '../../src/routing/router.js'
 import type { Found, FoundFrom } from '../../src/store/directory.js'
 import { matchAddress } from '../../src/trunks/identify.js'
@@ -14,6 +15,7 @@ export class RoutingBench implements RoutingTable {
   readonly log = new KeptLog()
   readonly metrics = new KeptMetrics()
   readonly router = new Router({ directory: this, metrics: this.metrics, logger: this.log })
+  readonly outbound = new OutboundRouter({ directory: this, metrics: this.metrics, logger: this.log })
   readonly numberRecords = new Map<string, PhoneNumber | string>()
   readonly trunkRecords = new Map<string, Trunk | string>()
   readonly agentRecords = new Map<string, Agent | string>()
