@@ -4,10 +4,11 @@ import { Core } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
 import { defaultLimits, type Limits } from './message/limits.js'
+import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { parseContact } from './transport/contact.js'
-import type { Binding, TransportObserver } from './transport/transport.js'
+import type { Binding, Target, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
@@ -15,8 +16,19 @@ export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
 export { formatUri, parseUri, type SipUri, type TelUri, unescapeUser } from './message/uri.js'
+export { type NextHop, nextHopOf } from './resolve/next-hop.js'
+export { ResolveError, type ResolveErrorCode } from './resolve/resolve-error.js'
+export { Resolver, type ResolverOptions } from './resolve/resolver.js'
 export { parseContact } from './transport/contact.js'
-export { type Flow, type MessageKind, TransportError, type TransportObserver } from './transport/transport.js'
+export { type Supports, supportsOf } from './transport/reach.js'
+export {
+  type Flow,
+  type MessageKind,
+  type Protocol,
+  type Target,
+  TransportError,
+  type TransportObserver,
+} from './transport/transport.js'
 
 export interface EngineOptions {
   /** Where to listen for SIP, in drachtio's form: `sip:127.0.0.1:5060;transport=udp,tcp`. At least one. */
@@ -67,6 +79,12 @@ export interface Engine {
   /** Ends at once, without a word to peers. */
   stop(): Promise<void>
   gauges(): EngineGauges
+  /**
+   * Where a request to that next hop would be sent, best first (RFC 3263), from the same answers that the engine itself uses.
+   * Before `start` nothing can be reached. Without an engine, make a `Resolver` with `supportsOf`.
+   * @throws {ResolveError} saying what was asked and what came back
+   */
+  resolve(hop: NextHop): Promise<readonly Target[]>
 }
 
 /**
@@ -138,6 +156,7 @@ export function createEngine(options: EngineOptions): Engine {
       resolver.close()
       await transports.stop()
     },
+    resolve: (hop) => resolver.resolve(hop),
     gauges: () => ({
       dialogs: dialogs.count,
       transactions: core.transactionCount,

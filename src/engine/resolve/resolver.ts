@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { familyOf, isPort, isUnicast, unbracketed } from '../transport/address.js'
 import { isHostName } from '../transport/host-name.js'
+import type { Supports } from '../transport/reach.js'
 import { defaultPort } from '../transport/transport.js'
 import type { Protocol, Target } from '../transport/transport.js'
 import { AnswerCache } from './answer-cache.js'
@@ -22,7 +23,7 @@ export interface ResolverOptions {
    */
   readonly servers?: readonly string[]
   /** A contact of ours can send by this protocol to this family. */
-  readonly supports: (protocol: Protocol, family: 4 | 6) => boolean
+  readonly supports: Supports
   /** How long one `resolve` may take. Default 4,000. */
   readonly timeoutMs?: number
   /** Answers held. Default 10,000. */
@@ -60,7 +61,7 @@ const srvPrefixes: Record<Protocol, string> = { udp: '_sip._udp.', tcp: '_sip._t
 /** Finds where to send a request: transport, address and port of each server that will do, best first (RFC 3263). */
 export class Resolver {
   private readonly clock: Clock
-  private readonly supports: ResolverOptions['supports']
+  private readonly supports: Supports
   private readonly timeoutMs: number
   private readonly random: () => number
   private readonly sources: Sources

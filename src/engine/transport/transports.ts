@@ -9,6 +9,7 @@ import { Connections } from './connections.js'
 import type { ContactOption } from './contact.js'
 import type { Flow } from './flow.js'
 import { addressesOf } from './local-addresses.js'
+import { reaches } from './reach.js'
 import { responseTarget } from './response-target.js'
 import { TcpListener } from './tcp.js'
 import { Traffic } from './traffic.js'
@@ -127,14 +128,9 @@ export class Transports {
     return this.traffic.counters
   }
 
-  /**
-   * Peers of this family can be reached by this protocol. A loopback address counts only when the protocol has no other:
-   * `[::1]` on a machine without IPv6 reaches nobody.
-   */
+  /** Peers of this family can be reached by this protocol (see `reaches`). */
   supports(protocol: Protocol, family: 4 | 6): boolean {
-    const bindings = this.local.filter((binding) => binding.protocol === protocol)
-    const outward = bindings.filter((binding) => !isLoopback(binding.address))
-    return (outward.length > 0 ? outward : bindings).some((binding) => binding.family === family)
+    return reaches(this.local, protocol, family)
   }
 
   /** The binding that requests to this address leave from. Undefined when no contact has the protocol and family. */
