@@ -1,4 +1,4 @@
-import { isRequestUri, parseUri } from '../message/uri.js'
+import { isRequestUri, parseUri, type SipUri } from '../message/uri.js'
 import type { SipResponse } from '../message/message.js'
 import { type App, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
@@ -20,7 +20,8 @@ export class ClientSide {
 
   /**
    * Sends an application's request.
-   * @param proxy next hop in place of the Request-URI: a SIP URI, or `host[:port]`
+   * @param proxy next hop in place of the Request-URI: a SIP URI, or `host[:port]`. Its parameter `x-signalbox-silence`, 100 to
+   * 32000, is for how many milliseconds each of its addresses may be wholly silent before it counts as timed out.
    */
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)
@@ -32,12 +33,13 @@ export class ClientSide {
     const hop = proxy === '' ? target : Hops.parse(proxy)
     if (hop === undefined || hop.scheme === 'tel') return refused(`invalid proxy: ${proxy.slice(0, 200)}`)
     if (this.context.transports.isOwn(hop.host, hop.port)) return refused('can not send request to myself')
+    const silenceMs = proxy === '' ? undefined : silenceMsOf(hop)
     const ways = this.context.hops.find(hop)
-    if (!(ways instanceof Promise)) return this.send(app, method, uri, text, ways)
+    if (!(ways instanceof Promise)) return this.send(app, method, uri, text, ways, silenceMs)
     return ways.then((found) => {
       // Nobody would be there for the answers any more.
       if (!app.open) return refused('the application is gone')
-      return this.send(app, method, uri, text, this.withoutOwn(found))
+      return this.send(app, method, uri, text, this.withoutOwn(found), silenceMs)
     })
   }
 
@@ -63,13 +65,20 @@ export class ClientSide {
     this.requests.clear()
   }
 
-  private send(app: App, method: string, uri: string, text: AppText, found: Ways): Outcome {
+  private send(
+    app: App,
+    method: string,
+    uri: string,
+    text: AppText,
+    found: Ways,
+    silenceMs: number | undefined,
+  ): Outcome {
     if (!found.ok && !found.reason.startsWith('DNS')) return refused(found.reason)
     const ways = found.ok ? found.ways : []
     const binding = ways[0]?.binding ?? this.context.transports.bindings[0]
     if (binding === undefined) return refused('requested protocol/transport not available')
     const request = newRequest(method, uri, text, binding)
-    const known = new UacRequest(this.context, this.inDialog, app, request, ways, binding, (ended) =>
+    const known = new UacRequest(this.context, this.inDialog, app, request, ways, binding, silenceMs, (ended) =>
       this.requests.delete(ended.id),
     )
     this.requests.set(known.id, known)
@@ -82,4 +91,12 @@ export class ClientSide {
     const ways = found.ways.filter(({ target }) => !this.context.transports.isOwn(target.address, target.port))
     return ways.length > 0 ? { ...found, ways } : { ok: false, reason: 'can not send request to myself' }
   }
+}
+
+/** The silence that a next hop allows; undefined: it says none, or nonsense. */
+function silenceMsOf(hop: SipUri): number | undefined {
+  const text = hop.params.get('x-signalbox-silence')
+  if (text === undefined || !/^\d{3,5}$/.test(text)) return undefined
+  const ms = Number(text)
+  return ms >= 100 && ms <= 32_000 ? ms : undefined
 }

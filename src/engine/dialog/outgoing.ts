@@ -1,5 +1,6 @@
 import { type SipRequest, SipRequest as Request, type SipResponse } from '../message/message.js'
 import { cancelOf } from '../transaction/own-requests.js'
+import type { Timer } from '../clock.js'
 import type { ClientTransaction, ClientUser } from '../transaction/transactions.js'
 import type { Flow, Target } from '../transport/transport.js'
 import type { AppText } from './app-text.js'
@@ -23,6 +24,8 @@ export interface OutgoingUser {
   response(response: SipResponse, flow: Flow, tx: ClientTransaction): void
   /** Nothing came of it at any address: nobody answered (408) or nothing could be sent (503). */
   failed(status: 408 | 503, reason: string): void
+  /** A 2xx to an INVITE at an address that was given up for its silence, or a repeat of it: it made a call that nobody wants. */
+  late?(response: SipResponse, flow: Flow): void
   /** It is over: no more callbacks. */
   ended?(): void
 }
@@ -42,14 +45,18 @@ export class Outgoing implements ClientUser, Waiting {
   private cancelled = false
   private provisional = false
   private settled = false
+  /** Runs while nothing at all has come from the present address. */
+  private silence: Timer | undefined
   /** The stream tried first because the request is too large for UDP. */
   private insteadOfUdp: Target | undefined
 
+  /** @param silenceMs how long each address may be wholly silent; undefined: as long as timers B and F allow */
   constructor(
     private readonly context: Context,
     private readonly request: SipRequest,
     private ways: readonly Way[],
     private readonly user: OutgoingUser,
+    private readonly silenceMs?: number,
   ) {}
 
   /** Sends to the first address. The request as sent; undefined when no connection may be opened. */
@@ -89,7 +96,7 @@ export class Outgoing implements ClientUser, Waiting {
 
   response(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
     if (tx !== this.tx) return
-    this.unwatch()
+    this.heard()
     if (response.status > 100 && response.status < 200) this.provisional = true
     if (response.status === 503) {
       this.noteOverload(response, tx.flow)
@@ -101,30 +108,35 @@ export class Outgoing implements ClientUser, Waiting {
 
   timedOut(tx: ClientTransaction): void {
     if (tx !== this.tx) return
+    this.heard()
     this.noteWithoutTcp()
     this.fail(408, 'Request Timeout')
   }
 
   transportFailed(error: Error, tx: ClientTransaction): void {
     if (tx !== this.tx) return
+    this.heard()
     this.noteWithoutTcp()
     this.fail(503, error.message)
   }
 
   ended(tx: ClientTransaction): void {
     if (tx !== this.tx) return
-    this.unwatch()
+    this.heard()
     this.user.ended?.()
   }
 
-  /** Nothing was heard on the stream, and hardly will be. Should the peer ring all the same it gets a CANCEL. */
+  /** Nothing was heard on the stream, and hardly will be. */
   connectionClosed(flow: Flow): void {
-    const { tx } = this
-    if (tx === undefined || tx.flow !== flow) return
-    tx.cancel()
-    tx.detach()
+    if (this.tx?.flow === flow) this.giveUp(this.tx, 503, 'the connection was closed without a response')
+  }
+
+  /** Nobody waits for this address any more. Should the peer ring all the same it gets a CANCEL. */
+  private giveUp(tx: ClientTransaction, status: 408 | 503, reason: string): void {
+    this.heard()
+    tx.abandon((response, flow) => this.user.late?.(response, flow))
     this.noteWithoutTcp()
-    this.fail(503, 'the connection was closed without a response')
+    this.fail(status, reason)
     if (this.tx === tx) this.user.ended?.()
   }
 
@@ -149,13 +161,19 @@ export class Outgoing implements ClientUser, Waiting {
   }
 
   private open(flow: Flow): Sent {
-    this.unwatch()
-    this.tx = this.context.transactions.open(this.copyForTry(), flow, this)
+    this.heard()
+    const tx = this.context.transactions.open(this.copyForTry(), flow, this)
+    this.tx = tx
     this.context.flowWatch.watch(flow, this)
-    return { request: this.tx.request, flow }
+    if (this.silenceMs !== undefined)
+      this.silence = this.context.clock.after(this.silenceMs, () => this.giveUp(tx, 408, 'Request Timeout'))
+    return { request: tx.request, flow }
   }
 
-  private unwatch(): void {
+  /** The present address is not waited for any more: it has answered, or is given up. */
+  private heard(): void {
+    this.silence?.cancel()
+    this.silence = undefined
     if (this.tx !== undefined) this.context.flowWatch.unwatch(this.tx.flow, this)
   }
 

@@ -42,9 +42,10 @@ export class UacRequest {
     private readonly request: SipRequest,
     ways: readonly Way[],
     binding: Binding,
+    silenceMs: number | undefined,
     private readonly forget: (ended: UacRequest) => void,
   ) {
-    this.outgoing = new Outgoing(context, request, ways, this)
+    this.outgoing = new Outgoing(context, request, ways, this, silenceMs)
     this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
     this.makesDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE'
     this.dialogId = dialogIdOf(request.callId, request.fromTag)
@@ -103,6 +104,10 @@ export class UacRequest {
     this.deliver(response, this.origin)
   }
 
+  late(response: SipResponse, flow: Flow): void {
+    this.refuse(response, flow, 'Answered too late')
+  }
+
   failed(status: 408 | 503, reason: string): void {
     this.dropEarly()
     this.unclaim()
@@ -156,7 +161,7 @@ export class UacRequest {
     const { answered, app, request } = this
     if (answered !== undefined) {
       if (answered.parties.remoteTag === response.toTag) this.inDialog.repeatAck(answered, response)
-      else this.refuseFork(response, flow)
+      else this.refuse(response, flow, 'Fork not taken')
       return false
     }
     const early = this.early.find(({ parties }) => parties.remoteTag === response.toTag)
@@ -173,15 +178,15 @@ export class UacRequest {
     return false
   }
 
-  /** Another branch of a fork answered too: it is acknowledged and hung up (RFC 3261 13.2.2.4). */
-  private refuseFork(response: SipResponse, flow: Flow): void {
+  /** An answer beside the one that was taken, of another fork or too late: it is acknowledged and hung up (RFC 3261 13.2.2.4). */
+  private refuse(response: SipResponse, flow: Flow, why: string): void {
     const known = this.refusedForks.find(({ parties }) => parties.remoteTag === response.toTag)
     if (known !== undefined) return this.inDialog.repeatAck(known, response)
     if (this.refusedForks.length >= MAX_FORKS || this.request.method !== 'INVITE') return
     const dialog = this.createDialog(response, flow)
     this.refusedForks.push(dialog)
     this.confirm(dialog, response, flow)
-    this.inDialog.end(dialog, 'Fork not taken', false)
+    this.inDialog.end(dialog, why, false)
   }
 
   private createDialog(response: SipResponse, flow: Flow): Dialog {

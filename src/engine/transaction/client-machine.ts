@@ -32,19 +32,16 @@ export abstract class ClientMachine<
     readonly request: SipRequest,
     readonly flow: Flow,
     readonly branch: string,
-    private user: ClientUser,
+    protected user: ClientUser,
   ) {
     super(chart, host.clock, start)
   }
 
   abstract cancel(headers?: (cancel: SipRequest) => void): boolean
+  abstract abandon(late: (response: SipResponse, flow: Flow) => void): void
 
   /** A response that belongs to this transaction. */
   abstract heard(response: SipResponse, flow: Flow): void
-
-  detach(): void {
-    this.user = nobody
-  }
 
   /** Sends the request and starts the timers. */
   begin(): void {
@@ -56,7 +53,7 @@ export abstract class ClientMachine<
 
   /** Ends without a word to anyone. */
   stop(): void {
-    this.detach()
+    this.user = nobody
     this.text = undefined
     this.halt()
   }

@@ -4,14 +4,22 @@ import type { Flow } from '../transport/flow.js'
 /**
  * Where a client transaction stands: figure 5 of RFC 3261 with RFC 6026 for INVITE, figure 6 for the others. Two states
  * are of RFC 3261 9.1: `withdrawn` is `calling` with a CANCEL waiting for the first 1xx, `cancelling` is `proceeding`
- * after the CANCEL went out.
+ * after the CANCEL went out. `abandoned` is `withdrawn` without repeats, its user having stopped waiting.
  */
 export type ClientState =
-  'calling' | 'withdrawn' | 'trying' | 'proceeding' | 'cancelling' | 'accepted' | 'completed' | 'terminated'
+  | 'calling'
+  | 'withdrawn'
+  | 'abandoned'
+  | 'trying'
+  | 'proceeding'
+  | 'cancelling'
+  | 'accepted'
+  | 'completed'
+  | 'terminated'
 
 /**
  * What the sender of a request hears. Exactly one of these comes, once: a final response, `timedOut`, `transportFailed`;
- * unless the transaction is detached or everything is stopped. A callback that throws harms nobody.
+ * unless the transaction is abandoned or everything is stopped. A callback that throws harms nobody.
  */
 export interface ClientUser {
   /** Every 1xx (100 too), the final response, and for INVITE every further 2xx: repeats and those of other forks. */
@@ -38,8 +46,12 @@ export interface ClientTransaction {
    * False: the final response has come, the transaction is over, or it is no INVITE. True again when asked again.
    */
   cancel(headers?: (cancel: SipRequest) => void): boolean
-  /** The user hears nothing more; the transaction does by itself what is left to do (ACK to 3xx-6xx). */
-  detach(): void
+  /**
+   * Nobody waits for a first response any longer: the request is not sent again, and the user hears nothing more. An
+   * INVITE stays for the rest of its time: one that rings all the same gets a CANCEL, a 2xx and its repeats go to `late`.
+   * Any other request is over at once. Without effect once a response has come.
+   */
+  abandon(late: (response: SipResponse, flow: Flow) => void): void
 }
 
 /** A user that wants to hear nothing. */

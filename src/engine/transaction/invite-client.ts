@@ -1,20 +1,22 @@
 import { serialise, type SipRequest, type SipResponse } from '../message/message.js'
 import type { Flow } from '../transport/flow.js'
 import { ClientMachine, type ClientCause } from './client-machine.js'
-import type { ClientUser } from './client-transaction.js'
+import { nobody, type ClientUser } from './client-transaction.js'
 import type { Host } from './host.js'
 import type { Chart } from './machine.js'
 import { ackTo, cancelOf } from './own-requests.js'
 
-type State = 'calling' | 'withdrawn' | 'proceeding' | 'cancelling' | 'accepted' | 'completed' | 'terminated'
+type State =
+  'calling' | 'withdrawn' | 'abandoned' | 'proceeding' | 'cancelling' | 'accepted' | 'completed' | 'terminated'
 /** `answerToCancel` is the 64*T1 of RFC 3261 9.1, which has no letter there. */
 type Timer = 'A' | 'B' | 'C' | 'D' | 'M' | 'answerToCancel'
-type Event = '100' | '101-199' | '2xx' | '3xx-6xx' | 'cancel' | Timer | 'transportError'
+type Event = '100' | '101-199' | '2xx' | '3xx-6xx' | 'cancel' | 'abandon' | Timer | 'transportError'
 type Action = 'resend' | 'restartC' | 'sendCancel' | 'ack' | 'passUp' | 'timedOut' | 'unreachable'
 
 /**
  * RFC 3261 figure 5 with RFC 6026 (`accepted`), and RFC 3261 9.1 as two states: `withdrawn` is `calling` with a CANCEL
- * that waits for the first 1xx, `cancelling` is `proceeding` with the CANCEL sent. Timer C is RFC 3261 16.6.
+ * that waits for the first 1xx, `cancelling` is `proceeding` with the CANCEL sent. `abandoned` is `withdrawn`
+ * without repeats: nobody waits for a peer so silent. Timer C is RFC 3261 16.6.
  */
 export const inviteClient: Chart<State, Event, Action, Timer> = {
   rows: {
@@ -24,6 +26,7 @@ export const inviteClient: Chart<State, Event, Action, Timer> = {
       '2xx': ['accepted', 'passUp'],
       '3xx-6xx': ['completed', 'ack', 'passUp'],
       cancel: ['withdrawn'],
+      abandon: ['abandoned'],
       A: ['calling', 'resend'],
       B: ['terminated', 'timedOut'],
       transportError: ['terminated', 'unreachable'],
@@ -34,9 +37,18 @@ export const inviteClient: Chart<State, Event, Action, Timer> = {
       '2xx': ['accepted', 'passUp'],
       '3xx-6xx': ['completed', 'ack', 'passUp'],
       cancel: ['withdrawn'],
+      abandon: ['abandoned'],
       A: ['withdrawn', 'resend'],
       B: ['terminated', 'timedOut'],
       transportError: ['terminated', 'unreachable'],
+    },
+    abandoned: {
+      '100': ['cancelling', 'sendCancel'],
+      '101-199': ['cancelling', 'sendCancel'],
+      '2xx': ['accepted', 'passUp'],
+      '3xx-6xx': ['completed', 'ack'],
+      B: ['terminated'],
+      transportError: ['terminated'],
     },
     proceeding: {
       '100': ['proceeding', 'passUp'],
@@ -69,6 +81,7 @@ export const inviteClient: Chart<State, Event, Action, Timer> = {
   timersOf: {
     calling: ['A', 'B'],
     withdrawn: ['A', 'B'],
+    abandoned: ['B'],
     proceeding: ['C'],
     cancelling: ['answerToCancel'],
     accepted: ['M'],
@@ -92,6 +105,15 @@ export class InviteClient extends ClientMachine<State, Event, Action, Timer> {
   override cancel(headers?: (cancel: SipRequest) => void): boolean {
     if (this.state === 'calling' || this.state === 'proceeding') this.cancelHeaders = headers
     return this.step('cancel')
+  }
+
+  override abandon(late: (response: SipResponse, flow: Flow) => void): void {
+    if (this.state !== 'calling' && this.state !== 'withdrawn') return
+    const response: ClientUser['response'] = (given, flow) => {
+      if (given.status >= 200 && given.status < 300) late(given, flow)
+    }
+    this.user = { ...nobody, response }
+    this.step('abandon')
   }
 
   override stop(): void {

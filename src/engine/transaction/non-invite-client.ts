@@ -1,13 +1,13 @@
 import type { SipRequest, SipResponse } from '../message/message.js'
 import type { Flow } from '../transport/flow.js'
 import { ClientMachine, type ClientCause } from './client-machine.js'
-import type { ClientUser } from './client-transaction.js'
+import { nobody, type ClientUser } from './client-transaction.js'
 import type { Host } from './host.js'
 import type { Chart } from './machine.js'
 
 type State = 'trying' | 'proceeding' | 'completed' | 'terminated'
 type Timer = 'E' | 'F' | 'K'
-type Event = '1xx' | '2xx-6xx' | Timer | 'transportError'
+type Event = '1xx' | '2xx-6xx' | 'abandon' | Timer | 'transportError'
 type Action = 'resend' | 'passUp' | 'timedOut' | 'unreachable'
 
 /** RFC 3261 figure 6. */
@@ -16,6 +16,7 @@ export const nonInviteClient: Chart<State, Event, Action, Timer> = {
     trying: {
       '1xx': ['proceeding', 'passUp'],
       '2xx-6xx': ['completed', 'passUp'],
+      abandon: ['terminated'],
       E: ['trying', 'resend'],
       F: ['terminated', 'timedOut'],
       transportError: ['terminated', 'unreachable'],
@@ -48,6 +49,12 @@ export class NonInviteClient extends ClientMachine<State, Event, Action, Timer> 
   /** Only an INVITE is worth cancelling (RFC 3261 9.1). */
   override cancel(): boolean {
     return false
+  }
+
+  override abandon(): void {
+    if (this.state !== 'trying') return
+    this.user = nobody
+    this.step('abandon')
   }
 
   protected override lengthOf(timer: Timer, fired: number): number | undefined {

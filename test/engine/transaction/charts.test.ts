@@ -77,6 +77,7 @@ const kinds: readonly {
     timers: {
       calling: ['A', 'B'],
       withdrawn: ['A', 'B'],
+      abandoned: ['B'],
       proceeding: ['C'],
       cancelling: ['answerToCancel'],
       accepted: ['M'],

@@ -396,16 +396,55 @@ InviteClient('sends the CANCEL even if the one who adds to it throws', () => {
   assert.is(bench.errors.length, 1)
 })
 
-InviteClient('detached, tells nothing more but acknowledges and ends', () => {
+InviteClient('abandoned, is not sent again, tells nothing more and ends when timer B does', () => {
   const bench = new TransactionBench()
   const { tx, user } = bench.open('INVITE')
-  bench.answer(tx, 180)
-  tx.detach()
-  bench.answer(tx, 486)
-  assert.equal(bench.flow.kinds, ['INVITE', 'ACK'])
-  bench.clock.advance(32_000)
-  assert.equal(user.heard, [180])
+  bench.clock.advance(1_600)
+  assert.is(bench.flow.kinds.length, 3)
+  tx.abandon(() => assert.unreachable())
+  assert.not(keepsBytes(tx))
+  bench.clock.advance(30_399)
+  assert.is(bench.flow.kinds.length, 3)
+  assert.not(bench.idle)
+  bench.clock.advance(1)
+  assert.equal(user.heard, [])
   assert.ok(bench.idle)
+})
+
+InviteClient('abandoned, sends a CANCEL should it ring all the same, with what an earlier one was to say', () => {
+  const bench = new TransactionBench()
+  const { tx, user } = bench.open('INVITE')
+  tx.cancel((cancel) => cancel.headers.append('reason', 'SIP;cause=487'))
+  tx.abandon(() => assert.unreachable())
+  bench.answer(tx, 180)
+  assert.equal(bench.flow.kinds, ['INVITE', 'CANCEL'])
+  assert.match(bench.flow.sent.at(-1) ?? '', 'Reason: SIP;cause=487')
+  bench.answer(tx, 487)
+  assert.equal(bench.flow.kinds, ['INVITE', 'CANCEL', 'ACK'])
+  bench.clock.advance(64_000)
+  assert.equal(user.heard, [])
+  assert.ok(bench.idle)
+})
+
+InviteClient('abandoned, hands a late 2xx and each of its repeats to whom it was told', () => {
+  const bench = new TransactionBench()
+  const { tx, user } = bench.open('INVITE')
+  const late: number[] = []
+  tx.abandon(({ status }) => late.push(status))
+  bench.answer(tx, 200)
+  bench.answer(tx, 200)
+  assert.equal([late, user.heard, bench.flow.kinds], [[200, 200], [], ['INVITE']])
+  bench.clock.advance(32_000)
+  assert.ok(bench.idle)
+})
+
+InviteClient('is not abandoned once a response has come', () => {
+  const bench = new TransactionBench()
+  const { tx, user } = bench.open('INVITE')
+  bench.answer(tx, 100)
+  tx.abandon(() => assert.unreachable())
+  bench.answer(tx, 200)
+  assert.equal(user.heard, [100, 200])
 })
 
 InviteClient('keeps the bytes of the INVITE only while they may have to be sent again', () => {

@@ -129,13 +129,24 @@ NonInviteClient('cannot be cancelled (RFC 3261 9.1)', () => {
   assert.equal(bench.flow.kinds, ['OPTIONS'])
 })
 
-NonInviteClient('detached, tells nothing more and ends', () => {
+NonInviteClient('abandoned before any response, is over at once and tells nothing', () => {
   const bench = new TransactionBench()
   const { tx, user } = bench.open('BYE')
-  tx.detach()
-  bench.clock.advance(32_000)
-  assert.equal(user.heard, [])
+  tx.abandon(() => assert.unreachable())
   assert.ok(bench.idle)
+  bench.clock.advance(32_000)
+  bench.answer(tx, 200)
+  assert.equal(user.heard, [])
+  assert.equal(bench.flow.kinds, ['BYE'])
+})
+
+NonInviteClient('is not abandoned once a response has come', () => {
+  const bench = new TransactionBench()
+  const { tx, user } = bench.open('BYE')
+  bench.answer(tx, 100)
+  tx.abandon(() => assert.unreachable())
+  bench.answer(tx, 200)
+  assert.equal(user.heard, [100, 200])
 })
 
 NonInviteClient('keeps the bytes of the request until its final response or its end', () => {
