@@ -12,6 +12,8 @@ export interface NextHop {
   readonly port?: number
   /** Undefined: NAPTR and SRV decide, else UDP. */
   readonly transport?: Transport
+  /** The transport is UDP only because nobody named one and there is no SRV to ask (RFC 3263 4.1). */
+  readonly assumed?: true
   /** Which field of the trunk it came from. */
   readonly from: 'outbound_proxy' | 'sip_domain'
 }
@@ -62,6 +64,7 @@ function hop(from: NextHop['from'], host: string, port: number | undefined, tran
     from,
     ...(settledPort === undefined ? {} : { port: settledPort }),
     ...(settled === undefined ? {} : { transport: settled }),
+    ...(settled !== undefined && transport === undefined ? { assumed: true as const } : {}),
   }
 }
 
@@ -112,20 +115,25 @@ export function parseSipDomain(text: string, transport?: Transport | null): Pars
   return { ok: true, hop: hop('sip_domain', uri.host, uri.port, transport ?? undefined) }
 }
 
+/** What of a trunk says where its requests go. */
+export type Destination = Pick<TrunkFields, 'outbound_proxy' | 'sip_domain' | 'transport'>
+
+/** The next hop of requests to a trunk, its outbound proxy when it has one, else its SIP domain; or which field stands in the way, and why. */
+export function readNextHop(trunk: Destination): ParsedProxy {
+  const { outbound_proxy: proxy, sip_domain: domain, transport } = trunk
+  const field = proxy !== null ? 'outbound_proxy' : 'sip_domain'
+  if (proxy === null && domain === null) return { ok: false, why: 'has neither outbound_proxy nor sip_domain' }
+  const parsed = proxy !== null ? parseOutboundProxy(proxy, transport) : parseSipDomain(domain ?? '', transport)
+  return parsed.ok ? parsed : { ok: false, why: `${field} ${parsed.why}` }
+}
+
 /**
  * The next hop of calls to a trunk: its outbound proxy when it has one, else its SIP domain; undefined when it has neither, or
  * when what it has cannot be read (records written by others).
  */
-export function nextHopOf(
-  trunk: Pick<TrunkFields, 'outbound_proxy' | 'sip_domain' | 'transport'>,
-): NextHop | undefined {
-  const parsed =
-    trunk.outbound_proxy !== null
-      ? parseOutboundProxy(trunk.outbound_proxy, trunk.transport)
-      : trunk.sip_domain !== null
-        ? parseSipDomain(trunk.sip_domain, trunk.transport)
-        : undefined
-  return parsed?.ok === true ? parsed.hop : undefined
+export function nextHopOf(trunk: Destination): NextHop | undefined {
+  const parsed = readNextHop(trunk)
+  return parsed.ok ? parsed.hop : undefined
 }
 
 /** A next hop as one line, `sip:127.0.0.1:5065;transport=tcp`: what DNS settles later is left out. */

@@ -8,9 +8,28 @@ export interface Target {
   readonly address: string
   /** 1 to 65535. */
   readonly port: number
+  /**
+   * The transport was named, came from NAPTR or SRV, or is the one a REGISTER was accepted on: only it will do. False: it is UDP
+   * because nobody named one, and a request too large for it may go over TCP (RFC 3261 18.1.1).
+   */
+  readonly settled: boolean
 }
 
-/** The target as the next hop of a request: `sip:192.0.2.7:5065;transport=tcp`. */
-export function formatTarget({ transport, address, port }: Target): string {
-  return `sip:${isIP(address) === 6 ? `[${address}]` : address}:${port};transport=${transport}`
+/** The target as the next hop of a request: `sip:192.0.2.7:5065;transport=tcp`; without the transport when that is not settled. */
+export function formatTarget(target: Target): string {
+  return target.settled || target.transport !== 'udp' ? nameTarget(target) : `sip:${hostPort(target)}`
+}
+
+/** The target for people, always with its transport: `sip:192.0.2.7:5060;transport=udp`. */
+export function nameTarget(target: Omit<Target, 'settled'>): string {
+  return `sip:${hostPort(target)};transport=${target.transport}`
+}
+
+/** Whether both are the same server, reached the same way. */
+export function sameTarget(a: Omit<Target, 'settled'>, b: Omit<Target, 'settled'>): boolean {
+  return a.address === b.address && a.port === b.port && a.transport === b.transport
+}
+
+function hostPort({ address, port }: Pick<Target, 'address' | 'port'>): string {
+  return `${isIP(address) === 6 ? `[${address}]` : address}:${port}`
 }

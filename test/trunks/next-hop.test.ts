@@ -84,7 +84,7 @@ NextHop('an outbound proxy overrides the SIP domain; without either there is no 
   assert.is(nextHopOf(trunk), undefined)
   assert.equal(nextHopOf({ ...trunk, sip_domain: 'pbx.example.com' }), { host: 'pbx.example.com', from: 'sip_domain' })
   const hop = nextHopOf({ ...trunk, sip_domain: 'pbx.example.com', outbound_proxy: '192.0.2.7' })
-  assert.equal(hop, { host: '192.0.2.7', port: 5060, transport: 'udp', from: 'outbound_proxy' })
+  assert.equal(hop, { host: '192.0.2.7', port: 5060, transport: 'udp', assumed: true, from: 'outbound_proxy' })
 })
 
 NextHop('a stored proxy that cannot be read gives no next hop, not the SIP domain', () => {

@@ -170,7 +170,7 @@ export class Resolver {
     const found = await Promise.all(
       servers.map(async (record) => {
         const targets = await this.byAddress(record.name.toLowerCase(), record.port, protocol, host, inquiry)
-        return targets.slice(0, maxAddressesPerServer)
+        return targets.slice(0, maxAddressesPerServer).map((target) => ({ ...target, offered: true as const }))
       }),
     )
     return found.flat()

@@ -135,7 +135,13 @@ Resolve('goes by TLS only for a sips URI, and names the domain that the certific
   dns.srv('_sips._tcp.pbx.example.com', [{ priority: 0, weight: 0, port: 5071, target: 'host7.provider.example' }])
   dns.a('host7.provider.example', ['127.0.0.5'])
   const [target] = await makeResolver({ supports: withTls }).resolve({ host: 'pbx.example.com', secure: true })
-  assert.equal(target, { protocol: 'tls', address: '127.0.0.5', port: 5071, serverName: 'pbx.example.com' })
+  assert.equal(target, {
+    protocol: 'tls',
+    address: '127.0.0.5',
+    port: 5071,
+    serverName: 'pbx.example.com',
+    offered: true,
+  })
   assert.equal(await targetsOf(makeResolver({ supports: withTls }), 'sips:host7.provider.example:5075'), [
     'tls 127.0.0.5:5075',
   ])

@@ -1,0 +1,88 @@
+import { CallError } from '../model/verdict.js'
+import type { Trunk } from '../model/trunk.js'
+import { formatNextHop, type NextHop, readNextHop, type Transport } from './next-hop.js'
+import type { Target } from './target.js'
+import type { TargetHealth } from './target-health.js'
+
+/** Finds the servers behind a host name or address, best first (RFC 3263); the engine's resolver. */
+export interface HopResolver {
+  /** @throws {Error} saying what was asked and what came back; its `code` is INVALID or UNSUPPORTED when asking again cannot help */
+  resolve(hop: {
+    readonly host: string
+    readonly port?: number
+    readonly transport?: string
+    readonly secure: boolean
+  }): Promise<readonly ResolvedTarget[]>
+}
+
+/** A server as the resolver names it. */
+export interface ResolvedTarget {
+  readonly protocol: Transport
+  /** IP literal without brackets. */
+  readonly address: string
+  readonly port: number
+  /** NAPTR or SRV records named the transport. */
+  readonly offered?: boolean
+}
+
+/** What of a trunk decides where its requests go. */
+export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'>
+
+/** Targets of one trunk, at most. */
+export const MAX_TARGETS = 16
+
+/**
+ * Decides where requests to a trunk go, all of them: the outbound proxy over the SIP domain, a port over SRV, `;transport=` over the
+ * trunk's `transport` over NAPTR and SRV over UDP; the servers behind a name by RFC 3263; those that failed lately last.
+ */
+export class Targets {
+  private readonly resolver: HopResolver
+  private readonly health: TargetHealth
+
+  constructor({ resolver, health }: { resolver: HopResolver; health: TargetHealth }) {
+    this.resolver = resolver
+    this.health = health
+  }
+
+  /**
+   * The servers of a trunk in the order to try them, 1 to 16.
+   * @throws {CallError} TRUNK_NOT_USABLE when the trunk names no server that can be sent to; TRUNK_UNREACHABLE when name servers
+   * know none: what was asked and what came back
+   */
+  async of(trunk: Routed): Promise<readonly Target[]> {
+    const parsed = readNextHop(trunk)
+    if (!parsed.ok) throw new CallError('TRUNK_NOT_USABLE', `trunk ${trunk.id}: ${parsed.why}`)
+    const found = await this.resolve(trunk.id, parsed.hop)
+    return this.health.order(trunk.id, found.slice(0, MAX_TARGETS))
+  }
+
+  private async resolve(trunkId: string, hop: NextHop): Promise<Target[]> {
+    const { host, port, transport } = hop
+    // Whatever the resolver then takes in place of UDP is what we have a contact for.
+    const named = hop.assumed === true ? undefined : transport
+    const asked = {
+      host,
+      secure: false,
+      ...(port === undefined ? {} : { port }),
+      ...(named === undefined ? {} : { transport: named }),
+    }
+    let found: readonly ResolvedTarget[]
+    try {
+      found = await this.resolver.resolve(asked)
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException
+      const hopeless = code === 'INVALID' || code === 'UNSUPPORTED'
+      throw new CallError(hopeless ? 'TRUNK_NOT_USABLE' : 'TRUNK_UNREACHABLE', `trunk ${trunkId}: ${message}`, {
+        cause: error,
+      })
+    }
+    if (found.length === 0)
+      throw new CallError('TRUNK_UNREACHABLE', `trunk ${trunkId}: ${formatNextHop(hop)} has no address`)
+    return found.map(({ protocol, address, port: at, offered }) => ({
+      transport: protocol,
+      address,
+      port: at,
+      settled: named !== undefined || offered === true || protocol !== 'udp',
+    }))
+  }
+}
