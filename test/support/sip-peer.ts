@@ -41,10 +41,10 @@ export async function openUdp(address: string, target: Address): Promise<SipPeer
 }
 
 /** Cuts a stream into messages by Content-Length, as a test trusts the far end to write it. */
-class StreamReader {
+export class StreamReader {
   #text = ''
 
-  constructor(private readonly messages: SipText[]) {}
+  constructor(private readonly messages: Pick<SipText[], 'push'>) {}
 
   push(chunk: Buffer): void {
     this.#text += chunk.toString('latin1')
