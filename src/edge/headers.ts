@@ -1,4 +1,5 @@
 import { formatNameAddr, parseUri, unescapeUser } from '../engine/index.js'
+import { isContactToken } from '../model/contact-token.js'
 import { ALLOW, namesOption } from './capabilities.js'
 import { readAddress } from './guard.js'
 import { fromBytes, tidy, toBytes } from './header-value.js'
@@ -33,6 +34,14 @@ export function callerOf(message: SipMessage): Caller {
   const from = readAddress(message.header('from'))
   const number = from === undefined ? '' : numberOf(from.uri)
   return { number: number === '' ? 'unknown' : number, name: tidy(from?.displayName ?? '', MAX_CALLER) }
+}
+
+/** What a request calls: the user of its Request-URI; that of To when the Request-URI is a Contact we registered. */
+export function dialledNumber(message: SipMessage, requestUri: string): string {
+  const dialled = numberOf(requestUri)
+  if (!isContactToken(dialled)) return dialled
+  const to = numberOf(readAddress(message.header('to'))?.uri ?? '')
+  return isContactToken(to) ? '' : to
 }
 
 /** User part or telephone number of a URI, without its parameters, at most 128 characters; '' when there is none. */

@@ -14,7 +14,7 @@ import {
   callerOf,
   crossingEndHeaders,
   crossingResponseHeaders,
-  numberOf,
+  dialledNumber,
   supports100rel,
   type Caller,
 } from './headers.js'
@@ -64,7 +64,7 @@ export class InboundCall {
     this.#call = new Call(parts, {
       direction: 'inbound',
       from: this.#caller.number,
-      to: numberOf(invite.uri),
+      to: dialledNumber(invite, invite.uri),
       sourceAddress: invite.sourceAddress,
       legACallId: invite.callId,
     })

@@ -16,7 +16,7 @@ const sourceRead = z.object({
 const trunkTried = z.object({
   trunk_id: z.string(),
   matched: z.boolean(),
-  /** e.g. "127.0.0.1 is in 127.0.0.1/32", "source not in allowed_addresses". */
+  /** e.g. "127.0.0.1 is in 127.0.0.1/32", "source not in allowed_addresses", "Contact token of the registration". */
   why: z.string(),
 })
 
@@ -24,7 +24,7 @@ const trunkTried = z.object({
 export const decisionTraceSchema = z.object({
   source_address: z.string(),
   trunks_tried: z.array(trunkTried),
-  /** Which rule named the trunk: `address` for now; `token` and `digest` follow. */
+  /** Which rule named the trunk: the token of the Contact we registered, the source address, or digest credentials. */
   identified_by: z.enum(['address', 'token', 'digest']).nullable(),
   sources_read: z.array(sourceRead),
   /** In words, when refused: the nearest thing that would have matched. */

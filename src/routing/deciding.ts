@@ -4,8 +4,8 @@ import { printable } from '../model/printable.js'
 import type { DidSource, Trunk } from '../model/trunk.js'
 import { verdicts, type VerdictCode } from '../model/verdict.js'
 import type { Directory, Found, FoundFrom } from '../store/directory.js'
-import { describeAllowed, matchAddress, type TrunkTried } from '../trunks/identify.js'
-import { DidParser, requestHost, type DidReading, type InboundRequest } from './did.js'
+import { describeAllowed, matchAddress, matchToken, type TrunkTried } from '../trunks/identify.js'
+import { contactTokensIn, DidParser, requestHost, type DidReading, type InboundRequest } from './did.js'
 import { Lookups } from './lookups.js'
 import { candidatesFrom, distinctReadings, plainReader, readersOf, type Reader } from './reader.js'
 import type { Routed } from './router.js'
@@ -13,7 +13,7 @@ import type { Routed } from './router.js'
 /** What routing asks of the store. */
 export type RoutingTable = Pick<
   Directory,
-  'warmNumber' | 'numbers' | 'agent' | 'trunk' | 'trunksForAddress' | 'knowsTrunks'
+  'warmNumber' | 'numbers' | 'agent' | 'trunk' | 'trunksForAddress' | 'trunkOfToken' | 'knowsTrunks'
 >
 
 /** Entries of each kind in the record of a decision. */
@@ -44,6 +44,8 @@ export class Deciding {
   private readonly found = new Map<string, string>()
   private readonly misses: Miss[] = []
   private readers: Reader[] = []
+  /** The trunk that the Request-URI names by the token of our Contact. */
+  private named: Trunk | undefined
 
   constructor(
     private readonly request: InboundRequest,
@@ -61,8 +63,10 @@ export class Deciding {
 
   async decide(): Promise<Routed> {
     const { sourceAddress } = this.request
-    const matched = this.directory.trunksForAddress(sourceAddress)
-    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, matchAddress(trunk, sourceAddress))
+    this.named = this.findNamed()
+    // Our own Contact says whose call it is, wherever the call comes from.
+    const matched = this.named === undefined ? this.directory.trunksForAddress(sourceAddress) : [this.named]
+    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, this.match(trunk))
     this.readers = matched.length > 0 ? readersOf(matched, this.parser) : [plainReader(this.parser)]
     const hit = await this.findHit()
     if (hit !== undefined) return this.toAgent(hit)
@@ -75,6 +79,21 @@ export class Deciding {
       ...(number && { number }),
       ...(trunk && { trunk }),
     }
+  }
+
+  private findNamed(): Trunk | undefined {
+    for (const token of contactTokensIn(this.request)) {
+      const trunk = this.directory.trunkOfToken(token)
+      if (trunk !== undefined) return trunk
+    }
+    return undefined
+  }
+
+  /** Whether the call may come from this trunk. */
+  private match(trunk: Trunk): TrunkTried {
+    if (this.named === undefined) return matchAddress(trunk, this.request.sourceAddress)
+    if (trunk.id === this.named.id) return matchToken(trunk)
+    return { trunk_id: trunk.id, matched: false, why: `the call came to the Contact of trunk ${this.named.id}` }
   }
 
   /** The number that a trunk reads earliest among its sources, of those that belong to it. */
@@ -130,7 +149,7 @@ export class Deciding {
       const why = `${phone_number} is on trunk ${trunk_id}, which ${gone ? 'does not exist' : 'is not in memory, and Redis cannot be asked'}`
       return this.miss({ code: gone ? 'NUMBER_NOT_ON_TRUNK' : 'ROUTING_UNAVAILABLE', number, why })
     }
-    const tried = matchAddress(trunk, this.request.sourceAddress)
+    const tried = this.match(trunk)
     const { source } = reader.at(rank) ?? {}
     const why = this.whyNot(number, trunk, tried, reader, source)
     if (why !== undefined) return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried, why })
@@ -146,6 +165,8 @@ export class Deciding {
     source: DidSource | undefined,
   ): string | undefined {
     if (trunk.account_id !== account_id) return `${phone_number} and its trunk ${trunk.id} are of different accounts`
+    if (!matched && this.named !== undefined)
+      return `${phone_number} is on trunk ${trunk.id}; the call came to the Contact of trunk ${this.named.id}`
     if (!matched)
       return `${phone_number} is on trunk ${trunk.id}, which allows ${describeAllowed(trunk)}; the call came from ${this.source}`
     if (reader.trunks.has(trunk.id)) return undefined
@@ -257,7 +278,7 @@ export class Deciding {
     return {
       source_address: this.source,
       trunks_tried: tried,
-      identified_by: tried.some(({ matched }) => matched) ? 'address' : null,
+      identified_by: !tried.some(({ matched }) => matched) ? null : this.named === undefined ? 'address' : 'token',
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
         .map(({ source, value, candidates }) => ({

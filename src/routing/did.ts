@@ -1,4 +1,5 @@
 import { parseNameAddr, parseUri, splitList, unescapeUser } from '../engine/index.js'
+import { isContactToken, TOKEN_PARAM } from '../model/contact-token.js'
 import { printable } from '../model/printable.js'
 import type { DidSource } from '../model/trunk.js'
 import { isPhoneNumber } from '../store/keys.js'
@@ -69,6 +70,13 @@ export function requestHost(request: InboundRequest): string | undefined {
   return uri === undefined || uri.scheme === 'tel' ? undefined : uri.host.toLowerCase()
 }
 
+/** Texts of the Request-URI that may be the token of a Contact we registered: its user, and its `sbt` parameter. */
+export function contactTokensIn(request: InboundRequest): string[] {
+  const uri = request.requestUri.length <= MAX_HEADER ? parseUri(request.requestUri) : undefined
+  if (uri === undefined || uri.scheme === 'tel') return []
+  return [unescapeUser(uri.user ?? ''), uri.params.get(TOKEN_PARAM) ?? ''].filter(isContactToken)
+}
+
 function readSource(request: InboundRequest, source: DidSource): RawDid | undefined {
   if (source === 'request-uri') return request.requestUri.length > MAX_HEADER ? undefined : readUri(request.requestUri)
   const name = headerOf[source] ?? source.slice('header:'.length)
@@ -104,7 +112,8 @@ function readBare(text: string): RawDid | undefined {
 /** Splits `+14155550100;phone-context=+1` and the like: the number and its parameters (RFC 3261 19.1.6). */
 function readUser(text: string): RawDid | undefined {
   const [number = '', ...params] = text.slice(0, MAX_HEADER).split(';')
-  if (number === '') return undefined
+  // A Contact token is no number, wherever it stands.
+  if (number === '' || isContactToken(number)) return undefined
   const context = params.find((param) => param.slice(0, 14).toLowerCase() === 'phone-context=')
   return { text: number, phoneContext: context?.slice(14) }
 }

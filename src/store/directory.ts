@@ -7,6 +7,7 @@ import { AddressIndex } from './address-index.js'
 import { agentKind } from './agents.js'
 import { ChangeWatch } from './change-watch.js'
 import type { Connection } from './connection.js'
+import type { ContactTokens } from './contact-tokens.js'
 import { hashScripts } from './hash.js'
 import { IndexKeeper } from './index-keeper.js'
 import { InvalidLog } from './invalid-log.js'
@@ -16,8 +17,9 @@ import { NameIndex } from './name-index.js'
 import { readNumber, splitMember } from './number-index.js'
 import type { Log, LookupMetrics } from './observe.js'
 import type { Read } from './record.js'
-import { RecordCache, type Found } from './record-cache.js'
+import { RecordCache, type Found, type Kept } from './record-cache.js'
 import { textScripts } from './text.js'
+import { TrunkIndex, type TrunkListener } from './trunk-index.js'
 import { trunkKind } from './trunks.js'
 
 export type { Found, FoundFrom } from './record-cache.js'
@@ -33,6 +35,8 @@ export interface DirectoryOptions {
   readonly maxAgents: number
   /** How long an entry counts as fresh where Redis cannot tell us of changes. */
   readonly freshMs: number
+  /** Finds a trunk by the token in the Contact it was registered with; without, no call is known by one. */
+  readonly contactTokens?: Pick<ContactTokens, 'all'>
 }
 
 /** How long `start` waits for trunks and agents before it lets the edge come up without them. */
@@ -54,7 +58,7 @@ export class Directory {
   private readonly numberCache: RecordCache<PhoneNumber>
   private readonly agentCache: RecordCache<Agent>
   private readonly trunkCache: RecordCache<Trunk>
-  private readonly trunkAddresses = new AddressIndex()
+  private readonly trunkIndex: TrunkIndex
   private readonly agentAddresses = new AddressIndex()
   private readonly agentUsers = new NameIndex()
   private readonly watch: ChangeWatch
@@ -77,11 +81,12 @@ export class Directory {
   constructor(private readonly options: DirectoryOptions) {
     const { connection, clock, freshMs, logger } = options
     const invalidLog = new InvalidLog(logger, clock)
+    this.trunkIndex = new TrunkIndex(options.contactTokens)
     const cacheOf = <T>(
       kind: RecordKind,
       max: number,
       read: RecordReader<T>,
-      kept?: (id: string, value: T | undefined) => void,
+      kept?: (id: string, value: T | undefined, kept: Kept) => void,
     ) =>
       new RecordCache<T>({
         max,
@@ -111,7 +116,7 @@ export class Directory {
       'trunk',
       options.maxTrunks,
       (client, id) => readJsonRecord(client, trunkKind, id),
-      (id, trunk) => this.trunkAddresses.set(id, trunk?.allowed_addresses ?? []),
+      (id, trunk, kept) => this.trunkIndex.set(id, trunk, kept),
     )
     this.watch = new ChangeWatch(connection, logger, {
       changed: (records) => this.changed(records),
@@ -195,7 +200,22 @@ export class Directory {
 
   /** Trunks that allow this source address, those with the longest prefix first; from memory. */
   trunksForAddress(address: string): Trunk[] {
-    return this.trunkAddresses.find(address).flatMap((id) => this.trunkCache.last(id) ?? [])
+    return this.trunkIndex.forAddress(address).flatMap((id) => this.trunkCache.last(id) ?? [])
+  }
+
+  /** The trunk that was registered with a Contact of this token; from memory. */
+  trunkOfToken(token: string): Trunk | undefined {
+    const id = this.trunkIndex.forToken(token)
+    return id === undefined ? undefined : this.trunkCache.last(id)
+  }
+
+  /** Tells of every trunk that is known, then of each that was read anew, changed or not, and of each that is gone. Ends with the returned function. */
+  onTrunk(listener: TrunkListener): () => void {
+    for (const id of this.trunkCache.ids()) {
+      const trunk = this.trunkCache.last(id)
+      if (trunk !== undefined) listener(id, trunk, false)
+    }
+    return this.trunkIndex.listen(listener)
   }
 
   /** Agents whose calls may come from this source address, those with the longest prefix first; from memory. */

@@ -13,6 +13,9 @@ export interface Found<T> {
   readonly invalid?: string
 }
 
+/** What became of a record: it was read, is not there, does not parse, or was dropped for room. */
+export type Kept = 'read' | 'absent' | 'invalid' | 'dropped'
+
 export interface RecordCacheOptions<T> {
   /** Records kept at most. */
   readonly max: number
@@ -22,7 +25,7 @@ export interface RecordCacheOptions<T> {
   /** Reads records in one round trip; one answer an id, in order. Rejects when Redis cannot be asked. */
   read(ids: readonly string[]): Promise<readonly Read<T>[]>
   /** A record was read, or (undefined) is absent, does not parse or was dropped for room. */
-  kept?(id: string, value: T | undefined): void
+  kept?(id: string, value: T | undefined, kept: Kept): void
   /** A record was read and does not parse. */
   metInvalid?(id: string, why: string): void
 }
@@ -62,7 +65,7 @@ export class RecordCache<T> {
     this.present = new LRUCache<string, Entry<T>>({
       max,
       dispose: (_entry, id, reason) => {
-        if (reason === 'evict') options.kept?.(id, undefined)
+        if (reason === 'evict') options.kept?.(id, undefined, 'dropped')
       },
     })
     this.absent = new LRUCache<string, Entry<T>>({ max: Math.max(MIN_ABSENT, Math.floor(max * ABSENT_SHARE)) })
@@ -154,7 +157,8 @@ export class RecordCache<T> {
       this.absent.delete(id)
       this.present.set(id, entry)
     }
-    this.options.kept?.(id, read.kind === 'value' ? read.value : undefined)
+    if (read.kind === 'value') this.options.kept?.(id, read.value, 'read')
+    else this.options.kept?.(id, undefined, read.kind === 'none' ? 'absent' : 'invalid')
     if (read.kind === 'invalid') this.options.metInvalid?.(id, read.why)
   }
 }

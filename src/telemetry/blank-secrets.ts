@@ -13,11 +13,14 @@ const SECRET_HEADERS = new Set([
 /** Beginnings of body lines that hold keys of the media (SDP) or digits a caller types (DTMF: card numbers, PINs). */
 const SECRET_LINES = ['a=crypto:', 'a=ice-pwd:', 'a=key-mgmt:', 'k=', 'signal=']
 
+/** The token of a Contact we registered: who knows it can call as that trunk. */
+const CONTACT_TOKEN = /\bsbt[a-z2-7]{20}\b/gi
+
 const LONGEST_NAME = 64
 
 /**
  * A SIP message as it may be logged: the values of authentication headers with their folds, SDP keys and DTMF digits are
- * replaced. Linear in the length of the text; all else stays as it is, line ends included.
+ * replaced, and so are Contact tokens. Linear in the length of the text; all else stays as it is, line ends included.
  */
 export function blankSecrets(sipText: string): string {
   let out = ''
@@ -36,7 +39,7 @@ export function blankSecrets(sipText: string): string {
     }
     start = end + (sipText.startsWith('\r\n', end) ? 2 : 1)
   }
-  return out + sipText.slice(copied)
+  return (out + sipText.slice(copied)).replace(CONTACT_TOKEN, BLANK)
 }
 
 const isLineEnd = (text: string, at: number): boolean => text[at] === '\n' || text[at] === '\r'

@@ -32,6 +32,11 @@ export const matchAddress = (trunk: Pick<Trunk, 'id' | 'allowed_addresses'>, sou
   ...matchNetworks(trunk.allowed_addresses, sourceAddress),
 })
 
+/** A call that came to the Contact we registered for this trunk; the token itself is shown to nobody. */
+export function matchToken(trunk: Pick<Trunk, 'id'>): TrunkTried {
+  return { trunk_id: trunk.id, matched: true, why: 'Contact token of the registration' }
+}
+
 /** `127.0.0.1/32, 10.0.0.0/8`, or that nothing is allowed. */
 export function describeAllowed({
   allowed_addresses: allowed,

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseNameAddr, parseUri } from '../../src/engine/index.js'
-import { callerOf, numberOf, staysOnItsLeg } from '../../src/edge/headers.js'
+import { callerOf, dialledNumber, numberOf, staysOnItsLeg } from '../../src/edge/headers.js'
 import { Bench, NUMBER } from './bench.js'
 import { Message } from './scripted-server.js'
 
@@ -222,6 +222,15 @@ Headers('name a caller by tel: URI, user part, or not at all', () => {
   assert.equal(of('"B" <sip:b@h>', { Privacy: 'critical;id' }), { number: 'anonymous', name: 'Anonymous' })
   assert.is(numberOf('sip:+1%20415@h'), '+1 415')
   assert.is(numberOf('no uri'), '')
+})
+
+Headers('what was dialled is never a Contact token: To says it instead', () => {
+  const token = `sbt${'a2'.repeat(10)}`
+  const of = (uri: string, to: string): string => dialledNumber(new Message({ To: to }), uri)
+  assert.is(of('sip:+14155550100@edge', '<sip:200@pbx>'), '+14155550100')
+  assert.is(of(`sip:${token}@edge`, '<sip:200@pbx>;tag=1'), '200')
+  assert.is(of(`sip:${token}@edge`, `<sip:${token}@pbx>`), '')
+  assert.is(of(`sip:${token}@edge`, 'rubbish <'), '')
 })
 
 Headers.run()

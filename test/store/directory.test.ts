@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ContactTokens } from '../../src/store/contact-tokens.js'
 import { eventually, wait } from '../support/eventually.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { newAgent, newNumber, newTrunk, StoreBench } from '../support/store-bench.js'
@@ -436,6 +437,44 @@ DirectoryOnRedis('keeps to its bounds, and lets strangers not push known numbers
     'the index of addresses forgets with the memory',
   )
 })
+
+DirectoryOnRedis('finds a trunk by the token of its Contact, of former keys too, until it is gone', async () => {
+  const tokens = new ContactTokens(new Uint8Array(32).fill(1), [new Uint8Array(32)])
+  const [present = '', former = ''] = tokens.all({ account_id: 'default', id: 'pbx-1' })
+  const directory = await started({ contactTokens: tokens })
+  assert.is(directory.trunkOfToken(present)?.id, 'pbx-1')
+  assert.is(directory.trunkOfToken(former.toUpperCase())?.id, 'pbx-1')
+  assert.is(directory.trunkOfToken(present.slice(1)), undefined)
+  await redis.cli('DEL', 'signalbox:trunk:pbx-1')
+  await eventually('it is gone', () => directory.trunkOfToken(present) === undefined)
+})
+
+DirectoryOnRedis(
+  'tells of every trunk it knows, of those written or changed by others, and of those that are gone',
+  async () => {
+    const directory = await started()
+    const heard: string[] = []
+    const end = directory.onTrunk((id, trunk, gone) =>
+      heard.push(`${id} ${gone ? 'gone' : (trunk?.label ?? 'unknown')}`),
+    )
+    assert.equal(heard, ['pbx-1 '])
+    const written = JSON.stringify(await bench.trunks.get('pbx-1'))
+    const others = JSON.stringify({ ...JSON.parse(written), id: 'pbx-2', label: 'new' })
+    await redis.cli('SET', 'signalbox:trunk:pbx-2', others)
+    await eventually('a new one', () => heard.includes('pbx-2 new'))
+    await redis.cli('SET', 'signalbox:trunk:pbx-2', others.replace('"new"', '"changed"'))
+    await eventually('a changed one', () => heard.includes('pbx-2 changed'))
+    await redis.cli('SET', 'signalbox:trunk:pbx-2', 'no JSON')
+    await eventually('one that does not parse', () => heard.includes('pbx-2 unknown'))
+    await redis.cli('DEL', 'signalbox:trunk:pbx-2')
+    await eventually('one that is gone', () => heard.includes('pbx-2 gone'))
+    end()
+    const count = heard.length
+    await bench.trunks.put(newTrunk('pbx-3'))
+    await eventually('it is known', async () => (await directory.trunk('pbx-3')).value !== undefined)
+    assert.is(heard.length, count)
+  },
+)
 
 DirectoryOnRedis.run()
 

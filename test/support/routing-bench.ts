@@ -64,6 +64,14 @@ export class RoutingBench implements RoutingTable {
     return found(this.trunkRecords, id, this.coldTrunks.has(id) ? this.from : 'memory')
   }
 
+  /** Contact tokens, and the trunks they name. */
+  readonly tokens = new Map<string, string>()
+
+  trunkOfToken(token: string): Trunk | undefined {
+    const trunk = this.trunkRecords.get(this.tokens.get(token) ?? '')
+    return typeof trunk === 'string' ? undefined : trunk
+  }
+
   trunksForAddress(address: string): Trunk[] {
     return [...this.trunkRecords.values()].filter(
       (trunk): trunk is Trunk =>

@@ -2,6 +2,7 @@ import type { NewAgent } from '../../src/store/agents.js'
 import { SystemClock } from '../../src/engine/index.js'
 import { Agents } from '../../src/store/agents.js'
 import { connect, type Connection } from '../../src/store/connection.js'
+import type { ContactTokens } from '../../src/store/contact-tokens.js'
 import { Directory } from '../../src/store/directory.js'
 import type { NewNumber } from '../../src/store/numbers.js'
 import { Numbers } from '../../src/store/numbers.js'
@@ -90,7 +91,15 @@ export class StoreBench {
   }
 
   /** A directory that is not started yet; it ends with the bench. */
-  directory(limits: { maxNumbers?: number; maxTrunks?: number; maxAgents?: number; freshMs?: number } = {}): Directory {
+  directory(
+    limits: {
+      maxNumbers?: number
+      maxTrunks?: number
+      maxAgents?: number
+      freshMs?: number
+      contactTokens?: ContactTokens
+    } = {},
+  ): Directory {
     const directory = new Directory({
       connection: this.connection,
       clock: this.clock,

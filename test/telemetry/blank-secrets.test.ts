@@ -74,4 +74,10 @@ BlankSecrets('takes time in proportion to the length, whatever the text', () => 
   }
 })
 
+BlankSecrets('takes Contact tokens out wherever they stand', () => {
+  const token = `sbt${'a2'.repeat(10)}`
+  const text = `INVITE sip:${token}@192.0.2.1:5060;sbt=${token} SIP/2.0\r\nTo: <sip:${token}@pbx>\r\n\r\n`
+  assert.is(blankSecrets(text), 'INVITE sip:***@192.0.2.1:5060;sbt=*** SIP/2.0\r\nTo: <sip:***@pbx>\r\n\r\n')
+})
+
 BlankSecrets.run()
