@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
-import { adminToken, type Config, forgetInstance, parseListen, secretKey, writeInstance } from './config/index.js'
+import { createSecrets } from './app/secrets.js'
+import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, DrachtioServer, Edge } from './edge/index.js'
 import { createEngine, type Engine, SystemClock } from './engine/index.js'
 import { Router } from './routing/router.js'
@@ -11,8 +12,6 @@ import { connect, type Connection } from './store/connection.js'
 import { Directory } from './store/directory.js'
 import { Numbers } from './store/numbers.js'
 import { RedisServer } from './store/redis-server.js'
-import { Secrets } from './store/secrets.js'
-import { TrunkPasswords } from './store/trunk-passwords.js'
 import { Trunks } from './store/trunks.js'
 import { createLogger, type Logger, Metrics, SipTrace } from './telemetry/index.js'
 
@@ -94,6 +93,7 @@ export function createApp(config: Config): App {
         await connection.ready(REDIS_PATIENCE_MS)
 
         const parts = { connection, clock }
+        const { passwords } = createSecrets(config, connection)
         const directory = new Directory({
           ...parts,
           metrics,
@@ -130,7 +130,7 @@ export function createApp(config: Config): App {
           agents: new Agents(parts),
           numbers: new Numbers(parts),
           trunks: new Trunks(parts),
-          passwords: new TrunkPasswords({ connection, secrets: new Secrets(secretKey(config)) }),
+          passwords,
           cdrs,
           router,
           calls,

@@ -1,31 +1,49 @@
 import { z } from 'zod'
-import { agentSchema } from '../model/agent.js'
+import { agentSchema, type Agent } from '../model/agent.js'
 import { DEFAULT_ACCOUNT, identifier } from '../model/text.js'
+import { Turns } from '../store/turns.js'
 import { pageQuery, pageView } from './paging.js'
-import { ApiError } from './problem.js'
+import { password, withPasswords } from './password.js'
+import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { answer, agentPage, agentView, namedBody, refusals } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
 
+const authUser = agentSchema.shape.auth.unwrap().unwrap()
+
 const agentBody = namedBody(
   'AgentBody',
-  agentSchema.omit({ account_id: true, id: true, created_at: true, updated_at: true }),
+  agentSchema.omit({ account_id: true, id: true, created_at: true, updated_at: true }).extend({
+    auth: authUser
+      .extend({ password: password.optional().describe('Write-only; left out, the one that is kept stays') })
+      .nullable()
+      .default(null)
+      .describe('Digest credentials of calls this agent places; null takes them away'),
+  }),
 )
 
 const absent = (id: string): ApiError => new ApiError('AGENT_NOT_FOUND', `there is no agent "${id}"`)
 
 /** `/v1/agents`: who answers calls. */
-export function addAgents(api: Api, { agents }: Services): void {
+export function addAgents(api: Api, { agents, passwords, logger }: Services): void {
   const tags = ['agents']
+  const turns = new Turns()
+  const view = async (agent: Agent) => ({
+    ...agent,
+    has_password: await answerOf('agent', passwords.agent.has(agent.id)),
+  })
 
   api.get(
     '/agents',
     {
       schema: { tags, summary: 'List agents', querystring: pageQuery, response: { 200: agentPage, ...refusals(400) } },
     },
-    async (request) => pageView(await pageAnswerOf('agent', agents.list(request.query))),
+    async (request) => {
+      const page = await pageAnswerOf('agent', agents.list(request.query))
+      return { ...pageView(page), items: await Promise.all(page.items.map(view)) }
+    },
   )
 
   api.put(
@@ -45,12 +63,17 @@ export function addAgents(api: Api, { agents }: Services): void {
     },
     async (request, reply) => {
       const { id } = request.params
-      const { agent, created } = await answerOf(
-        'agent',
-        agents.put({ ...request.body, id, account_id: DEFAULT_ACCOUNT }),
-      )
+      const { auth, ...fields } = request.body
+      const { agent, created } = await turns.take(id, async () => {
+        if (auth !== null && auth.password === undefined && !(await answerOf('agent', passwords.agent.has(id))))
+          throw fieldRefused('auth.password', 'is required: no password of this agent is kept')
+        const user = auth === null ? null : { username: auth.username }
+        return withPasswords(id, [[passwords.agent, auth === null ? null : auth.password]], logger, () =>
+          answerOf('agent', agents.put({ ...fields, auth: user, id, account_id: DEFAULT_ACCOUNT })),
+        )
+      })
       if (created) reply.header('location', `/v1/agents/${id}`)
-      return reply.code(created ? 201 : 200).send(agent)
+      return reply.code(created ? 201 : 200).send(await view(agent))
     },
   )
 
@@ -60,7 +83,7 @@ export function addAgents(api: Api, { agents }: Services): void {
     async (request) => {
       const agent = await answerOf('agent', agents.get(request.params.id))
       if (agent === undefined) throw absent(request.params.id)
-      return agent
+      return view(agent)
     },
   )
 
@@ -69,13 +92,14 @@ export function addAgents(api: Api, { agents }: Services): void {
     {
       schema: {
         tags,
-        summary: 'Remove an agent that no number uses',
+        summary: 'Remove an agent that no number uses, and its password',
         params: byId,
         response: { 204: z.undefined().describe('Removed'), ...refusals(400, 404, 409) },
       },
     },
     async (request, reply) => {
-      if (!(await answerOf('agent', agents.remove(request.params.id)))) throw absent(request.params.id)
+      const { id } = request.params
+      if (!(await turns.take(id, () => answerOf('agent', agents.remove(id))))) throw absent(id)
       return reply.code(204).send()
     },
   )

@@ -115,8 +115,8 @@ async function trunkOf(body: NumberImport, services: Services): Promise<{ trunk:
 
 /** A password that differs from the one the trunk has is refused: other numbers register and call with that one. */
 async function keepPassword(trunkId: string, password: string, { passwords }: Services): Promise<void> {
-  const present = await answerOf('trunk', passwords.get(trunkId))
-  if (present === undefined) await answerOf('trunk', passwords.set(trunkId, password))
+  const present = await answerOf('trunk', passwords.trunk.get(trunkId))
+  if (present === undefined) await answerOf('trunk', passwords.trunk.replace(trunkId, password))
   else if (!samePassword(present, password))
     throw new ApiError(
       'TRUNK_PASSWORD_DIFFERS',
@@ -180,9 +180,9 @@ export async function importNumber(
 }
 
 /** Takes away a trunk nobody came to use. */
-async function withdraw(trunkId: string, { trunks, passwords, logger }: Services): Promise<void> {
+async function withdraw(trunkId: string, { trunks, logger }: Services): Promise<void> {
   try {
-    if (await trunks.remove(trunkId)) await passwords.remove(trunkId)
+    await trunks.remove(trunkId)
   } catch (error) {
     // Another import may have found it meanwhile, or Redis is away: the trunk stays, visible in the list.
     logger.warn({ trunk: trunkId, err: error }, 'a trunk made for a refused import stays')

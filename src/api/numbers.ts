@@ -56,7 +56,7 @@ export function addNumbers(api: Api, services: Services): void {
 
   async function view(number: PhoneNumber, known?: Trunk): Promise<z.output<typeof numberWithTrunkView>> {
     const trunk = known ?? (await answerOf('trunk', trunks.get(number.trunk_id)))
-    const shown = trunk === undefined ? null : viewTrunk(trunk, await answerOf('trunk', passwords.has(trunk.id)))
+    const shown = trunk === undefined ? null : viewTrunk(trunk, await answerOf('trunk', passwords.trunk.has(trunk.id)))
     const { origination_uris } = origination()
     return { ...number, trunk: shown, origination_uris, next_hop: shown?.next_hop ?? null }
   }

@@ -7,7 +7,7 @@ import type { Agents } from '../store/agents.js'
 import type { CdrLog } from '../store/cdr-log.js'
 import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
-import type { TrunkPasswords } from '../store/trunk-passwords.js'
+import type { AllPasswords, Passwords } from '../store/passwords.js'
 import type { Trunks } from '../store/trunks.js'
 import type { Metrics } from '../telemetry/metrics.js'
 
@@ -36,7 +36,7 @@ export interface Services {
   readonly agents: Pick<Agents, 'get' | 'put' | 'remove' | 'list'>
   readonly numbers: Pick<Numbers, 'get' | 'create' | 'update' | 'remove' | 'list'>
   readonly trunks: Pick<Trunks, 'get' | 'findOrCreate' | 'update' | 'remove' | 'list'>
-  readonly passwords: Pick<TrunkPasswords, 'get' | 'set' | 'remove' | 'has'>
+  readonly passwords: Readonly<Record<keyof AllPasswords, Pick<Passwords, 'get' | 'replace' | 'has'>>>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { identifier, safeText } from '../model/text.js'
+import { identifier } from '../model/text.js'
 import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
 import { parseOutboundProxy, parseSipDomain } from '../trunks/next-hop.js'
 import { pageQuery, pageView } from './paging.js'
+import { password, withPasswords } from './password.js'
 import { ApiError, type FieldError } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
@@ -12,7 +13,7 @@ import { namedBody, refusals, trunkPage, trunkView, viewTrunk } from './views.js
 const byId = z.strictObject({ id: identifier })
 
 /** A trunk's password, write-only; null takes it away. */
-export const trunkPassword = safeText(256).min(1).nullable().describe('Write-only; kept encrypted')
+export const trunkPassword = password.nullable()
 
 const trunkPatch = namedBody(
   'TrunkPatch',
@@ -47,9 +48,9 @@ const fieldsOf = (trunk: Trunk): TrunkFields => {
 }
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
-export function addTrunks(api: Api, { trunks, passwords }: Services): void {
+export function addTrunks(api: Api, { trunks, passwords, logger }: Services): void {
   const tags = ['trunks']
-  const view = async (trunk: Trunk) => viewTrunk(trunk, await answerOf('trunk', passwords.has(trunk.id)))
+  const view = async (trunk: Trunk) => viewTrunk(trunk, await answerOf('trunk', passwords.trunk.has(trunk.id)))
 
   api.get(
     '/trunks',
@@ -91,9 +92,9 @@ export function addTrunks(api: Api, { trunks, passwords }: Services): void {
         checkDestinations(fieldsOf(changed))
         return changed
       }
-      const trunk = await answerOf('trunk', trunks.update(id, change))
-      if (password === null) await answerOf('trunk', passwords.remove(id))
-      else if (password !== undefined) await answerOf('trunk', passwords.set(id, password))
+      const trunk = await withPasswords(id, [[passwords.trunk, password]], logger, () =>
+        answerOf('trunk', trunks.update(id, change)),
+      )
       return view(trunk)
     },
   )
@@ -111,7 +112,6 @@ export function addTrunks(api: Api, { trunks, passwords }: Services): void {
     async (request, reply) => {
       const { id } = request.params
       if (!(await answerOf('trunk', trunks.remove(id)))) throw absent(id)
-      await answerOf('trunk', passwords.remove(id))
       return reply.code(204).send()
     },
   )

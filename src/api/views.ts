@@ -17,7 +17,13 @@ function named<T extends z.ZodType>(id: string, schema: T): T {
 }
 
 /** Answers are built from these: a field that is not listed is left out, so nothing leaves by accident. */
-export const agentView = named('Agent', z.object(agentSchema.shape))
+export const agentView = named(
+  'Agent',
+  z.object({
+    ...agentSchema.shape,
+    has_password: z.boolean().describe('Whether a password for `auth` is kept; it is never returned'),
+  }),
+)
 
 const nextHopText = z
   .string()

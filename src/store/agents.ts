@@ -5,7 +5,7 @@ import { JsonRecords, type Kind, type Untimed } from './json-records.js'
 import { keys } from './keys.js'
 import { Numbers } from './numbers.js'
 import type { Page, PageRequest } from './page.js'
-import { refuseWhileInUse } from './references.js'
+import { removeUnused } from './references.js'
 
 /** An agent without the times, which the store sets. */
 export type NewAgent = Untimed<Agent>
@@ -14,10 +14,12 @@ export const agentKind: Kind<Agent> = { noun: 'agent', schema: agentSchema, key:
 
 /** Agents: one JSON string each, `signalbox:agent:<id>`. Every method throws StoreError: UNAVAILABLE, INVALID. */
 export class Agents {
+  private readonly connection: Connection
   private readonly records: JsonRecords<Agent>
   private readonly numbers: Numbers
 
   constructor({ connection, clock }: { connection: Connection; clock: Clock }) {
+    this.connection = connection
     this.records = new JsonRecords(agentKind, connection, clock)
     this.numbers = new Numbers({ connection, clock })
   }
@@ -42,10 +44,21 @@ export class Agents {
     return this.records.update(id, change)
   }
 
-  /** False when there was none. @throws {StoreError} IN_USE while numbers name it, inbound or outbound. */
+  /** Removes the agent and its password. False when there was none. @throws {StoreError} IN_USE while numbers name it, inbound or outbound. */
   async remove(id: string): Promise<boolean> {
-    await refuseWhileInUse(this.numbers, `agent ${id}`, { agentId: id })
-    return this.records.remove(id)
+    const { records } = this
+    const { removed } = await removeUnused<Agent>(
+      this.numbers,
+      `agent ${id}`,
+      { agentId: id },
+      {
+        get: () => records.get(id),
+        remove: () => records.remove(id),
+        putBack: (agent) => records.put(agent),
+      },
+    )
+    await this.connection.ask('remove', (client) => client.del(keys.agentSecret(id)), { patient: true })
+    return removed
   }
 
   list(request: PageRequest): Promise<Page<Agent>> {

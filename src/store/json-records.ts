@@ -21,6 +21,8 @@ interface Fields {
 export type Untimed<T> = Omit<T, 'created_at' | 'updated_at'>
 
 const MAX_ATTEMPTS = 20
+/** The last instant that ISO 8601 writes with four digits of a year. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /** How one kind of record is kept: a JSON string a record, and an index of `<account_id>:<id>`. */
 export interface Kind<T extends Fields> {
@@ -59,7 +61,7 @@ export class JsonRecords<T extends Fields> {
     const written = await this.rewrite(record.id, (current) => {
       created = current === undefined
       if (current !== undefined && current.account_id !== record.account_id) throw this.exists(record.id)
-      const now = this.now()
+      const now = this.after(current)
       return { ...record, created_at: current?.created_at ?? now, updated_at: now }
     })
     return { record: written, created }
@@ -68,7 +70,7 @@ export class JsonRecords<T extends Fields> {
   create(record: Untimed<T>): Promise<T> {
     return this.rewrite(record.id, (current) => {
       if (current !== undefined) throw this.exists(record.id)
-      const now = this.now()
+      const now = this.after(undefined)
       return { ...record, created_at: now, updated_at: now }
     })
   }
@@ -77,7 +79,7 @@ export class JsonRecords<T extends Fields> {
     return this.rewrite(id, (current) => {
       if (current === undefined) throw new StoreError('NOT_FOUND', `${this.kind.noun} ${id} is not there`)
       const { account_id, created_at } = current
-      return { ...change(current), id, account_id, created_at, updated_at: this.now() }
+      return { ...change(current), id, account_id, created_at, updated_at: this.after(current) }
     })
   }
 
@@ -121,8 +123,11 @@ export class JsonRecords<T extends Fields> {
     return new StoreError('EXISTS', `${this.kind.noun} ${id} is there already`)
   }
 
-  private now(): string {
-    return this.clock.date().toISOString()
+  /** The time of a change: later than that of the one before, so that whoever holds one against the other sees every change. */
+  private after(current: T | undefined): string {
+    const now = this.clock.date().getTime()
+    const before = current === undefined ? Number.NaN : Date.parse(current.updated_at)
+    return new Date(before >= now && before < LAST_MS ? before + 1 : now).toISOString()
   }
 
   private read(id: string): Promise<{ current: T | undefined; text: string | null }> {

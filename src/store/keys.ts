@@ -39,6 +39,10 @@ export const keys = {
   trunk: (id: string) => `${PREFIX}trunk:${checkedId(id)}`,
   /** Sealed text: the trunk's password. */
   trunkSecret: (id: string) => `${PREFIX}trunk:${checkedId(id)}:secret`,
+  /** Sealed text: the password of the trunk's `inbound_auth`. */
+  trunkInboundSecret: (id: string) => `${PREFIX}trunk:${checkedId(id)}:inbound-secret`,
+  /** Sealed text: the password of the agent's `auth`. */
+  agentSecret: (id: string) => `${PREFIX}agent:${checkedId(id)}:secret`,
 
   /** Sorted sets, all scores 0, of `<account_id>:<id>`: what there is, in the order of lists. */
   numberIndex: `${PREFIX}index:numbers`,

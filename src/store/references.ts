@@ -26,3 +26,27 @@ export async function refuseWhileInUse(
     cursor = page.next_cursor ?? undefined
   } while (cursor !== undefined)
 }
+
+/**
+ * Removes a record unless numbers name it, also when one comes to name it meanwhile: numbers are listed before they are written, and
+ * whoever adds one looks whether what it names is still there afterwards. So one of both notices.
+ * @throws {StoreError} IN_USE
+ */
+export async function removeUnused<T>(
+  numbers: Numbers,
+  what: string,
+  by: { trunkId: string } | { agentId: string },
+  records: { get(): Promise<T | undefined>; remove(): Promise<boolean>; putBack(record: T): Promise<unknown> },
+): Promise<{ removed: boolean; record: T | undefined }> {
+  await refuseWhileInUse(numbers, what, by)
+  // One that does not parse can be removed too, and not put back.
+  const record = await records.get().catch(() => undefined)
+  const removed = await records.remove()
+  try {
+    await refuseWhileInUse(numbers, what, by)
+  } catch (error) {
+    if (removed && record !== undefined) await records.putBack(record)
+    throw error
+  }
+  return { removed, record }
+}

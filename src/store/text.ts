@@ -14,13 +14,13 @@ if kind ~= 'string' then return {kind} end
 if redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) then return {'long'} end
 return {kind, redis.call('GET', KEYS[1])}`)
 
-/** ARGV: '-' or '=' and the text read, the new text. */
+/** ARGV: '-' or '=' and the text read, the new text (absent: none). */
 const writeScript = new Script(`
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' and kind ~= 'string' then return 'changed' end
 local now = redis.call('GET', KEYS[1])
 if ARGV[1] ~= (now and '=' .. now or '-') then return 'changed' end
-redis.call('SET', KEYS[1], ARGV[2])
+if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('DEL', KEYS[1]) end
 return 'written'`)
 
 export const textScripts = [readScript, writeScript] as const
@@ -37,7 +37,13 @@ export async function readText(client: Redis, key: string, maxBytes: number): Pr
   return { kind: 'text', text }
 }
 
-/** Writes `next`, if the key still holds what was read (null: nothing). False when another writer came between. */
-export async function writeText(client: Redis, key: string, read: string | null, next: string): Promise<boolean> {
-  return (await writeScript.run(client, [key], [read === null ? '-' : `=${read}`, next])) === 'written'
+/** Writes `next` (null: removes it), if the key still holds what was read (null: nothing). False when another writer came between. */
+export async function writeText(
+  client: Redis,
+  key: string,
+  read: string | null,
+  next: string | null,
+): Promise<boolean> {
+  const args = [read === null ? '-' : `=${read}`, ...(next === null ? [] : [next])]
+  return (await writeScript.run(client, [key], args)) === 'written'
 }

@@ -9,7 +9,7 @@ import { isIdentifier, keys } from './keys.js'
 import { Numbers } from './numbers.js'
 import type { Page, PageRequest } from './page.js'
 import { pickFields } from './record.js'
-import { refuseWhileInUse } from './references.js'
+import { removeUnused } from './references.js'
 import { readText, writeText } from './text.js'
 
 /** A trunk without the times, which the store sets. */
@@ -76,14 +76,29 @@ export class Trunks {
     return updated
   }
 
-  /** False when there was none. @throws {StoreError} IN_USE while numbers name it. */
+  /** Removes the trunk and its passwords. False when there was none. @throws {StoreError} IN_USE while numbers name it. */
   async remove(id: string): Promise<boolean> {
-    await refuseWhileInUse(this.numbers, `trunk ${id}`, { trunkId: id })
-    const trunk = await this.records.get(id).catch(() => undefined)
-    const removed = await this.records.remove(id)
+    const { records } = this
+    const { removed, record: trunk } = await removeUnused<Trunk>(
+      this.numbers,
+      `trunk ${id}`,
+      { trunkId: id },
+      {
+        get: () => records.get(id),
+        remove: () => records.remove(id),
+        putBack: (record) => records.put(record),
+      },
+    )
     const { key, claimed } = trunk === undefined ? {} : await this.holder(trunk, trunk.account_id)
-    await this.connection.ask('remove', (client) =>
-      Promise.all([client.del(keys.trunkSecret(id)), key !== undefined && claimed === id && client.del(key)]),
+    await this.connection.ask(
+      'remove',
+      (client) =>
+        Promise.all([
+          client.del(keys.trunkSecret(id)),
+          client.del(keys.trunkInboundSecret(id)),
+          key !== undefined && claimed === id && client.del(key),
+        ]),
+      { patient: true },
     )
     return removed
   }

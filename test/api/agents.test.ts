@@ -133,4 +133,48 @@ AgentsApi('a stored record that does not parse answers 500 RECORD_INVALID, not a
   assert.is(answer.body.detail, 'agent "front": sip_uri is not a SIP URI')
 })
 
+AgentsApi('a password is kept apart, never shown, kept when left out, and taken away with auth', async () => {
+  const { ask, services } = startApi()
+  const body = { sip_uri: 'sip:agent@127.0.0.1:5090' }
+  const without = await ask('PUT', '/v1/agents/front', { ...body, auth: { username: 'front' } })
+  assert.is(without.status, 400)
+  assert.is(without.body.errors?.[0]?.field, 'auth.password')
+  assert.is(services.agentRecords.size, 0)
+  const made = await ask('PUT', '/v1/agents/front', { ...body, auth: { username: 'front', password: 'hush-hush' } })
+  assert.is(made.status, 201, made.text)
+  assert.equal(made.body.auth, { username: 'front' })
+  assert.is(made.body.has_password, true)
+  assert.is(services.agentSecrets.get('front'), 'hush-hush')
+  const renamed = await ask('PUT', '/v1/agents/front', { ...body, auth: { username: 'desk' } })
+  assert.equal(renamed.body.auth, { username: 'desk' })
+  assert.is(services.agentSecrets.get('front'), 'hush-hush')
+  for (const answer of [made, renamed, await ask('GET', '/v1/agents/front'), await ask('GET', '/v1/agents')])
+    assert.not.match(answer.text, 'hush-hush')
+  assert.not.match(JSON.stringify([...services.agentRecords.values(), ...services.logged]), 'hush-hush')
+  for (const auth of [{ auth: null }, {}]) {
+    await ask('PUT', '/v1/agents/front', { ...body, auth: { username: 'front', password: 'hush-hush' } })
+    const removed = await ask('PUT', '/v1/agents/front', { ...body, ...auth })
+    assert.is(removed.body.has_password, false)
+    assert.is(services.agentSecrets.size, 0)
+  }
+})
+
+AgentsApi('a refused agent leaves no password, and the one it had', async () => {
+  const { ask, services } = startApi()
+  const body = { sip_uri: 'sip:agent@127.0.0.1:5090', auth: { username: 'front', password: 'first-one' } }
+  const refuse = services.agents.put
+  const failing = async () => {
+    throw new StoreError('EXISTS', 'agent front is there already')
+  }
+  Object.assign(services.agents, { put: failing })
+  assert.is((await ask('PUT', '/v1/agents/front', body)).status, 409)
+  assert.is(services.agentSecrets.size, 0)
+  Object.assign(services.agents, { put: refuse })
+  await ask('PUT', '/v1/agents/front', body)
+  Object.assign(services.agents, { put: failing })
+  for (const auth of [{ username: 'x', password: 'second-one' }, null])
+    assert.is((await ask('PUT', '/v1/agents/front', { ...body, auth })).status, 409)
+  assert.is(services.agentSecrets.get('front'), 'first-one')
+})
+
 AgentsApi.run()

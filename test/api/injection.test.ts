@@ -30,6 +30,18 @@ const fields: Record<string, { method: string; url: string; body: (value: string
     url: '/v1/agents/a',
     body: (v) => ({ ...agent, allowed_addresses: [v] }),
   },
+  'agent auth.username': {
+    method: 'PUT',
+    url: '/v1/agents/a',
+    body: (v) => ({ ...agent, auth: { username: v, password: 'p' } }),
+    text: true,
+  },
+  'agent auth.password': {
+    method: 'PUT',
+    url: '/v1/agents/a',
+    body: (v) => ({ ...agent, auth: { username: 'u', password: v } }),
+    text: true,
+  },
   'number phone_number': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, phone_number: v }) },
   'number label': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, label: v }), text: true },
   'number trunk_id': {

@@ -4,8 +4,8 @@ import { SystemClock } from '../../src/engine/index.js'
 import { Agents } from '../../src/store/agents.js'
 import { connect, type Connection } from '../../src/store/connection.js'
 import { Numbers } from '../../src/store/numbers.js'
+import { createPasswords } from '../../src/store/passwords.js'
 import { Secrets } from '../../src/store/secrets.js'
-import { TrunkPasswords } from '../../src/store/trunk-passwords.js'
 import { Trunks } from '../../src/store/trunks.js'
 import { FakeServices, startApi, type TestApi } from '../support/api-fakes.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
@@ -29,7 +29,7 @@ OverRedis.before(async () => {
     agents: new Agents(parts),
     numbers: new Numbers(parts),
     trunks: new Trunks(parts),
-    passwords: new TrunkPasswords({ connection, secrets: new Secrets(Buffer.alloc(32, 7)) }),
+    passwords: createPasswords({ connection, secrets: new Secrets(Buffer.alloc(32, 7)) }),
   })
   test = startApi(services)
   for (const id of ['a', 'b', 'c', 'd']) await test.ask('PUT', `/v1/agents/${id}`, { sip_uri: `sip:${id}@127.0.0.1` })

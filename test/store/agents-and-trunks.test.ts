@@ -1,8 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { randomBytes } from 'node:crypto'
+import { createPasswords } from '../../src/store/passwords.js'
 import { Secrets } from '../../src/store/secrets.js'
-import { TrunkPasswords } from '../../src/store/trunk-passwords.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { newAgent, newNumber, newTrunk, rejection, StoreBench } from '../support/store-bench.js'
 
@@ -129,21 +129,79 @@ for (const [name, args] of [
     assert.is(await bench.trunks.findEqual({ ...equal, username: 'v' }, 'default'), undefined)
   })
 
-  Records('keep passwords sealed, beside the trunk, and lose them with it', async () => {
-    const passwords = new TrunkPasswords({ connection: bench.connection, secrets: new Secrets(randomBytes(32)) })
+  Records('keep passwords sealed, beside the trunk or agent, and lose them with it', async () => {
+    const passwords = createPasswords({ connection: bench.connection, secrets: new Secrets(randomBytes(32)) })
     await bench.trunks.create(newTrunk('pbx'))
-    assert.is(await passwords.get('pbx'), undefined)
-    await passwords.set('pbx', 'hunter2')
-    assert.is(await passwords.get('pbx'), 'hunter2')
-    assert.is(await passwords.has('pbx'), true)
-    const kept = await redis.cli('GET', 'signalbox:trunk:pbx:secret')
-    assert.not.match(kept, 'hunter2')
-    await redis.cli('SET', 'signalbox:trunk:other:secret', kept)
-    assert.is((await rejection(passwords.get('other'))).code, 'INVALID', 'of another trunk')
-    await redis.cli('DEL', 'signalbox:trunk:other:secret')
+    await bench.agents.create(newAgent('pbx'))
+    const rows = [
+      [passwords.trunk, 'signalbox:trunk:pbx:secret', 'hunter2'],
+      [passwords.trunkInbound, 'signalbox:trunk:pbx:inbound-secret', 'hunter3'],
+      [passwords.agent, 'signalbox:agent:pbx:secret', 'hunter4'],
+    ] as const
+    for (const [kind, key, password] of rows) {
+      assert.is(await kind.get('pbx'), undefined)
+      await kind.set('pbx', password)
+      assert.is(await kind.has('pbx'), true)
+      const kept = await redis.cli('GET', key)
+      assert.not.match(kept, 'hunter')
+      await redis.cli('SET', key.replace('pbx', 'other'), kept)
+      assert.is((await rejection(kind.get('other'))).code, 'INVALID', 'of another record')
+      await redis.cli('DEL', key.replace('pbx', 'other'))
+    }
+    for (const [kind, , password] of rows) assert.is(await kind.get('pbx'), password)
+    await redis.cli('SET', 'signalbox:agent:pbx:secret', await redis.cli('GET', 'signalbox:trunk:pbx:secret'))
+    assert.is((await rejection(passwords.agent.get('pbx'))).code, 'INVALID', 'of another kind')
     await bench.trunks.remove('pbx')
-    assert.is(await passwords.has('pbx'), false)
+    await bench.agents.remove('pbx')
+    for (const [kind] of rows) assert.is(await kind.has('pbx'), false)
     assert.is(await redis.cli('KEYS', '*'), 'signalbox:index:changes')
+  })
+
+  Records('a password that was replaced is put back on request, unless another came between', async () => {
+    const { agent } = createPasswords({ connection: bench.connection, secrets: new Secrets(randomBytes(32)) })
+    await (
+      await agent.replace('front', 'one')
+    )()
+    assert.is(await agent.has('front'), false, 'there was none')
+    await agent.set('front', 'one')
+    const undoTwo = await agent.replace('front', 'two')
+    const undoNone = await agent.replace('front', null)
+    assert.is(await agent.get('front'), undefined)
+    await undoNone()
+    assert.is(await agent.get('front'), 'two')
+    await agent.set('front', 'three')
+    await undoTwo()
+    assert.is(await agent.get('front'), 'three')
+    await redis.cli('DEL', 'signalbox:agent:front:secret')
+  })
+
+  Records('an agent or trunk that a number comes to name while it is removed stays', async () => {
+    await bench.agents.create(newAgent('front'))
+    await bench.trunks.create(newTrunk('pbx'))
+    for (let round = 0; round < 20; round++) {
+      const [agent, trunk] = await Promise.all([
+        bench.agents.remove('front').catch((error: { code?: string }) => error.code),
+        bench.trunks.remove('pbx').catch((error: { code?: string }) => error.code),
+        bench.numbers.create(newNumber('+14155550100', { trunk_id: 'pbx', inbound_agent_id: 'front' })),
+      ])
+      for (const [outcome, there] of [
+        [agent, await bench.agents.get('front')],
+        [trunk, await bench.trunks.get('pbx')],
+      ] as const)
+        assert.is(there !== undefined, outcome === 'IN_USE', String(outcome))
+      await bench.numbers.remove('+14155550100')
+      await bench.agents.put(newAgent('front'))
+      await bench.trunks.put(newTrunk('pbx'))
+    }
+  })
+
+  Records('every change has a time of its own, also within a millisecond', async () => {
+    await bench.agents.create(newAgent('clock'))
+    const times = new Set<string>()
+    for (let change = 0; change < 20; change++)
+      times.add((await bench.agents.update('clock', (agent) => agent)).updated_at)
+    assert.is(times.size, 20)
+    assert.equal([...times], [...times].sort())
   })
 
   Records.run()

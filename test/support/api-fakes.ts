@@ -27,7 +27,10 @@ export class FakeServices implements Services {
   readonly agentRecords = new Map<string, Agent>()
   readonly numberRecords = new Map<string, PhoneNumber>()
   readonly trunkRecords = new Map<string, Trunk>()
+  /** Passwords of trunks, those of their `inbound_auth`, those of agents. */
   readonly secrets = new Map<string, string>()
+  readonly inboundSecrets = new Map<string, string>()
+  readonly agentSecrets = new Map<string, string>()
   readonly cdrRecords = new Map<string, Cdr>()
   readonly liveCalls = new Map<string, LiveCall>()
   readonly decided: InboundRequest[] = []
@@ -41,7 +44,8 @@ export class FakeServices implements Services {
 
   /** Forgets every record. */
   clear(): void {
-    for (const records of [this.agentRecords, this.numberRecords, this.trunkRecords, this.secrets]) records.clear()
+    for (const records of [this.agentRecords, this.numberRecords, this.trunkRecords]) records.clear()
+    for (const secrets of [this.secrets, this.inboundSecrets, this.agentSecrets]) secrets.clear()
   }
 
   private async asked<T>(answer: () => T): Promise<T> {
@@ -68,6 +72,7 @@ export class FakeServices implements Services {
           .map((number) => number.phone_number)
         if (numbers.length > 0)
           throw new StoreError('IN_USE', `agent "${id}" is used by ${numbers.join(', ')}`, { numbers })
+        this.agentSecrets.delete(id)
         return this.agentRecords.delete(id)
       }),
     list: ({ limit, cursor }) =>
@@ -144,17 +149,35 @@ export class FakeServices implements Services {
           .map((number) => number.phone_number)
         if (numbers.length > 0)
           throw new StoreError('IN_USE', `trunk "${id}" is used by ${numbers.join(', ')}`, { numbers })
+        this.secrets.delete(id)
+        this.inboundSecrets.delete(id)
         return this.trunkRecords.delete(id)
       }),
     list: ({ limit, cursor }) =>
       this.asked(() => pageOf([...this.trunkRecords.values()], (trunk) => trunk.id, limit, cursor)),
   }
 
+  private passwordsIn(secrets: Map<string, string>): Services['passwords']['trunk'] {
+    const write = (id: string, password: string | undefined): void => {
+      if (password === undefined) secrets.delete(id)
+      else secrets.set(id, password)
+    }
+    return {
+      get: (id) => this.asked(() => secrets.get(id)),
+      replace: (id, password) =>
+        this.asked(() => {
+          const before = secrets.get(id)
+          write(id, password ?? undefined)
+          return async () => write(id, before)
+        }),
+      has: (id) => this.asked(() => secrets.has(id)),
+    }
+  }
+
   readonly passwords: Services['passwords'] = {
-    get: (trunkId) => this.asked(() => this.secrets.get(trunkId)),
-    set: (trunkId, password) => this.asked(() => void this.secrets.set(trunkId, password)),
-    remove: (trunkId) => this.asked(() => this.secrets.delete(trunkId)),
-    has: (trunkId) => this.asked(() => this.secrets.has(trunkId)),
+    trunk: this.passwordsIn(this.secrets),
+    trunkInbound: this.passwordsIn(this.inboundSecrets),
+    agent: this.passwordsIn(this.agentSecrets),
   }
 
   readonly cdrs: Services['cdrs'] = {

@@ -1,0 +1,97 @@
+import type { Connection } from './connection.js'
+import { StoreError } from './errors.js'
+import { keys } from './keys.js'
+import type { Secrets } from './secrets.js'
+import { readText, writeText, type RawText } from './text.js'
+
+const MAX_BYTES = 16_384
+const MAX_ATTEMPTS = 5
+
+/** Whose password it is, in messages, and where it is kept. */
+export interface PasswordKind {
+  readonly noun: string
+  readonly key: (id: string) => string
+}
+
+export const passwordKinds = {
+  trunk: { noun: 'the password of trunk', key: keys.trunkSecret },
+  trunkInbound: { noun: 'the inbound password of trunk', key: keys.trunkInboundSecret },
+  agent: { noun: 'the password of agent', key: keys.agentSecret },
+} as const satisfies Record<string, PasswordKind>
+
+/** Puts back what a change of a password replaced, unless another writer came between. */
+export type Undo = () => Promise<void>
+
+/** The passwords of one kind of record, sealed, each in a key of its own beside the record. Methods throw StoreError: UNAVAILABLE, INVALID. */
+export class Passwords {
+  constructor(
+    private readonly kind: PasswordKind,
+    private readonly connection: Connection,
+    private readonly secrets: Secrets,
+  ) {}
+
+  async get(id: string): Promise<string | undefined> {
+    const key = this.kind.key(id)
+    const raw = await this.read(key)
+    if (raw.kind === 'none') return undefined
+    if (raw.kind === 'unusable') throw new StoreError('INVALID', `${this.kind.noun} ${id}: ${raw.why}`)
+    return this.secrets.open(raw.text, key)
+  }
+
+  async set(id: string, password: string): Promise<void> {
+    const key = this.kind.key(id)
+    const sealed = this.secrets.seal(password, key)
+    await this.connection.ask('secret', (client) => client.set(key, sealed))
+  }
+
+  /**
+   * Sets the password (null: removes it) ahead of a change of the record it belongs to: whoever sees the record change finds it. When
+   * that change then fails, what this gives back undoes it.
+   */
+  async replace(id: string, password: string | null): Promise<Undo> {
+    const key = this.kind.key(id)
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const raw = await this.read(key)
+      // Nothing that can be opened is lost with it.
+      if (raw.kind === 'unusable') await this.connection.ask('secret', (client) => client.del(key))
+      const before = raw.kind === 'text' ? raw.text : null
+      const after = password === null ? null : this.secrets.seal(password, key)
+      if (!(await this.write(key, before, after))) continue
+      return async () => void (await this.write(key, after, before))
+    }
+    throw new StoreError('UNAVAILABLE', `${this.kind.noun} ${id} is being changed by others all the time`)
+  }
+
+  /** False when there was none. */
+  async remove(id: string): Promise<boolean> {
+    return (await this.connection.ask('secret', (client) => client.del(this.kind.key(id)))) === 1
+  }
+
+  async has(id: string): Promise<boolean> {
+    return (await this.connection.ask('secret', (client) => client.exists(this.kind.key(id)))) === 1
+  }
+
+  private read(key: string): Promise<RawText> {
+    return this.connection.ask('secret', (client) => readText(client, key, MAX_BYTES))
+  }
+
+  private write(key: string, before: string | null, after: string | null): Promise<boolean> {
+    return this.connection.ask('secret', (client) => writeText(client, key, before, after))
+  }
+}
+
+/** The passwords of every kind. */
+export interface AllPasswords {
+  readonly trunk: Passwords
+  readonly trunkInbound: Passwords
+  readonly agent: Passwords
+}
+
+export function createPasswords({ connection, secrets }: { connection: Connection; secrets: Secrets }): AllPasswords {
+  const of = (kind: PasswordKind): Passwords => new Passwords(kind, connection, secrets)
+  return {
+    trunk: of(passwordKinds.trunk),
+    trunkInbound: of(passwordKinds.trunkInbound),
+    agent: of(passwordKinds.agent),
+  }
+}
