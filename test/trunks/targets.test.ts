@@ -1,7 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { SystemClock } from '../../src/engine/index.js'
-import { Resolver, type ResolverOptions } from '../../src/engine/resolve/resolver.js'
+import { Resolver, type ResolverOptions, SystemClock } from '../../src/engine/index.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import { CallError } from '../../src/model/verdict.js'
 import { TargetHealth } from '../../src/trunks/target-health.js'
