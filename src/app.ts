@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
+import { createEvents } from './app/events.js'
 import { createSecrets } from './app/secrets.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, DrachtioServer, Edge } from './edge/index.js'
@@ -117,9 +118,21 @@ export function createApp(config: Config): App {
           (part) => part.stop(),
         )
 
+        const events = started(createEvents(config, { ...parts, metrics, logger }), (part) => part.stop())
+
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
-        edge = new Edge({ srf: sip, router, calls, cdrs, metrics, logger, clock, settings: edgeSettings(config) })
+        edge = new Edge({
+          srf: sip,
+          router,
+          calls,
+          cdrs,
+          metrics,
+          logger,
+          clock,
+          settings: edgeSettings(config),
+          ...(config.events.calls ? { events } : {}),
+        })
         edge.start()
         await sip.connect()
 
@@ -136,6 +149,8 @@ export function createApp(config: Config): App {
           calls,
           origination,
           readiness: () => readinessOf(config, connection, directory, sip.connected, serving && stopping === undefined),
+          events,
+          clock,
           metrics,
           logger,
           adminToken: token,

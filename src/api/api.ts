@@ -6,6 +6,7 @@ import { addAgents } from './agents.js'
 import { adminTokenOnly, refusalOf, type Authenticate } from './auth.js'
 import { addCalls } from './calls.js'
 import { addCdrs } from './cdrs.js'
+import { addEvents } from './events.js'
 import { addHealth } from './health.js'
 import { readJson } from './json-body.js'
 import { addNumbers } from './numbers.js'
@@ -100,6 +101,7 @@ export function createApi(options: ApiOptions): Api {
       addTrunks(v1, services)
       addCalls(v1, services)
       addCdrs(v1, services)
+      addEvents(v1, services)
       addRouteTests(v1, services)
       addOrigination(v1, services)
       refuseOtherMethods(v1, allowed)

@@ -15,7 +15,7 @@ const cdrQuery = z.strictObject({
 })
 
 /** The form a number in a query is kept under. */
-function readFilter(text: string): string {
+export function readNumberFilter(text: string): string {
   // An unescaped "+" arrives as a space.
   const spelled = text.startsWith(' ') ? `+${text.trimStart()}` : text
   const normalised = normaliseNumber(spelled)
@@ -43,7 +43,7 @@ export function addCdrs(api: Api, { cdrs }: Services): void {
         cdrs.list({
           limit,
           cursor,
-          phoneNumber: phone_number === undefined ? undefined : readFilter(phone_number),
+          phoneNumber: phone_number === undefined ? undefined : readNumberFilter(phone_number),
           since: since === undefined ? undefined : new Date(since).toISOString(),
         }),
       )

@@ -62,6 +62,7 @@ export function addOpenApi(api: Api): void {
         { name: 'trunks', description: "Customers' carriers, trunks and PBXs" },
         { name: 'calls', description: 'Calls that are going on' },
         { name: 'cdrs', description: 'Records of calls that ended' },
+        { name: 'events', description: 'What happens, as it happens' },
         { name: 'route-tests', description: 'Where a call would go, and why' },
         { name: 'origination', description: 'Where customers send calls to' },
         { name: 'health', description: 'For probes and Prometheus' },

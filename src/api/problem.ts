@@ -29,6 +29,8 @@ export const problems = {
   TRUNK_PASSWORD_DIFFERS: { status: 409, title: 'A trunk with the same fields has another password' },
   EDIT_CONFLICT: { status: 409, title: 'The record was changed by others at the same time' },
   RECORD_INVALID: { status: 500, title: 'A stored record cannot be read' },
+  TOO_MANY_LISTENERS: { status: 503, title: 'Too many clients follow the event stream' },
+  EDGE_STOPPING: { status: 503, title: 'The edge is stopping' },
   STORE_UNAVAILABLE: { status: 503, title: 'The store cannot be reached' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
 } as const satisfies Record<string, { status: number; title: string }>

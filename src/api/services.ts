@@ -2,9 +2,11 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Calls } from '../edge/calls.js'
+import type { Clock } from '../engine/index.js'
 import type { Router } from '../routing/router.js'
 import type { Agents } from '../store/agents.js'
 import type { CdrLog } from '../store/cdr-log.js'
+import type { Events } from '../store/events.js'
 import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
 import type { AllPasswords, Passwords } from '../store/passwords.js'
@@ -42,6 +44,8 @@ export interface Services {
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>
   readonly origination: () => Origination
   readonly readiness: () => Readiness
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
+  readonly events: Pick<Events, 'listen'>
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'> & { readonly eventListeners: { set(value: number): void } }
+  readonly clock: Clock
   readonly logger: Log
 }

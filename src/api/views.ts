@@ -55,6 +55,10 @@ export const liveCallView = named('LiveCall', liveCallSchema)
 export const cdrView = named('Cdr', cdrSchema)
 export const endedCallView = named('EndedCall', cdrSchema.extend({ state: z.literal('ended') }))
 export const callView = named('Call', z.union([liveCallView, endedCallView]))
+export const eventStreamView = named(
+  'EventStream',
+  z.string().describe('Server-sent events: id, event (the type), data (one line of JSON: an Event)'),
+)
 export const decisionView = named('Decision', decisionSchema)
 
 export const originationView = named(

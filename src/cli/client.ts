@@ -59,6 +59,40 @@ export class Client {
     return { items, next_cursor: cursor }
   }
 
+  /**
+   * An answer that goes on for as long as the edge has something to say, piece by piece.
+   * @param waiting called when it is there
+   * @throws {CliError} when nothing that is an edge answers, or it refuses
+   */
+  async *stream(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+    waiting: () => void,
+  ): AsyncIterable<string> {
+    const { url, token } = this.edge
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(new DOMException('', 'TimeoutError')), TIMEOUT_MS)
+    const response = await fetch(new URL(path, url), {
+      headers: { ...headers, ...authorization },
+      redirect: 'error',
+      signal: AbortSignal.any([signal, late.signal]),
+    })
+      .catch((error: unknown) => {
+        throw new CliError(unreachable(url, error), undefined, { cause: error })
+      })
+      .finally(() => clearTimeout(timer))
+    if (!response.ok || response.body === null) {
+      const text = await response.text()
+      const json = (response.headers.get('content-type') ?? '').includes('json')
+      throw this.refused({ status: response.status, body: json ? (JSON.parse(text) as unknown) : text })
+    }
+    waiting()
+    const decoder = new TextDecoder()
+    for await (const bytes of response.body) yield decoder.decode(bytes as Uint8Array, { stream: true })
+  }
+
   /** @throws {CliError} when nothing that is an edge answers */
   async answer(method: string, path: string, body?: unknown): Promise<Answer> {
     const { url, token } = this.edge

@@ -4,6 +4,7 @@ import { cdrCommand } from './cdr.js'
 import { demoCommand } from './demo.js'
 import { engineCommand } from './engine.js'
 import { exitCodes, explain } from './errors.js'
+import { eventsCommand } from './events.js'
 import type { Io } from './io.js'
 import { numberCommand } from './number.js'
 import { routeCommand } from './route.js'
@@ -31,6 +32,7 @@ export function createProgram(io: Io): Command {
     trunkCommand,
     routeCommand,
     cdrCommand,
+    eventsCommand,
     demoCommand,
   ])
     program.addCommand(add(io))

@@ -141,6 +141,15 @@ const cdr = z.strictObject({
   queue_max: whole(1, 10_000_000).default(20_000),
 })
 
+const events = z.strictObject({
+  /** Whether calls are told of on the event stream; registrations always are. */
+  calls: z.boolean().default(true),
+  /** Events kept in the Redis stream, about: how far a client can go back; the oldest go first. */
+  stream_max_length: whole(1, 10_000_000).default(10_000),
+  /** Events waiting in memory while Redis is away; past it the oldest are dropped and counted. */
+  queue_max: whole(1, 1_000_000).default(10_000),
+})
+
 /** What an operator can set. `config/default.yaml` tells the same to people; a test holds both in step. */
 export const configSchema = z.strictObject({
   sip: sip.prefault({}),
@@ -175,6 +184,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   cdr: cdr.prefault({}),
+  events: events.prefault({}),
   trunks: trunks.prefault({}),
   registration: registration.prefault({}),
   dns: z

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../engine/index.js'
 import type { Cdr, Direction, LiveCall } from '../model/call.js'
+import type { EventSink, SignalboxEvent } from '../model/event.js'
 import type { VerdictCode } from '../model/verdict.js'
 import { type CallFacts, liveView, recordOf } from './cdr.js'
 import type { Calls, RegisteredCall } from './calls.js'
@@ -13,6 +14,8 @@ export interface CallParts {
   readonly metrics: CallMetrics
   readonly logger: CallLogger
   readonly clock: Clock
+  /** Where it is told that calls start, ring, are answered and end; nowhere when absent. */
+  readonly events?: EventSink | undefined
 }
 
 /** Why and by whom a call ends. */
@@ -82,6 +85,7 @@ export class Call implements RegisteredCall {
     this.#begun = true
     metrics.callsActive.inc({ direction: this.direction })
     logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
+    this.tell('call.started', this.facts.startedAt)
     return true
   }
 
@@ -100,6 +104,7 @@ export class Call implements RegisteredCall {
     if (this.#state !== 'trying') return
     this.#state = 'ringing'
     this.facts.ringingAt = this.parts.clock.date()
+    this.tell('call.ringing', this.facts.ringingAt)
   }
 
   /** The caller has been sent the 200. */
@@ -111,6 +116,7 @@ export class Call implements RegisteredCall {
     const setupMs = clock.now() - this.#startedMs
     metrics.setupSeconds.observe(setupMs / 1000)
     logger.info({ ...this.logFields(), setupMs: Math.round(setupMs) }, 'Call answered')
+    this.tell('call.answered', this.facts.answeredAt)
   }
 
   /** The call is being wound up; what is left is to hear the called side out. */
@@ -135,6 +141,14 @@ export class Call implements RegisteredCall {
     if (this.#begun) this.#try('gauge', () => metrics.callsActive.dec({ direction: this.direction }))
     this.#try('record', () => cdrs.append(record))
     this.#try('log', () => this.logEnd(record))
+    this.#try('event', () =>
+      this.parts.events?.publish({
+        type: 'call.ended',
+        at: record.ended_at,
+        account_id: record.account_id,
+        data: record,
+      }),
+    )
     calls.remove(this.id)
   }
 
@@ -175,6 +189,14 @@ export class Call implements RegisteredCall {
     }
   }
 
+  private tell(type: Exclude<SignalboxEvent['type'], 'registration' | 'call.ended'>, at: Date): void {
+    const { events } = this.parts
+    if (events === undefined) return
+    this.#try('event', () =>
+      events.publish({ type, at: at.toISOString(), account_id: this.facts.accountId, data: this.live() }),
+    )
+  }
+
   private logEnd(record: Cdr): void {
     this.parts.logger.info(
       {
@@ -196,7 +218,7 @@ export class Call implements RegisteredCall {
       action()
     } catch (error) {
       try {
-        this.parts.logger.error({ callId: this.id, error: String(error) }, `Ending a call: ${what} failed`)
+        this.parts.logger.error({ callId: this.id, error: String(error) }, `In a call: ${what} failed`)
       } catch {
         // Nothing is left to say it with, and the call must end.
       }

@@ -1,4 +1,5 @@
 import type { Clock } from '../engine/index.js'
+import type { EventSink } from '../model/event.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
@@ -18,6 +19,7 @@ export interface EdgeParts {
   readonly logger: CallLogger
   readonly clock: Clock
   readonly settings: EdgeSettings
+  readonly events?: EventSink | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */

@@ -3,6 +3,9 @@ import { liveCallSchema, cdrSchema } from './call.js'
 import { registrationSchema } from './registration.js'
 import { identifier, instant } from './text.js'
 
+export const eventType = z.enum(['registration', 'call.started', 'call.ringing', 'call.answered', 'call.ended'])
+export type EventType = z.output<typeof eventType>
+
 /** What happens, as `GET /v1/events` streams it. */
 export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('registration'), at: instant, account_id: identifier, data: registrationSchema }),

@@ -140,11 +140,15 @@ export class Connection {
     })
   }
 
-  /** A second connection with the same address, for a subscription; `stop` closes it too. It is not connected yet. */
+  /**
+   * Another connection with the same address, for a subscription or reads that block; `stop` closes it too. It is not connected yet.
+   * One that has been disconnected for good is forgotten.
+   */
   createSubscriber(): Redis {
     const subscriber = this.createClient()
     this.subscribers.add(subscriber)
     subscriber.on('error', () => undefined)
+    subscriber.on('end', () => this.subscribers.delete(subscriber))
     return subscriber
   }
 

@@ -59,6 +59,9 @@ export const keys = {
   /** Held by the node that goes through all keys to complete the indexes. */
   sweep: `${PREFIX}index:sweep`,
 
+  /** Stream: `event` is the event as JSON. */
+  events: `${PREFIX}events`,
+
   /** Stream: `cdr` is the record as JSON. */
   cdrs: `${PREFIX}cdrs`,
   /** Which stream entry a call's record is: says that it was written. */

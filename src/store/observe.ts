@@ -37,3 +37,8 @@ export interface CdrMetrics {
   readonly cdrsWritten: PlainCount
   readonly cdrsDropped: PlainCount
 }
+
+/** How events get away. */
+export interface EventMetrics {
+  readonly eventsDropped: PlainCount
+}

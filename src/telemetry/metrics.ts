@@ -105,6 +105,16 @@ export class Metrics {
     help: 'Call records lost because too many were waiting',
     registers: this.registers,
   })
+  readonly eventsDropped = new Counter({
+    name: 'signalbox_events_dropped_total',
+    help: 'Events lost because too many were waiting for Redis',
+    registers: this.registers,
+  })
+  readonly eventListeners = new Gauge({
+    name: 'signalbox_event_listeners',
+    help: 'Clients that follow the event stream of this edge',
+    registers: this.registers,
+  })
 
   /** Counts SIP messages; made for the path of every message. */
   readonly sipMessageCounter = new SipMessageCounter(this.sipMessages)

@@ -5,6 +5,7 @@ import { agentSchema, type Agent } from '../../src/model/agent.js'
 import { cdrSchema, type Cdr } from '../../src/model/call.js'
 import { decisionSchema, type Decision } from '../../src/model/decision.js'
 import { trunkSchema, type Trunk } from '../../src/model/trunk.js'
+import { eventSchema, type SignalboxEvent } from '../../src/model/event.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import type { InboundRequest, Routed } from '../../src/routing/router.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -48,6 +49,7 @@ export class Bench {
   readonly setupSeconds: number[] = []
   readonly log: { level: string; fields: Record<string, unknown>; message: string }[] = []
   readonly routed: InboundRequest[] = []
+  readonly events: SignalboxEvent[] = []
   readonly calls: Calls
   readonly edge: Edge
 
@@ -69,6 +71,7 @@ export class Bench {
       logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       clock: this.clock,
       settings: { ...defaultEdgeSettings, ...options.settings },
+      events: { publish: (event) => void this.events.push(eventSchema.parse(event)) },
     })
     this.edge.start()
   }

@@ -59,6 +59,24 @@ CallLife('is logged once when it starts, is answered and ends, each time with it
   assert.is(bench.log[2]?.fields.trunk, 'pbx-1')
 })
 
+CallLife('tells of its start, ringing, answer and end, each once and in that order', async () => {
+  const bench = new Bench()
+  await bench.call()
+  bench.server.last.ring()
+  bench.server.last.ring(183)
+  bench.server.last.answer()
+  const a = bench.server.callerDialogs[0]!
+  a.acknowledge()
+  a.hangUp()
+  assert.equal(
+    bench.events.map(({ type }) => type),
+    ['call.started', 'call.ringing', 'call.answered', 'call.ended'],
+  )
+  for (const { data } of bench.events) assert.is('call_id' in data && data.call_id, bench.cdr.call_id)
+  assert.equal(bench.events.at(-1)?.data, bench.cdr)
+  assert.is(bench.events.at(-1)?.at, bench.cdr.ended_at)
+})
+
 CallLife('measures the delay from its INVITE to the echo of the agent’s', async () => {
   const bench = new Bench()
   bench.server.echoes = false
@@ -314,6 +332,9 @@ CallLife('ends although metrics, records and log all fail', async () => {
   }
   bench.log.push = () => {
     throw new Error('log')
+  }
+  bench.events.push = () => {
+    throw new Error('events')
   }
   a.hangUp()
   assert.is(bench.calls.size, 0)

@@ -7,7 +7,9 @@ import type { PhoneNumber } from '../../src/model/number.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import type { InboundRequest } from '../../src/routing/router.js'
 import { StoreError } from '../../src/store/errors.js'
+import type { EventListener } from '../../src/store/events.js'
 import type { Page } from '../../src/store/page.js'
+import { ManualClock } from './manual-clock.js'
 
 export const TOKEN = 'test-token-0123456789'
 const AT = '2026-01-01T00:00:00.000Z'
@@ -222,7 +224,31 @@ export class FakeServices implements Services {
     checks: { redis: { ok: this.ready, detail: this.ready ? 'answers' : 'does not answer' } },
   })
 
-  readonly metrics = { render: async () => 'signalbox_redis_up 1\n', contentType: 'text/plain; version=0.0.4' }
+  /** Who listens to the events. */
+  readonly eventListeners = new Set<EventListener>()
+  /** Where each of them wanted to go on from. */
+  readonly resumedFrom: (string | undefined)[] = []
+  /** Whether a place in the stream is still there. */
+  resumes = true
+
+  readonly events: Services['events'] = {
+    listen: async (listener, after) => {
+      this.eventListeners.add(listener)
+      this.resumedFrom.push(after)
+      return {
+        resumed: after === undefined || this.resumes,
+        close: () => void this.eventListeners.delete(listener),
+      }
+    },
+  }
+
+  readonly clock = new ManualClock()
+  listening = 0
+  readonly metrics = {
+    render: async () => 'signalbox_redis_up 1\n',
+    contentType: 'text/plain; version=0.0.4',
+    eventListeners: { set: (many: number) => void (this.listening = many) },
+  }
 
   private readonly log = (fields: object, message: string): void => void this.logged.push({ fields, message })
   readonly logger: Services['logger'] = { debug: this.log, info: this.log, warn: this.log, error: this.log }
@@ -341,6 +367,8 @@ const servicesOf = (services: FakeServices): Services => ({
   calls: services.calls,
   origination: services.origination,
   readiness: services.readiness,
+  events: services.events,
+  clock: services.clock,
   metrics: services.metrics,
   logger: services.logger,
 })

@@ -48,6 +48,8 @@ export class KeptMetrics {
   written = 0
   dropped = 0
 
+  eventsLost = 0
+
   readonly redisUp = { set: (value: number) => void (this.up = value) }
   readonly redisSeconds = { observe: ({ operation }: { operation: string }) => this.add(this.asked, operation) }
   readonly redisErrors = { inc: ({ operation }: { operation: string }) => this.add(this.errors, operation) }
@@ -56,6 +58,8 @@ export class KeptMetrics {
   readonly cdrQueue = { set: (value: number) => void (this.cdrsWaiting = value) }
   readonly cdrsWritten = { inc: () => void (this.written += 1) }
   readonly cdrsDropped = { inc: () => void (this.dropped += 1) }
+
+  readonly eventsDropped = { inc: () => void (this.eventsLost += 1) }
 
   private add(counts: Map<string, number>, name: string): void {
     counts.set(name, (counts.get(name) ?? 0) + 1)

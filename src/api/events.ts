@@ -1,0 +1,120 @@
+import type { ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { eventType, type EventType, type SignalboxEvent } from '../model/event.js'
+import { identifier, safeText } from '../model/text.js'
+import { readNumberFilter } from './cdrs.js'
+import { EventClient } from './event-client.js'
+import { ApiError } from './problem.js'
+import type { Api, Services } from './services.js'
+import { eventStreamView, refusals } from './views.js'
+
+/** Clients that may follow the stream of one edge at the same time. */
+const MAX_CLIENTS = 100
+
+const typeList = safeText(200)
+  .transform((text) => text.split(',').map((type) => type.trim()))
+  .pipe(z.array(eventType).min(1))
+
+const eventQuery = z.strictObject({
+  types: typeList.optional().describe(`Only these, separated by commas: ${eventType.options.join(', ')}`),
+  trunk_id: identifier.optional().describe('Only what concerns this trunk'),
+  agent_id: identifier.optional().describe('Only calls of this agent'),
+  phone_number: safeText(64).optional().describe('Only calls of this number'),
+})
+
+interface Filter {
+  readonly types?: readonly EventType[] | undefined
+  readonly trunkId?: string | undefined
+  readonly agentId?: string | undefined
+  readonly phoneNumber?: string | undefined
+}
+
+/** `/v1/events`: what happens on every edge, as server-sent events. */
+export function addEvents(api: Api, { events, clock, metrics, logger }: Services): void {
+  const clients = new Set<EventClient>()
+  let closing = false
+
+  api.addHook('preClose', async () => {
+    closing = true
+    for (const client of [...clients]) client.end()
+  })
+
+  const follow = async (response: ServerResponse, filter: Filter, after: string | undefined): Promise<void> => {
+    let listening: { close(): void } | undefined
+    const client = new EventClient(
+      response,
+      clock,
+      (event) => matches(event, filter),
+      () => {
+        clients.delete(client)
+        metrics.eventListeners.set(clients.size)
+        listening?.close()
+      },
+    )
+    clients.add(client)
+    metrics.eventListeners.set(clients.size)
+    client.open()
+    try {
+      const { resumed, close } = await events.listen(client, after)
+      listening = { close }
+      if (!resumed) client.reset()
+      // It may have gone while we asked.
+      if (!clients.has(client)) close()
+    } catch (error) {
+      logger.error({ error: String(error) }, 'event stream failed')
+      client.end()
+    }
+  }
+
+  api.get(
+    '/events',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['events'],
+        summary: 'Follow what happens: registrations that change, calls that start, ring, are answered and end',
+        description:
+          'Server-sent events. Send the id of the last event seen as Last-Event-ID to go on from there; the comment "reset" says that ' +
+          'this cannot be done and events were missed.',
+        querystring: eventQuery,
+        response: {
+          200: {
+            description:
+              'id, event (the type) and data (the event as one line of JSON), for as long as the connection stays',
+            content: { 'text/event-stream': { schema: eventStreamView } },
+          },
+          ...refusals(400, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      if (closing) throw new ApiError('EDGE_STOPPING', 'the edge is stopping; ask another one')
+      if (clients.size >= MAX_CLIENTS) {
+        reply.header('retry-after', '10')
+        throw new ApiError('TOO_MANY_LISTENERS', `${MAX_CLIENTS} clients follow the events of this edge already`)
+      }
+      const { types, trunk_id, agent_id, phone_number } = request.query
+      const filter = {
+        types,
+        trunkId: trunk_id,
+        agentId: agent_id,
+        phoneNumber: phone_number === undefined ? undefined : readNumberFilter(phone_number),
+      }
+      const after = request.headers['last-event-id']
+      reply.hijack()
+      await follow(reply.raw, filter, typeof after === 'string' && after !== '' ? after : undefined)
+    },
+  )
+}
+
+function matches(event: SignalboxEvent, { types, trunkId, agentId, phoneNumber }: Filter): boolean {
+  if (types !== undefined && !types.includes(event.type)) return false
+  if (trunkId !== undefined && event.data.trunk_id !== trunkId) return false
+  if (agentId === undefined && phoneNumber === undefined) return true
+  if (event.type === 'registration') return false
+  const { data } = event
+  return (
+    (agentId === undefined || data.agent_id === agentId) &&
+    (phoneNumber === undefined || data.phone_number === phoneNumber)
+  )
+}

@@ -1,0 +1,140 @@
+import type { Clock, Timer } from '../engine/index.js'
+import type { Connection } from './connection.js'
+import { entryFields } from './event-entry.js'
+import { keys } from './keys.js'
+import type { EventMetrics, Log } from './observe.js'
+
+export interface EventWriterOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly metrics: EventMetrics
+  readonly logger: Log
+  /** Names this process among the edges that write. */
+  readonly origin: string
+  /** Entries the stream keeps, about. */
+  readonly streamMaxLength: number
+  /** Events that may wait for Redis; then the oldest is dropped and counted. */
+  readonly queueMax: number
+}
+
+/** Events written in one round trip. */
+const BATCH = 200
+/** Events of so many milliseconds go together. */
+const GATHER_MS = 5
+const RETRY_MS = 1_000
+
+/** Writes this edge's events to the stream, in their order and in the background. */
+export class EventWriter {
+  /** What waits, by number, oldest first. */
+  readonly #queue = new Map<number, string>()
+  readonly #stopListening: () => void
+  #timer: Timer | undefined
+  #writing = false
+  #stopped = false
+  #complained = false
+  #done: (() => void) | undefined
+
+  /** @param stuck some events wait for a Redis that is away */
+  constructor(
+    private readonly options: EventWriterOptions,
+    private readonly stuck: () => void,
+  ) {
+    this.#stopListening = options.connection.onChange((up) => {
+      if (up) this.write()
+    })
+  }
+
+  get queued(): number {
+    return this.#queue.size
+  }
+
+  /** What waits beyond that number, oldest first. */
+  *waiting(after: number): Iterable<readonly [number, string]> {
+    for (const entry of this.#queue) if (entry[0] > after) yield entry
+  }
+
+  /** Takes an event; O(1). Numbers rise. */
+  push(number: number, text: string): void {
+    this.#queue.set(number, text)
+    if (this.#queue.size > this.options.queueMax) this.dropOldest()
+    if (this.#writing || this.#stopped) return
+    if (!this.options.connection.up) return this.stuck()
+    this.#timer ??= this.options.clock.after(GATHER_MS, () => this.write())
+  }
+
+  /** Writes what waits, for `withinMs` at most, and ends. */
+  async stop(withinMs: number): Promise<void> {
+    if (this.#queue.size > 0 && this.options.connection.up) {
+      await new Promise<void>((resolve) => {
+        const timer = this.options.clock.after(withinMs, resolve)
+        this.#done = () => {
+          timer.cancel()
+          resolve()
+        }
+        this.write()
+      })
+    }
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#stopListening()
+  }
+
+  private dropOldest(): void {
+    for (const oldest of this.#queue.keys()) {
+      this.#queue.delete(oldest)
+      return this.options.metrics.eventsDropped.inc()
+    }
+  }
+
+  private write(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (!this.#writing && !this.#stopped) void this.writeAll()
+  }
+
+  private async writeAll(): Promise<void> {
+    this.#writing = true
+    let written = true
+    while (written && this.#queue.size > 0 && !this.#stopped) written = await this.writeBatch()
+    this.#writing = false
+    if (this.#stopped) return
+    if (this.#queue.size === 0) return this.#done?.()
+    this.#timer ??= this.options.clock.after(RETRY_MS, () => this.write())
+    this.stuck()
+  }
+
+  private async writeBatch(): Promise<boolean> {
+    const { connection, origin, streamMaxLength } = this.options
+    const batch: (readonly [number, string])[] = []
+    for (const entry of this.#queue) if (batch.push(entry) >= BATCH) break
+    try {
+      await connection.ask(
+        'event',
+        async (client) => {
+          const pipeline = client.pipeline()
+          for (const [number, text] of batch)
+            pipeline.xadd(keys.events, 'MAXLEN', '~', streamMaxLength, '*', ...entryFields(origin, number, text))
+          const results = (await pipeline.exec()) ?? []
+          for (const [at, [error]] of results.entries()) {
+            if (error !== null) throw error
+            this.#queue.delete(batch[at]![0])
+          }
+        },
+        { patient: true },
+      )
+    } catch (error) {
+      this.complain(error)
+      return false
+    }
+    this.#complained = false
+    return true
+  }
+
+  /** Once an outage. */
+  private complain(error: unknown): void {
+    if (this.#complained) return
+    this.#complained = true
+    const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown error'
+    this.options.logger.warn({ reason, waiting: this.#queue.size }, 'events wait for Redis')
+  }
+}
