@@ -8,7 +8,7 @@ import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { parseContact } from './transport/contact.js'
-import type { Binding, Target, TransportObserver } from './transport/transport.js'
+import type { Binding, Flow, Target, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
@@ -56,10 +56,23 @@ export interface EngineOptions {
   readonly echoGapMs?: number
   /** Sees every message in and out. */
   readonly observer?: TransportObserver
+  /**
+   * Hears of every stream that takes no requests any more, whoever opened it: its peer ended it or its own side of it, it broke, or
+   * was idle. Not of one that never came up, nor while the engine stops.
+   */
+  readonly onConnectionClosed?: (peer: ConnectionPeer) => void
   /** Hears of errors in the engine itself; each harms one message at most. */
   readonly onError?: (error: unknown) => void
   /** Drives transactions and dialogs; for tests. */
   readonly clock?: Clock
+}
+
+/** The far end of a stream. */
+export interface ConnectionPeer {
+  readonly protocol: 'tcp' | 'tls'
+  /** IP literal without brackets. */
+  readonly address: string
+  readonly port: number
 }
 
 /** What the engine holds at this moment. All are zero when nothing goes on (connections: when peers have closed theirs). */
@@ -100,6 +113,17 @@ export function createEngine(options: EngineOptions): Engine {
   const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping, onError)
   const limits = { ...defaultLimits, ...options.limits }
   const dialogs = new Dialogs()
+  let stopping = false
+  const closed = (flow: Flow): void => {
+    core.closed(flow)
+    const { protocol, remoteAddress: address, remotePort: port } = flow
+    if (stopping || protocol === 'udp') return
+    try {
+      options.onConnectionClosed?.({ protocol, address, port })
+    } catch (error) {
+      onError(error)
+    }
+  }
   const transports = new Transports({
     ...options.transport,
     contacts: options.contacts.flatMap((contact) => parseContact(contact)),
@@ -108,7 +132,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock: housekeeping,
     limits,
     onError,
-    sink: { received: (parsed, flow) => core.received(parsed, flow), closed: (flow) => core.closed(flow) },
+    sink: { received: (parsed, flow) => core.received(parsed, flow), closed },
   })
   const resolver = new Resolver({
     clock: housekeeping,
@@ -150,6 +174,7 @@ export function createEngine(options: EngineOptions): Engine {
       }
     },
     async stop() {
+      stopping = true
       // The core first: it would hang up for applications whose connections end.
       core.stop()
       await control.stop()

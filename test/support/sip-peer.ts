@@ -68,6 +68,11 @@ export async function openTcp(address: string, target: Address): Promise<SipPeer
     socket.once('error', reject)
     socket.once('connect', resolve)
   })
+  return peerOn(socket)
+}
+
+/** A peer on a TCP connection that is up, whoever opened it. */
+export function peerOn(socket: Socket): SipPeer & { readonly socket: Socket } {
   const messages: SipText[] = []
   const reader = new StreamReader(messages)
   let closed = false
@@ -77,7 +82,7 @@ export async function openTcp(address: string, target: Address): Promise<SipPeer
   socket.on('close', () => (closed = true))
   return {
     socket,
-    local: { address, port: socket.localPort ?? 0 },
+    local: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
     messages,
     get closed() {
       return closed

@@ -27,6 +27,8 @@ export class TransportBench implements TransportSink {
   readonly closedFlows: Flow[] = []
   /** What the user of the transports does with each message. */
   onArrival: ((arrival: Arrival) => void) | undefined
+  /** What it does with each stream that has ended. */
+  onClosed: ((flow: Flow) => void) | undefined
   private readonly waiting = new Set<() => void>()
   private readonly closers: (() => void | Promise<void>)[] = []
 
@@ -56,6 +58,7 @@ export class TransportBench implements TransportSink {
 
   closed(flow: Flow): void {
     this.closedFlows.push(flow)
+    this.onClosed?.(flow)
   }
 
   /** Waits until that many messages have arrived, and gives the last of them. */

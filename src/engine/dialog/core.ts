@@ -54,6 +54,7 @@ export class Core implements TransportSink, TransactionSink {
 
   /** Ends everything at once, without a word to peers or applications. */
   stop(): void {
+    this.context.flowWatch.stop()
     this.context.transactions.stop()
     this.server.stop()
     this.client.stop()

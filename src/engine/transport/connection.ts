@@ -246,7 +246,6 @@ export class Connection implements Flow {
       this.refuse(new TransportError(code, `${this.describe()}: ${why}`, { cause }), failed)
     }
     this.keeper.gone(this)
-    if (this.up) this.keeper.traffic.closed(this)
   }
 
   private retire(state: 'owing' | 'ending' | 'closed'): void {
@@ -254,7 +253,9 @@ export class Connection implements Flow {
     this.state = state
     this.framer.stop()
     this.endedAtMs = this.keeper.now()
-    if (wasOpen) this.keeper.retired(this)
+    if (!wasOpen) return
+    this.keeper.retired(this)
+    if (this.up) this.keeper.traffic.closed(this)
   }
 
   private write(text: string, failed: ((error: Error) => void) | undefined): void {

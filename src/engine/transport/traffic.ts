@@ -43,8 +43,17 @@ export class Traffic {
     if (this.observer !== undefined) this.observer.message('out', () => text, flow, text.length, kindOfText(text))
   }
 
+  /** Tells, after the present call has returned, that a stream takes no requests any more. */
   closed(flow: Flow): void {
-    this.sink.closed?.(flow)
+    if (this.sink.closed !== undefined) process.nextTick(this.tellClosed, flow)
+  }
+
+  private readonly tellClosed = (flow: Flow): void => {
+    try {
+      this.sink.closed?.(flow)
+    } catch (error) {
+      this.report(error)
+    }
   }
 
   /** Counts a message that did not leave, and tells its sender after the present call has returned. */

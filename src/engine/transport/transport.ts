@@ -46,7 +46,10 @@ export interface TransportSink {
    * `rport` in its top Via by then. `bytes` is its size on the wire.
    */
   received(parsed: Parsed, flow: Flow, bytes: number): void
-  /** A stream that was open has gone. Not called for UDP. */
+  /**
+   * A stream that was up takes no requests any more and brings no responses: it has ended or failed, or its peer has ended its side
+   * and is only owed answers. Called once for each, never for UDP.
+   */
   closed?(flow: Flow): void
 }
 
