@@ -243,6 +243,8 @@ function startEngine(config: Config, metrics: Metrics, logger: Logger): Engine {
     appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
     // Our own application listens before it sends: it loses nothing that comes at once.
     echoGapMs: 0,
+    // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
+    appRoutes: true,
     observer: new SipTrace(metrics.sipMessageCounter, logger),
     onError: (error) => logger.error({ err: error }, 'Engine error'),
   })

@@ -54,6 +54,11 @@ export interface EngineOptions {
   readonly appAnswerTimeoutMs?: number
   /** Milliseconds that answers wait after the echo of what they answer, for applications that await the echo. Default 3. */
   readonly echoGapMs?: number
+  /**
+   * Applications may preload a route: the Route headers they give on requests outside dialogs are kept, and the first of them is the
+   * next hop where no `proxy` is given. Default false: dropped in silence, as drachtio-server does.
+   */
+  readonly appRoutes?: boolean
   /** Sees every message in and out. */
   readonly observer?: TransportObserver
   /**
@@ -143,7 +148,11 @@ export function createEngine(options: EngineOptions): Engine {
     {
       clock,
       timers: { ...timersFrom(options.timers), ...options.timers },
-      settings: { echoGapMs: options.echoGapMs ?? 3, appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000 },
+      settings: {
+        echoGapMs: options.echoGapMs ?? 3,
+        appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000,
+        appRoutes: options.appRoutes ?? false,
+      },
       transports,
       hops: new Hops(transports, resolver),
       apps: control.apps,

@@ -84,7 +84,7 @@ export class CoreHarness {
   readonly core: Core
   private readonly flows = new Map<string, Flow & { open: boolean }>()
 
-  constructor(options: { echoGapMs?: number } = {}) {
+  constructor(options: { echoGapMs?: number; appRoutes?: boolean } = {}) {
     const transports = {
       bindings: [bindingOf('udp'), bindingOf('tcp')],
       bindingFor: ({ protocol, address }: Target) =>
@@ -100,7 +100,11 @@ export class CoreHarness {
       {
         clock: this.clock,
         timers: defaultTimers,
-        settings: { echoGapMs: options.echoGapMs ?? 0, appAnswerTimeoutMs: 64_000 },
+        settings: {
+          echoGapMs: options.echoGapMs ?? 0,
+          appAnswerTimeoutMs: 64_000,
+          appRoutes: options.appRoutes ?? false,
+        },
         transports,
         hops: new Hops(transports, resolver),
         apps: { choose: () => (this.appAvailable ? this.app : undefined) },

@@ -4,6 +4,8 @@ import { canonicalName } from '../message/headers.js'
 export interface AppText {
   readonly startLine: string
   readonly headers: ReadonlyArray<AppHeader>
+  /** Values of its Route lines, in order: only where applications may preload a route. */
+  readonly routes?: readonly string[]
   readonly body: string
 }
 
@@ -29,6 +31,7 @@ export function readAppText(text: string): AppText {
   const body = blank < 0 ? '' : text.slice(blank + 4)
   const lines = head.split('\r\n')
   const headers: AppHeader[] = []
+  const routes: string[] = []
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i]!
     const colon = line.indexOf(':')
@@ -36,12 +39,16 @@ export function readAppText(text: string): AppText {
     const spelling = line.slice(0, colon).trim()
     if (!isToken.test(spelling)) continue
     const name = canonicalName(spelling)
-    if (OURS.has(name)) continue
+    if (OURS.has(name) && name !== 'route') continue
     const value = line.slice(colon + 1).trim()
     if (hasLineBreak(value)) continue
+    if (name === 'route') {
+      routes.push(value)
+      continue
+    }
     headers.push({ name, spelling, value })
   }
-  return { startLine: lines[0] ?? '', headers, body }
+  return { startLine: lines[0] ?? '', headers, routes, body }
 }
 
 /** A lone CR, LF or NUL in a value would split the header on the wire. */

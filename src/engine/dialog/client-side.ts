@@ -1,9 +1,10 @@
 import { isRequestUri, parseUri, type SipUri } from '../message/uri.js'
-import type { SipResponse } from '../message/message.js'
+import type { SipRequest, SipResponse } from '../message/message.js'
+import type { Binding } from '../transport/transport.js'
 import { type App, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromBinding } from './context.js'
-import { lacksContentType, newRequest, unfitHeader } from './fill.js'
+import { firstRouteOf, lacksContentType, newRequest, unfitHeader } from './fill.js'
 import { Hops, type Ways } from './hops.js'
 import type { InDialog } from './in-dialog.js'
 import { UacRequest } from './uac-request.js'
@@ -25,21 +26,27 @@ export class ClientSide {
    */
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)
-    if (target === undefined || !isRequestUri(uri) || (target.scheme === 'tel' && proxy === ''))
+    const routes = this.context.settings.appRoutes ? (text.routes ?? []) : []
+    const nowhere = target?.scheme === 'tel' && proxy === '' && routes.length === 0
+    if (target === undefined || !isRequestUri(uri) || nowhere)
       return refused(`invalid request-uri: ${uri.slice(0, 200)}`)
     const unfit = unfitHeader(text)
     if (unfit !== undefined) return refused(`invalid ${unfit} header`)
     if (lacksContentType(text)) return refused('missing content-type')
-    const hop = proxy === '' ? target : Hops.parse(proxy)
+    const route = firstRouteOf(routes)
+    if (routes.length > 0 && route === undefined) return refused('invalid Route header')
+    const hop = proxy === '' ? (route ?? target) : Hops.parse(proxy)
     if (hop === undefined || hop.scheme === 'tel') return refused(`invalid proxy: ${proxy.slice(0, 200)}`)
     if (this.context.transports.isOwn(hop.host, hop.port)) return refused('can not send request to myself')
     const silenceMs = proxy === '' ? undefined : silenceMsOf(hop)
+    const make = (binding: Binding): SipRequest => newRequest(method, uri, text, binding, routes)
     const ways = this.context.hops.find(hop)
-    if (!(ways instanceof Promise)) return this.send(app, method, uri, text, ways, silenceMs)
+    const send = (found: Ways): Outcome => this.send(app, make, found, silenceMs)
+    if (!(ways instanceof Promise)) return send(ways)
     return ways.then((found) => {
       // Nobody would be there for the answers any more.
       if (!app.open) return refused('the application is gone')
-      return this.send(app, method, uri, text, this.withoutOwn(found), silenceMs)
+      return send(this.withoutOwn(found))
     })
   }
 
@@ -65,19 +72,12 @@ export class ClientSide {
     this.requests.clear()
   }
 
-  private send(
-    app: App,
-    method: string,
-    uri: string,
-    text: AppText,
-    found: Ways,
-    silenceMs: number | undefined,
-  ): Outcome {
+  private send(app: App, make: (binding: Binding) => SipRequest, found: Ways, silenceMs: number | undefined): Outcome {
     if (!found.ok && !found.reason.startsWith('DNS')) return refused(found.reason)
     const ways = found.ok ? found.ways : []
     const binding = ways[0]?.binding ?? this.context.transports.bindings[0]
     if (binding === undefined) return refused('requested protocol/transport not available')
-    const request = newRequest(method, uri, text, binding)
+    const request = make(binding)
     const known = new UacRequest(this.context, this.inDialog, app, request, ways, binding, silenceMs, (ended) =>
       this.requests.delete(ended.id),
     )

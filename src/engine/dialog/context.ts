@@ -15,6 +15,8 @@ export interface CoreSettings {
   readonly echoGapMs: number
   /** How long an application may take over its first answer to a new request. */
   readonly appAnswerTimeoutMs: number
+  /** The Route headers of applications on requests outside dialogs are kept (a preloaded route); else they are dropped. */
+  readonly appRoutes: boolean
 }
 
 /** What the core is made of. */

@@ -1,8 +1,9 @@
 import { isReasonPhrase, isToken } from '../message/chars.js'
 import { Headers, usualSpelling } from '../message/headers.js'
 import { createResponse, isCallId, parseMaxForwards, SipRequest, type SipResponse } from '../message/message.js'
-import { parseNameAddr } from '../message/name-addr.js'
-import { parseUri } from '../message/uri.js'
+import { splitList } from '../message/list.js'
+import { isNameAddrList, parseNameAddr } from '../message/name-addr.js'
+import { parseUri, type SipUri } from '../message/uri.js'
 import type { Binding } from '../transport/transport.js'
 import { isContact, tidied, withOwnAddress, withTag } from './addresses.js'
 import { type AppHeader, appHeader, type AppText } from './app-text.js'
@@ -72,6 +73,24 @@ export function unfitHeader(text: AppText): string | undefined {
   return contact === undefined || contact === '*' || isContact(contact) ? undefined : 'Contact'
 }
 
+/** URI of the first of the Route values; undefined when there is none, or any is no SIP URI in brackets (RFC 3261 20.34). */
+export function firstRouteOf(lines: readonly string[]): SipUri | undefined {
+  if (!lines.every(isNameAddrList)) return undefined
+  let first: SipUri | undefined
+  for (const value of lines.flatMap(splitList)) {
+    const uri = isBracketed(value) ? parseUri(parseNameAddr(value)?.uri ?? '') : undefined
+    if (uri === undefined || uri.scheme === 'tel') return undefined
+    first ??= uri
+  }
+  return first
+}
+
+/** A name-addr, not a bare URI whose parameters would be taken for the header's. */
+function isBracketed(value: string): boolean {
+  const [bracket, quoted] = [value.indexOf('<'), value.indexOf('"')]
+  return quoted === 0 || (bracket >= 0 && (quoted < 0 || bracket < quoted))
+}
+
 /** CSeq number an application asks for, if it is one. */
 function cseqOf(text: AppText): number | undefined {
   const value = appHeader(text, 'cseq')
@@ -80,9 +99,19 @@ function cseqOf(text: AppText): number | undefined {
   return number >= 0 && number < 0x7fffffff ? number : undefined
 }
 
-/** A request outside any dialog, complete but for its Via (which is the transaction's to add). `text` has no unfit header. */
-export function newRequest(method: string, uri: string, text: AppText, binding: Binding): SipRequest {
+/**
+ * A request outside any dialog, complete but for its Via (which is the transaction's to add). `text` has no unfit header.
+ * @param routes values of its Route headers
+ */
+export function newRequest(
+  method: string,
+  uri: string,
+  text: AppText,
+  binding: Binding,
+  routes: readonly string[] = [],
+): SipRequest {
   const headers = new Headers()
+  for (const route of routes) headers.append('route', route)
   appendMaxForwards(headers, text)
   const from = withOwnAddress(party(text, 'from') ?? ownContact(binding), binding, { anyLocalhost: true })
   headers.append('from', withTag(from))
