@@ -28,7 +28,7 @@ function checkedId(text: string): string {
 
 /**
  * Every key we use. Parts that come from outside are checked here, so that no braces, line breaks or colons get into a key.
- * The keys that one script touches stand in one slot of a Redis Cluster: a single key, or those with the tag `{signalbox:cdrs}`.
+ * The keys that one script touches stand in one slot of a Redis Cluster: a single key, or those with one tag in braces.
  */
 export const keys = {
   /** Hash: the number's fields. */
@@ -61,6 +61,10 @@ export const keys = {
 
   /** Stream: `event` is the event as JSON. */
   events: `${PREFIX}events`,
+  /** Sorted set of the calls that have a channel of the trunk; scores: the ends of their leases in ms. */
+  trunkChannels: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:channels`,
+  /** List of the times, in microseconds, of the trunk's latest outbound calls; the newest first. */
+  trunkCallStarts: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:starts`,
 
   /** Stream: `cdr` is the record as JSON. */
   cdrs: `${PREFIX}cdrs`,

@@ -52,6 +52,7 @@ Keys('are never built from anything that could reach for another key', () => {
 
 Keys('that one script touches stand in one slot of a cluster', () => {
   assert.is(tagOf(keys.cdrWritten('c1')), tagOf(keys.cdrs))
+  assert.is(tagOf(keys.trunkChannels('pbx')), tagOf(keys.trunkCallStarts('pbx')))
 })
 
 Keys.run()
