@@ -1,37 +1,19 @@
 import type { Clock, Timer } from '../engine/index.js'
 import type { Attempt } from '../model/call.js'
-import { type VerdictCode, verdicts } from '../model/verdict.js'
+import { verdicts } from '../model/verdict.js'
 import { classify } from './classify.js'
+import type { Dial, DialEvents, Failure } from './dial.js'
+import { InviteAttempt } from './invite-attempt.js'
 import { isNotSent } from './not-sent.js'
 import { ownReason } from './reason.js'
 import type {
   HeaderMap,
-  OutgoingInvite,
+  OutgoingInviteEvents,
   OutgoingInviteOptions,
-  PendingOffer,
-  SipDialog,
   SipInvite,
   SipResponse,
   SipServer,
 } from './sip-server.js'
-
-/** No agent's address answered. */
-export interface Failure {
-  readonly code: VerdictCode
-  readonly detail: string
-  /** The response to hand to the caller as it is, where its own status is the honest one. */
-  readonly passed?: SipResponse
-}
-
-/** What comes of calling an agent. Exactly one of `answered`, `offered` and `failed` is called, once, unless `stop` came first. */
-export interface AttemptsEvents {
-  /** An INVITE is on the wire. */
-  sent(callId: string): void
-  provisional(response: SipResponse): void
-  answered(dialog: SipDialog, response: SipResponse): void
-  offered(offer: PendingOffer, response: SipResponse): void
-  failed(failure: Failure): void
-}
 
 export interface AttemptsOptions {
   readonly server: SipServer
@@ -50,10 +32,8 @@ export interface AttemptsOptions {
 }
 
 /** Calls an agent's addresses one after another until one answers, refuses for good, or none is left. */
-export class Attempts {
-  /** Every address that was tried, in order. */
+export class Attempts implements Dial {
   readonly record: Attempt[] = []
-  /** Final status of the last address; null while there is none. */
   lastStatus: number | null = null
   #next = 0
   #current: AddressAttempt | undefined
@@ -62,7 +42,7 @@ export class Attempts {
 
   constructor(
     private readonly options: AttemptsOptions,
-    private readonly events: AttemptsEvents,
+    private readonly events: DialEvents,
   ) {}
 
   start(): void {
@@ -85,17 +65,12 @@ export class Attempts {
     this.#current.start()
   }
 
-  /**
-   * Gives up: the address that is being tried is sent CANCEL, no other one is tried.
-   * @param done when its final response has come, or been waited for long enough; at once when nothing is under way
-   */
   stop(headers: HeaderMap, done: () => void): void {
     this.#stopped = done
     if (this.#current === undefined) done()
     else this.#current.cancel(headers)
   }
 
-  /** Gives up without waiting for anything. */
   drop(headers: HeaderMap): void {
     this.#stopped = () => {}
     this.#current?.drop(headers)
@@ -141,121 +116,89 @@ interface Outcome extends Failure {
   readonly reason: string
 }
 
-interface AddressEvents extends Omit<AttemptsEvents, 'failed'> {
+interface AddressEvents extends Omit<DialEvents, 'failed'> {
   over(outcome: Outcome): void
 }
 
 /** One INVITE to one address. */
 class AddressAttempt {
-  readonly #startedMs: number
-  #invite: OutgoingInvite | undefined
-  /** Headers of the CANCEL that was asked for. */
-  #cancelled: HeaderMap | undefined
+  readonly #attempt: InviteAttempt
   /** Whether it was given up because it rang too long. */
   #timedOut = false
-  #heard = false
-  #settled = false
   #timer: Timer | undefined
 
   constructor(
     private readonly options: AttemptsOptions,
-    private readonly target: string,
+    target: string,
     private readonly events: AddressEvents,
   ) {
-    this.#startedMs = options.clock.now()
+    const { server, clock, cancelWaitMs, origin, run } = options
+    const send = (invite: OutgoingInviteEvents): void => server.invite(target, options.compose(target), origin, invite)
+    this.#attempt = new InviteAttempt(
+      { clock, cancelWaitMs, send, run },
+      {
+        sent: (callId) => events.sent(callId),
+        provisional: (response) => events.provisional(response),
+        answered: (dialog, response) => this.settled(() => events.answered(dialog, response)),
+        offered: (offer, response) => this.settled(() => events.offered(offer, response)),
+        failed: (why, response) => this.over(this.outcomeOf(why, response)),
+        givenUp: (status, reason) => this.over(this.outcomeOfCancelled(status, reason)),
+      },
+    )
   }
 
   get durationMs(): number {
-    return this.options.clock.now() - this.#startedMs
+    return this.#attempt.durationMs
   }
 
   start(): void {
-    const { server, clock, origin, ringTimeoutMs, run } = this.options
+    const { clock, ringTimeoutMs, run } = this.options
     this.#timer = clock.after(ringTimeoutMs, () => run(() => this.rangTooLong()))
-    server.invite(this.target, this.options.compose(this.target), origin, {
-      sent: (invite) => run(() => this.sent(invite)),
-      provisional: (response) => run(() => this.provisional(response)),
-      answered: (dialog, response) =>
-        run(() => {
-          if (this.late(response)) dialog.bye(this.#cancelled ?? {})
-          else this.settle(() => this.events.answered(dialog, response))
-        }),
-      offered: (offer, response) =>
-        run(() => {
-          if (this.late(response)) offer.abandon()
-          else this.settle(() => this.events.offered(offer, response))
-        }),
-      failed: (why, response) => run(() => this.failed(why, response)),
-    })
+    this.#attempt.start()
   }
 
   cancel(headers: HeaderMap): void {
-    if (this.#cancelled !== undefined || this.#settled) return
-    this.#cancelled = headers
     this.#timer?.cancel()
-    this.#timer = this.options.clock.after(this.options.cancelWaitMs, () => this.options.run(() => this.givenUp(0, '')))
-    this.#invite?.cancel(headers)
+    this.#attempt.cancel(headers)
   }
 
   drop(headers: HeaderMap): void {
-    this.cancel(headers)
-    this.givenUp(0, '')
-  }
-
-  private sent(invite: OutgoingInvite): void {
-    this.#invite = invite
-    if (this.#cancelled !== undefined) invite.cancel(this.#cancelled)
-    else this.events.sent(invite.callId)
-  }
-
-  private provisional(response: SipResponse): void {
-    this.#heard = true
-    if (this.#cancelled === undefined && !this.#settled) this.events.provisional(response)
+    this.#timer?.cancel()
+    this.#attempt.drop(headers)
   }
 
   private rangTooLong(): void {
     this.#timedOut = true
-    this.cancel({ Reason: ownReason(408, 'No answer') })
+    this.#attempt.cancel({ Reason: ownReason(408, 'No answer') })
   }
 
-  /** An answer that comes after the CANCEL has crossed it: it is ended again (RFC 3261 9.1). */
-  private late(response: SipResponse): boolean {
-    if (this.#cancelled === undefined && !this.#settled) return false
-    this.givenUp(response.status, 'answered after CANCEL')
-    return true
-  }
-
-  private failed(why: string, response: SipResponse | undefined): void {
-    if (this.#cancelled !== undefined) return this.givenUp(response?.status ?? 0, response?.reason ?? why)
-    if (response === undefined) {
-      return this.over({ code: 'AGENT_UNREACHABLE', status: 0, reason: why, detail: why })
-    }
+  private outcomeOf(why: string, response: SipResponse | undefined): Outcome {
+    if (response === undefined) return { code: 'AGENT_UNREACHABLE', status: 0, reason: why, detail: why }
     const { status, reason } = response
-    if (isNotSent(response)) return this.over({ code: 'AGENT_UNREACHABLE', status: 0, reason, detail: reason })
+    if (isNotSent(response)) return { code: 'AGENT_UNREACHABLE', status: 0, reason, detail: reason }
     const { code, passStatus } = classify(status)
     const detail = `answered ${status} ${reason}`
-    this.over({ code, status, reason, detail, ...(passStatus ? { passed: response } : {}) })
+    return { code, status, reason, detail, ...(passStatus ? { passed: response } : {}) }
   }
 
   /** The end of an attempt that was cancelled, by what came of it. */
-  private givenUp(status: number, reason: string): void {
+  private outcomeOfCancelled(status: number, reason: string): Outcome {
+    const { heard } = this.#attempt
     const waited = `no answer in ${Math.round(this.options.ringTimeoutMs / 1000)} s`
-    const detail = this.#timedOut ? (this.#heard ? waited : `${waited}, not even a provisional response`) : 'cancelled'
-    this.over({
-      code: !this.#timedOut ? 'CALLER_CANCELLED' : this.#heard ? 'AGENT_NO_ANSWER' : 'AGENT_TIMEOUT',
+    const detail = this.#timedOut ? (heard ? waited : `${waited}, not even a provisional response`) : 'cancelled'
+    return {
+      code: !this.#timedOut ? 'CALLER_CANCELLED' : heard ? 'AGENT_NO_ANSWER' : 'AGENT_TIMEOUT',
       status,
       reason: reason === '' ? detail : `${detail}; ${reason}`,
       detail,
-    })
+    }
   }
 
   private over(outcome: Outcome): void {
-    this.settle(() => this.events.over(outcome))
+    this.settled(() => this.events.over(outcome))
   }
 
-  private settle(report: () => void): void {
-    if (this.#settled) return
-    this.#settled = true
+  private settled(report: () => void): void {
     this.#timer?.cancel()
     report()
   }

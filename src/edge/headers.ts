@@ -1,6 +1,7 @@
 import { formatNameAddr, parseUri, unescapeUser } from '../engine/index.js'
 import { isContactToken } from '../model/contact-token.js'
 import { ALLOW, namesOption } from './capabilities.js'
+import { Crossing, escapeUser, staysOnItsLeg } from './crossing.js'
 import { readAddress } from './guard.js'
 import { fromBytes, tidy, toBytes } from './header-value.js'
 import { copiedWarning } from './reason.js'
@@ -8,12 +9,6 @@ import type { HeaderMap, SipMessage } from './sip-server.js'
 
 /** Longest caller name and number that reach the agent, in characters. */
 export const MAX_CALLER = 128
-/** Of one header that crosses; a longer one does not, since half a value can mean something else. */
-const MAX_VALUE = 4_096
-/** Headers of one message that cross by a rule for many (`X-*`), and their characters together. */
-const MAX_CROSSING = 64
-const MAX_CROSSING_LENGTH = 16_384
-const MAX_NAME = 64
 
 /** Who is calling, as presented. */
 export interface Caller {
@@ -132,7 +127,6 @@ export function crossingEndHeaders(bye: SipMessage): HeaderMap {
   return headers.map
 }
 
-const CONTENT_HEADERS = ['Content-Type', 'Content-Disposition', 'Content-Language', 'Content-ID', 'MIME-Version']
 const RESPONSE_HEADERS = ['User-to-User', 'Event', 'Expires', 'Refer-Sub', 'Recv-Info']
 // Refer-To and Referred-By go as they are for now: whom they name, the other leg must be able to call.
 const REQUEST_HEADERS = [
@@ -148,78 +142,6 @@ const REQUEST_HEADERS = [
   'User-to-User',
   'Subject',
 ]
-
-/** Headers that never cross, whoever asks: they route, identify or authenticate on their own leg, or are the server's to write. */
-const ON_ITS_LEG = new Set(
-  (
-    'via record-route route path service-route contact from to call-id cseq max-forwards content-length content-encoding allow supported require ' +
-    'proxy-require unsupported rseq rack session-expires min-se authorization proxy-authorization www-authenticate proxy-authenticate ' +
-    'authentication-info p-asserted-identity p-preferred-identity remote-party-id p-called-party-id p-associated-uri p-charging-vector ' +
-    'p-charging-function-addresses p-access-network-info p-visited-network-id diversion history-info target-dialog replaces join in-reply-to ' +
-    'user-agent server warning identity identity-info security-client security-server security-verify v f t i m l c k r b x'
-  ).split(' '),
-)
-
-/** Whether a header of that name is confined to its leg. Odd spellings of our own names count as ours. */
-export function staysOnItsLeg(name: string): boolean {
-  return !isPlainName(name) || ON_ITS_LEG.has(name.toLowerCase()) || isOurName(name)
-}
-
-/** Letters, digits, `-`, `_` and `.` only, at most 64: other token characters are percent signs and quotes that someone behind us may undo. */
-function isPlainName(name: string): boolean {
-  return name.length <= MAX_NAME && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
-}
-
-/** `X-Signalbox-*` however spelled: another case, `_` or `.` for `-`, or none. */
-function isOurName(name: string): boolean {
-  return name.toLowerCase().replace(/[._-]/g, '').startsWith('xsignalbox')
-}
-
-/** The headers of one message that is being made: each name once, the first to put it wins. */
-class Crossing {
-  readonly map: HeaderMap = {}
-  readonly #names = new Set<string>()
-  #crossed = 0
-  #length = 0
-
-  put(name: string, value: string): void {
-    const key = name.toLowerCase()
-    if (this.#names.has(key)) return
-    this.#names.add(key)
-    this.map[name] = value
-  }
-
-  putAll(headers: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(headers)) this.put(name, tidy(value, MAX_VALUE))
-  }
-
-  /** Those of the named headers that the message has. */
-  copy(message: SipMessage, names: readonly string[]): void {
-    for (const name of names) {
-      const value = message.header(name)
-      if (value !== undefined) this.cross(name, value)
-    }
-  }
-
-  copyContent(message: SipMessage): void {
-    if (message.header('content-type') === undefined && message.body.startsWith('v=0'))
-      this.put('Content-Type', 'application/sdp')
-    this.copy(message, CONTENT_HEADERS)
-  }
-
-  /** The sender's `X-*` headers. */
-  copyExtensions(message: SipMessage): void {
-    for (const [name, value] of message.headers())
-      if ((name.startsWith('X-') || name.startsWith('x-')) && !staysOnItsLeg(name)) this.cross(name, value)
-  }
-
-  private cross(name: string, value: string): void {
-    if (value.length > MAX_VALUE || this.#crossed >= MAX_CROSSING || this.#length > MAX_CROSSING_LENGTH) return
-    this.#crossed += 1
-    this.#length += name.length + value.length
-    this.put(name, tidy(value, MAX_VALUE))
-  }
-}
 
 /** From of the INVITE to an agent; the server puts its own address in the place of `localhost`. */
 function formatCaller({ number, name }: Caller): string {
@@ -237,13 +159,3 @@ function formatDialled(number: string, target: string): string | undefined {
 }
 
 const NONE: ReadonlyMap<string, string> = new Map()
-
-/** The text as user part of a SIP URI: all but unreserved characters and `+` escaped, byte by byte of its UTF-8. */
-function escapeUser(text: string): string {
-  let user = ''
-  for (const byte of Buffer.from(text, 'utf8')) {
-    const character = String.fromCharCode(byte)
-    user += /[A-Za-z0-9+*._~!'()-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return user
-}

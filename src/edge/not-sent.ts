@@ -1,6 +1,11 @@
 import type { SipResponse } from './sip-server.js'
 
+type Response = Pick<SipResponse, 'status' | 'header'>
+
+const says = (response: Response, words: string): boolean => (response.header('warning') ?? '').includes(` "${words}: `)
+
 /** The engine's own 503 in the place of an answer, by its Warning: nothing reached the far end. */
-export function isNotSent(response: Pick<SipResponse, 'status' | 'header'>): boolean {
-  return response.status === 503 && (response.header('warning') ?? '').includes(' "Not sent: ')
-}
+export const isNotSent = (response: Response): boolean => response.status === 503 && says(response, 'Not sent')
+
+/** The engine's own 408 in the place of an answer, by its Warning: the far end was silent. */
+export const isNotAnswered = (response: Response): boolean => response.status === 408 && says(response, 'Not answered')

@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseNameAddr, parseUri } from '../../src/engine/index.js'
-import { callerOf, dialledNumber, numberOf, staysOnItsLeg } from '../../src/edge/headers.js'
+import { staysOnItsLeg } from '../../src/edge/crossing.js'
+import { callerOf, dialledNumber, numberOf } from '../../src/edge/headers.js'
 import { Bench, NUMBER } from './bench.js'
 import { Message } from './scripted-server.js'
 

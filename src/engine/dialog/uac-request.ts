@@ -113,9 +113,9 @@ export class UacRequest {
     this.unclaim()
     const phrase = status === 408 ? 'Request Timeout' : onOneLine(reason).slice(0, 120)
     const response = createResponse(this.request, status, phrase, newTag())
-    // So that an application can tell it from the peer's own 503.
-    if (status === 503)
-      response.headers.append('warning', `399 localhost "Not sent: ${phrase.replace(/["\\\\]/g, "'")}"`)
+    // So that an application can tell it from the peer's own.
+    const what = status === 503 ? 'Not sent' : 'Not answered'
+    response.headers.append('warning', `399 localhost "${what}: ${phrase.replace(/["\\\\]/g, "'")}"`)
     const { origin } = this
     // Made here, in the place of the peer's: an application must hear of it after the echo of its request.
     this.context.clock.after(Math.max(1, this.context.settings.echoGapMs), () => {
