@@ -67,7 +67,7 @@ CallSuite('lets every leg go although letting one go fails', () => {
   call.end(busy)
   assert.ok(released)
   assert.is(cdrs.length, 1)
-  assert.equal(errors, ['Ending a call: release failed'])
+  assert.equal(errors, ['In a call: release failed'])
 })
 
 CallSuite('lets a leg go at once that comes when the call is over', () => {
