@@ -94,7 +94,8 @@ export function createApp(config: Config): App {
         await connection.ready(REDIS_PATIENCE_MS)
 
         const parts = { connection, clock }
-        const { passwords } = createSecrets(config, connection)
+        const { passwords, rotation } = createSecrets(config, { ...parts, logger })
+        started(rotation, (part) => part.stop())
         const directory = new Directory({
           ...parts,
           metrics,
@@ -144,6 +145,7 @@ export function createApp(config: Config): App {
           numbers: new Numbers(parts),
           trunks: new Trunks(parts),
           passwords,
+          secretRotation: rotation,
           cdrs,
           router,
           calls,

@@ -14,6 +14,7 @@ import { addOpenApi } from './openapi.js'
 import { addOrigination } from './origination.js'
 import { ApiError, problems, type ProblemCode } from './problem.js'
 import { addRouteTests } from './route-tests.js'
+import { addSecretKey } from './secret-key.js'
 import type { Api, Services } from './services.js'
 import { addTrunks } from './trunks.js'
 import { validatorCompiler } from './validation.js'
@@ -104,6 +105,7 @@ export function createApi(options: ApiOptions): Api {
       addEvents(v1, services)
       addRouteTests(v1, services)
       addOrigination(v1, services)
+      addSecretKey(v1, services)
       refuseOtherMethods(v1, allowed)
     },
     { prefix: '/v1' },

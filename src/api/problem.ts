@@ -22,6 +22,8 @@ export const problems = {
   NUMBER_NOT_FOUND: { status: 404, title: 'No such number' },
   TRUNK_NOT_FOUND: { status: 404, title: 'No such trunk' },
   CALL_NOT_FOUND: { status: 404, title: 'No such call' },
+  ROTATION_NOT_FOUND: { status: 404, title: 'No such rotation of the secret key' },
+  ROTATION_UNDER_WAY: { status: 409, title: 'A rotation of the secret key is under way' },
   NUMBER_TAKEN: { status: 409, title: 'The number exists already' },
   INBOUND_AGENT_TAKEN: { status: 409, title: 'The number has another inbound agent' },
   AGENT_IN_USE: { status: 409, title: 'Numbers use this agent' },

@@ -10,6 +10,7 @@ import type { Events } from '../store/events.js'
 import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
 import type { AllPasswords, Passwords } from '../store/passwords.js'
+import type { SecretRotation } from '../store/secret-rotation.js'
 import type { Trunks } from '../store/trunks.js'
 import type { Metrics } from '../telemetry/metrics.js'
 
@@ -39,6 +40,7 @@ export interface Services {
   readonly numbers: Pick<Numbers, 'get' | 'create' | 'update' | 'remove' | 'list'>
   readonly trunks: Pick<Trunks, 'get' | 'findOrCreate' | 'update' | 'remove' | 'list'>
   readonly passwords: Readonly<Record<keyof AllPasswords, Pick<Passwords, 'get' | 'replace' | 'has'>>>
+  readonly secretRotation: Pick<SecretRotation, 'keys' | 'start' | 'find'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

@@ -3,6 +3,7 @@ import { agentSchema } from '../model/agent.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
 import { decisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
+import { instant } from '../model/text.js'
 import { trunkSchema, type Trunk } from '../model/trunk.js'
 import { formatNextHop, nextHopOf } from '../trunks/next-hop.js'
 import { pageOf } from './paging.js'
@@ -67,6 +68,39 @@ export const originationView = named(
     origination_uris: z.array(z.string()),
     signalling_addresses: z.array(z.string()),
     transports: z.array(z.string()),
+  }),
+)
+
+export const secretKeyView = named(
+  'SecretKey',
+  z.object({
+    makes_keys: z.boolean().describe('Whether a rotation makes a key: false when one is configured'),
+    key_id: z.string().describe('Names the present key; tells nothing of it'),
+    former_key_ids: z.array(z.string()),
+  }),
+)
+
+export const rotationView = named(
+  'SecretKeyRotation',
+  z.object({
+    id: z.string(),
+    state: z.enum(['running', 'done', 'failed']),
+    made_key: z.boolean().describe('Whether a key was made for it; false: a configured key was gone over to'),
+    key_id: z.string().describe('Names the present key; tells nothing of it'),
+    total: z.number().int().nullable().describe('Secrets there are; null while they are counted'),
+    done: z.number().int().describe('Secrets looked at'),
+    resealed: z.number().int().describe('Secrets sealed anew with the present key'),
+    unreadable: z
+      .array(z.object({ record: z.enum(['trunk', 'agent']), id: z.string(), secret: z.string(), why: z.string() }))
+      .describe('Secrets that do not open, a thousand at most: set them again'),
+    unreadable_count: z.number().int(),
+    unneeded_keys: z
+      .array(z.string())
+      .describe('Former keys that nothing is sealed with any more; those of the data folder are kept no longer'),
+    kept_keys: z.array(z.object({ key_id: z.string(), secrets: z.number().int() })),
+    started_at: instant,
+    ended_at: instant.nullable(),
+    error: z.string().nullable(),
   }),
 )
 

@@ -17,6 +17,8 @@ import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { count, fields, table } from './text.js'
 
+type AgentView = Agent & { has_password: boolean }
+
 interface SetOptions extends EdgeOptions {
   readonly sipUri?: string
   readonly name?: string
@@ -39,7 +41,7 @@ export function agentCommand(io: Io): Command {
       .option('--limit <n>', 'agents at most', DEFAULT_LIMIT)
       .action(async (options: EdgeOptions & { limit: string }) => {
         const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<Agent>('/v1/agents', {}, limit)
+        const page = await connectTo(options).list<AgentView>('/v1/agents', {}, limit)
         print(
           io,
           options,
@@ -60,7 +62,7 @@ export function agentCommand(io: Io): Command {
     edgeCommand('show', 'Show an agent', 'signalbox agent show front')
       .argument('<id>', 'agent')
       .action(async (id: string, options: EdgeOptions) => {
-        const agent = await connectTo(options).ask<Agent>('GET', at(id))
+        const agent = await connectTo(options).ask<AgentView>('GET', at(id))
         print(io, options, agent, () => fields(agent))
       }),
   )
@@ -103,10 +105,10 @@ function setCommand(io: Io): Command {
         allowed_addresses: options.allowedAddress,
       })
       const client = connectTo(options)
-      const present = await client.find<Agent>(at(id))
+      const present = await client.find<AgentView>(at(id))
       if (present === undefined && changes['sip_uri'] === undefined)
         throw new CliError(`there is no agent "${id}" yet: give --sip-uri`, exitCodes.usage)
-      const agent = await client.ask<Agent>('PUT', at(id), {
+      const agent = await client.ask<AgentView>('PUT', at(id), {
         ...(present === undefined ? {} : settable(present)),
         ...changes,
       })
@@ -120,7 +122,8 @@ function setCommand(io: Io): Command {
 }
 
 /** What of an agent a request may set. */
-function settable(agent: Agent): Record<string, unknown> {
+function settable(agent: AgentView): Record<string, unknown> {
   const { id: _id, account_id: _account, created_at: _created, updated_at: _updated, ...rest } = agent
-  return rest
+  const { has_password: _has, ...fields } = rest
+  return fields
 }

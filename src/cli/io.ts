@@ -6,6 +6,8 @@ export interface Io {
   out(line: string): void
   /** Writes a line to standard error. */
   err(line: string): void
+  /** Shows a line that takes the place of the one before it, '' to take it away; absent where no terminal is watching. */
+  readonly status?: ((line: string) => void) | undefined
   /** All of standard input. */
   readInput(): Promise<string>
   /**
@@ -24,6 +26,9 @@ export function processIo(): Io {
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
+    status: process.stderr.isTTY
+      ? (line) => void process.stderr.write(`\r\u001b[K${line.slice(0, Math.max(process.stderr.columns - 1, 20))}`)
+      : undefined,
     readInput: () => text(process.stdin),
     stopSignal: () => {
       const stop = new AbortController()

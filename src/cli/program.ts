@@ -8,6 +8,7 @@ import { eventsCommand } from './events.js'
 import type { Io } from './io.js'
 import { numberCommand } from './number.js'
 import { routeCommand } from './route.js'
+import { secretCommand } from './secret.js'
 import { serveCommand } from './serve.js'
 import { trunkCommand } from './trunk.js'
 
@@ -30,6 +31,7 @@ export function createProgram(io: Io): Command {
     agentCommand,
     numberCommand,
     trunkCommand,
+    secretCommand,
     routeCommand,
     cdrCommand,
     eventsCommand,

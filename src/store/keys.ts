@@ -58,6 +58,8 @@ export const keys = {
   changes: `${PREFIX}index:changes`,
   /** Held by the node that goes through all keys to complete the indexes. */
   sweep: `${PREFIX}index:sweep`,
+  /** Held by the node that seals all secrets anew. */
+  secretRotation: `${PREFIX}index:secret-rotation`,
 
   /** Stream: `event` is the event as JSON. */
   events: `${PREFIX}events`,
@@ -91,6 +93,29 @@ export function parseKey(key: string): { kind: RecordKind; id: string } | undefi
     if (!key.startsWith(prefix)) continue
     const id = key.slice(prefix.length)
     return (kind === 'number' ? isPhoneNumber(id) : isIdentifier(id)) ? { kind, id } : undefined
+  }
+  return undefined
+}
+
+const secretEndings = [
+  ['trunk', ':secret', 'trunk'],
+  ['trunk', ':inbound-secret', 'trunkInbound'],
+  ['agent', ':secret', 'agent'],
+] as const
+
+/** What a SCAN for secrets looks for; more than them may match. */
+export const secretPattern = `${PREFIX}*secret`
+
+/** Whose secret a key holds; undefined when it holds none. */
+export function parseSecretKey(
+  key: string,
+): { kind: (typeof secretEndings)[number][2]; record: 'trunk' | 'agent'; id: string } | undefined {
+  if (key.length > 128) return undefined
+  for (const [record, ending, kind] of secretEndings) {
+    const prefix = `${PREFIX}${record}:`
+    if (!key.startsWith(prefix) || !key.endsWith(ending)) continue
+    const id = key.slice(prefix.length, -ending.length)
+    if (isIdentifier(id)) return { kind, record, id }
   }
   return undefined
 }

@@ -4,7 +4,8 @@ import { keys } from './keys.js'
 import type { Secrets } from './secrets.js'
 import { readText, writeText, type RawText } from './text.js'
 
-const MAX_BYTES = 16_384
+/** Bytes a sealed password may have. */
+export const MAX_SEALED_BYTES = 16_384
 const MAX_ATTEMPTS = 5
 
 /** Whose password it is, in messages, and where it is kept. */
@@ -56,8 +57,7 @@ export class Passwords {
       if (raw.kind === 'unusable') await this.connection.ask('secret', (client) => client.del(key))
       const before = raw.kind === 'text' ? raw.text : null
       const after = password === null ? null : this.secrets.seal(password, key)
-      if (!(await this.write(key, before, after))) continue
-      return async () => void (await this.write(key, after, before))
+      if (await this.write(key, before, after)) return () => this.putBack(key, { before, after, password })
     }
     throw new StoreError('UNAVAILABLE', `${this.kind.noun} ${id} is being changed by others all the time`)
   }
@@ -71,8 +71,33 @@ export class Passwords {
     return (await this.connection.ask('secret', (client) => client.exists(this.kind.key(id)))) === 1
   }
 
+  private async putBack(
+    key: string,
+    { before, after, password }: { before: string | null; after: string | null; password: string | null },
+  ): Promise<void> {
+    const again = before === null ? null : this.sealedAnew(before, key)
+    if ((await this.write(key, after, again)) || password === null) return
+    // A rotation of the key may have sealed it anew: still ours when it is the same password.
+    const raw = await this.read(key)
+    if (raw.kind === 'text' && this.opened(raw.text, key) === password) await this.write(key, raw.text, again)
+  }
+
+  /** The same secret under the present key, which may have been replaced meanwhile; one that does not open stays as it is. */
+  private sealedAnew(sealed: string, key: string): string {
+    const secret = this.secrets.isSealedWithFormerKey(sealed) ? this.opened(sealed, key) : undefined
+    return secret === undefined ? sealed : this.secrets.seal(secret, key)
+  }
+
+  private opened(sealed: string, key: string): string | undefined {
+    try {
+      return this.secrets.open(sealed, key)
+    } catch {
+      return undefined
+    }
+  }
+
   private read(key: string): Promise<RawText> {
-    return this.connection.ask('secret', (client) => readText(client, key, MAX_BYTES))
+    return this.connection.ask('secret', (client) => readText(client, key, MAX_SEALED_BYTES))
   }
 
   private write(key: string, before: string | null, after: string | null): Promise<boolean> {

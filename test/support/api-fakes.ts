@@ -8,6 +8,7 @@ import type { Trunk } from '../../src/model/trunk.js'
 import type { InboundRequest } from '../../src/routing/router.js'
 import { StoreError } from '../../src/store/errors.js'
 import type { EventListener } from '../../src/store/events.js'
+import type { Rotation } from '../../src/store/secret-rotation.js'
 import type { Page } from '../../src/store/page.js'
 import { ManualClock } from './manual-clock.js'
 
@@ -38,6 +39,23 @@ export class FakeServices implements Services {
   readonly decided: InboundRequest[] = []
   readonly logged: { fields: object; message: string }[] = []
   decision: Decision | undefined
+  /** What a rotation of the secret key begins as; asked for again, it is done. */
+  rotation: Rotation = {
+    id: 'rotation-1',
+    state: 'running',
+    made_key: true,
+    key_id: '0123456789ab',
+    total: 3,
+    done: 0,
+    resealed: 3,
+    unreadable: [],
+    unreadable_count: 0,
+    unneeded_keys: [],
+    kept_keys: [],
+    started_at: AT,
+    ended_at: null,
+    error: null,
+  }
   ready = true
   /** Every question to the store fails, as when Redis is away. */
   away = false
@@ -180,6 +198,19 @@ export class FakeServices implements Services {
     trunk: this.passwordsIn(this.secrets),
     trunkInbound: this.passwordsIn(this.inboundSecrets),
     agent: this.passwordsIn(this.agentSecrets),
+  }
+
+  formerKeys: string[] = []
+
+  readonly secretRotation: Services['secretRotation'] = {
+    keys: () => ({
+      makes_keys: this.rotation.made_key,
+      key_id: this.rotation.key_id,
+      former_key_ids: this.formerKeys,
+    }),
+    start: () => this.asked(() => this.rotation),
+    find: (id) =>
+      id === this.rotation.id ? { ...this.rotation, state: 'done', done: this.rotation.total ?? 0 } : undefined,
   }
 
   readonly cdrs: Services['cdrs'] = {
@@ -362,6 +393,7 @@ const servicesOf = (services: FakeServices): Services => ({
   numbers: services.numbers,
   trunks: services.trunks,
   passwords: services.passwords,
+  secretRotation: services.secretRotation,
   cdrs: services.cdrs,
   router: services.router,
   calls: services.calls,

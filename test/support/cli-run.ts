@@ -6,29 +6,40 @@ export interface CommandResult {
   readonly exitCode: number
   readonly out: string
   readonly err: string
+  /** What a terminal showed in its status line. */
+  readonly shown: readonly string[]
+}
+
+export interface CliRunOptions {
+  readonly input?: string
+  readonly stop?: AbortSignal
+  /** A terminal is watching. */
+  readonly terminal?: boolean
 }
 
 /** Runs a command line in this process. */
 export async function runCli(
   args: readonly string[],
-  { input = '', stop = new AbortController().signal }: { input?: string; stop?: AbortSignal } = {},
+  { input = '', stop = new AbortController().signal, terminal = false }: CliRunOptions = {},
 ): Promise<CommandResult> {
   const out: string[] = []
   const err: string[] = []
+  const shown: string[] = []
   const exitCode = await run(args, {
     out: (line) => void out.push(line),
     err: (line) => void err.push(line),
     readInput: async () => input,
+    status: terminal ? (line) => void shown.push(line) : undefined,
     stopSignal: () => stop,
   })
-  return { exitCode, out: out.join('\n'), err: err.join('\n') }
+  return { exitCode, out: out.join('\n'), err: err.join('\n'), shown }
 }
 
 export interface CliEdge {
   readonly url: string
   readonly services: FakeServices
   /** Runs a command against this edge, its URL and token given. */
-  run(args: readonly string[], options?: { input?: string; stop?: AbortSignal }): Promise<CommandResult>
+  run(args: readonly string[], options?: CliRunOptions): Promise<CommandResult>
   close(): Promise<void>
 }
 
