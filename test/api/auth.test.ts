@@ -50,7 +50,9 @@ Auth('every route under /v1 answers 401 with a challenge to every wrong token, a
       assert.not.match(answer.text, TOKEN)
     }
     for (const scheme of ['Bearer', 'bearer']) {
-      const answer = await inject(api, method, url, { authorization: `${scheme} ${TOKEN}` })
+      // The event stream has no end to wait for: a query it refuses shows as well that the token was let in.
+      const asked = url === '/v1/events' ? `${url}?types=none` : url
+      const answer = await inject(api, method, asked, { authorization: `${scheme} ${TOKEN}` })
       assert.is.not(answer.status, 401, `${method} ${url} with the token`)
       assert.ok(answer.status < 500, `${method} ${url} answers ${answer.status}`)
     }
