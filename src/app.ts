@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createEvents } from './app/events.js'
 import { createSecrets } from './app/secrets.js'
+import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, DrachtioServer, Edge } from './edge/index.js'
 import { createEngine, type Engine, SystemClock } from './engine/index.js'
@@ -121,6 +122,18 @@ export function createApp(config: Config): App {
 
         const events = started(createEvents(config, { ...parts, metrics, logger }), (part) => part.stop())
 
+        const trunks = started(
+          createTrunks(config, {
+            ...parts,
+            sip,
+            engine,
+            passwords: passwords.trunk,
+            addresses: () => addresses,
+            registered: () => undefined,
+          }),
+          (part) => part.stop(),
+        )
+
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         edge = new Edge({
@@ -132,6 +145,7 @@ export function createApp(config: Config): App {
           logger,
           clock,
           settings: edgeSettings(config),
+          limits: trunks.limits,
           ...(config.events.calls ? { events } : {}),
         })
         edge.start()

@@ -5,7 +5,7 @@ import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
 import { InboundCall } from './inbound.js'
 import { answerOutOfDialog } from './out-of-dialog.js'
-import type { CallLogger, CallMetrics, CdrSink, InboundRouter } from './ports.js'
+import type { CallLogger, CallMetrics, CdrSink, InboundRouter, TrunkChannels } from './ports.js'
 import type { EdgeSettings } from './settings.js'
 import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
 
@@ -20,6 +20,8 @@ export interface EdgeParts {
   readonly clock: Clock
   readonly settings: EdgeSettings
   readonly events?: EventSink | undefined
+  /** Undefined: trunks are not limited. */
+  readonly limits?: TrunkChannels | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */

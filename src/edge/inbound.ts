@@ -1,5 +1,6 @@
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import type { Agent } from '../model/agent.js'
+import type { Trunk } from '../model/trunk.js'
 import type { Routed } from '../routing/router.js'
 import { hopsLeft, refusal, refuseInvite, type Refusal } from './admission.js'
 import { Attempts } from './attempts.js'
@@ -19,7 +20,7 @@ import {
   supports100rel,
   type Caller,
 } from './headers.js'
-import type { InboundRouter } from './ports.js'
+import type { InboundRouter, TrunkChannels } from './ports.js'
 import { copiedReason, ownReason } from './reason.js'
 import type { EdgeSettings } from './settings.js'
 import type {
@@ -37,6 +38,7 @@ export interface InboundParts extends CallParts {
   readonly server: SipServer
   readonly router: InboundRouter
   readonly settings: EdgeSettings
+  readonly limits?: TrunkChannels | undefined
 }
 
 /** A call from a trunk to an agent: from its INVITE to the release of both legs. */
@@ -126,7 +128,24 @@ export class InboundCall {
       contactFault(invite.header('contact')) ??
       (readableByLibrary((name) => invite.header(name)) ? undefined : 'Malformed From or To header')
     if (fault !== undefined) return this.refuse(refusal('REQUEST_UNUSABLE', fault, {}, fault))
-    this.callAgent(agent, trunk?.headers ?? {}, decision.targets)
+    this.takeChannel(trunk, () => this.callAgent(agent, trunk?.headers ?? {}, decision.targets))
+  }
+
+  /** Goes on with a channel of the trunk; at once where it has no limit. */
+  private takeChannel(trunk: Trunk | undefined, goOn: () => void): void {
+    const { limits } = this.parts
+    if (limits === undefined || trunk === undefined || trunk.channel_limit === null) return goOn()
+    const { id } = this.#call
+    this.#call.onEnd(() => limits.release(id))
+    limits.takeInbound(trunk, id).then(
+      (taken) =>
+        this.#call.run(() => {
+          if (this.over) return
+          if (taken === 'ok') return goOn()
+          this.refuse(refusal('TRUNK_BUSY', `trunk ${trunk.id} has ${trunk.channel_limit} calls`))
+        }),
+      (error: unknown) => this.#call.failed(error),
+    )
   }
 
   private callAgent(agent: Agent, trunkHeaders: Readonly<Record<string, string>>, targets: readonly string[]): void {

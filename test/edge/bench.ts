@@ -1,5 +1,6 @@
 import { Calls } from '../../src/edge/calls.js'
 import { Edge } from '../../src/edge/edge.js'
+import type { TrunkChannels } from '../../src/edge/ports.js'
 import { defaultEdgeSettings, type EdgeSettings } from '../../src/edge/settings.js'
 import { agentSchema, type Agent } from '../../src/model/agent.js'
 import { cdrSchema, type Cdr } from '../../src/model/call.js'
@@ -32,6 +33,7 @@ export interface BenchOptions {
   readonly maxCalls?: number
   /** What the router does in place of deciding. */
   readonly decide?: (request: InboundRequest) => Promise<Routed>
+  readonly limits?: TrunkChannels
 }
 
 interface Counted {
@@ -71,6 +73,7 @@ export class Bench {
       logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       clock: this.clock,
       settings: { ...defaultEdgeSettings, ...options.settings },
+      limits: options.limits,
       events: { publish: (event) => void this.events.push(eventSchema.parse(event)) },
     })
     this.edge.start()

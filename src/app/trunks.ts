@@ -1,0 +1,70 @@
+import type { Config } from '../config/index.js'
+import { type Clock, type Engine, Resolver } from '../engine/index.js'
+import type { Connection } from '../store/connection.js'
+import { TrunkLimits } from '../store/limits.js'
+import type { Passwords } from '../store/passwords.js'
+import { DigestSessions } from '../trunks/digest/session.js'
+import type { SipClient } from '../trunks/sip-client.js'
+import { TargetHealth } from '../trunks/target-health.js'
+import { type HopResolver, Targets } from '../trunks/targets.js'
+import { TrunkCredentials } from '../trunks/trunk-credentials.js'
+import { TrunkPaths, type TrunkPathsOptions } from '../trunks/trunk-paths.js'
+import { TrunkRequests } from '../trunks/trunk-requests.js'
+
+export interface TrunkPartsOptions {
+  readonly clock: Clock
+  readonly connection: Connection
+  readonly passwords: Pick<Passwords, 'get'>
+  readonly sip: SipClient
+  /** Resolves names as it does for its own requests; undefined where the SIP server is another's. */
+  readonly engine: Pick<Engine, 'resolve'> | undefined
+  /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
+  readonly addresses: () => readonly string[]
+  readonly registered: TrunkPathsOptions['registered']
+}
+
+/** What requests to trunks are made with. */
+export interface TrunkParts {
+  readonly health: TargetHealth
+  readonly targets: Targets
+  readonly paths: TrunkPaths
+  readonly credentials: TrunkCredentials
+  readonly digests: DigestSessions
+  readonly requests: TrunkRequests
+  readonly limits: TrunkLimits
+  stop(): void
+}
+
+/** Puts together where requests to trunks go, who we are to them, and how many there may be. */
+export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkParts {
+  const { clock, connection, sip: client } = options
+  const own = options.engine === undefined ? createResolver(config, options) : undefined
+  const resolver: HopResolver = options.engine ?? own!
+  const health = new TargetHealth({ clock, avoidMs: config.trunks.avoid_failed_s * 1000 })
+  const targets = new Targets({ resolver, health })
+  const digests = new DigestSessions()
+  const limits = new TrunkLimits({ connection, clock })
+  return {
+    health,
+    targets,
+    digests,
+    limits,
+    paths: new TrunkPaths({ targets, health, registered: options.registered }),
+    credentials: new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks }),
+    requests: new TrunkRequests({ client, sessions: digests }),
+    stop() {
+      limits.stop()
+      own?.close()
+    },
+  }
+}
+
+/** A resolver for a SIP server that is not ours: it sends from the addresses it names. */
+function createResolver(config: Config, { clock, addresses }: TrunkPartsOptions): Resolver {
+  return new Resolver({
+    clock,
+    supports: (protocol, family) =>
+      addresses().some((address) => address.startsWith(`${protocol}/`) && address.includes('[') === (family === 6)),
+    ...(config.dns.servers.length > 0 ? { servers: config.dns.servers } : {}),
+  })
+}
