@@ -35,7 +35,9 @@ export class Call implements RegisteredCall {
   readonly id = randomUUID()
   readonly facts: CallFacts
   #state: LiveCall['state'] = 'trying'
+  #registered = false
   #begun = false
+  #withdrawn = false
   #ending: Ending | undefined
   readonly #releases: ((ending: Ending) => void)[] = []
   readonly #startedMs: number
@@ -75,18 +77,41 @@ export class Call implements RegisteredCall {
   }
 
   get ended(): boolean {
-    return this.#ending !== undefined
+    return this.#ending !== undefined || this.#withdrawn
   }
 
-  /** Takes the call into the registry and counts it. False when there is no room. */
+  /** Takes the call into the registry, counts it and tells of it. False when there is no room. */
   begin(): boolean {
-    const { calls, metrics, logger } = this.parts
-    if (!calls.add(this)) return false
+    if (!this.register()) return false
+    this.announce()
+    return true
+  }
+
+  /** Takes the call into the registry, before it is clear what call it is. False when there is no room. */
+  register(): boolean {
+    this.#registered = this.parts.calls.add(this)
+    return this.#registered
+  }
+
+  /** Counts a registered call and tells of it: its direction does not change any more. */
+  announce(): void {
+    if (!this.#registered || this.#begun || this.ended) return
     this.#begun = true
+    const { metrics, logger } = this.parts
     metrics.callsActive.inc({ direction: this.direction })
     logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
     this.tell('call.started', this.facts.startedAt)
-    return true
+  }
+
+  /** Turns out to be no call at all: whoever sent it was asked to come again. It leaves no trace but a line in the log. */
+  withdraw(why: string): void {
+    if (this.ended || this.#begun) return
+    this.#withdrawn = true
+    this.#releases.length = 0
+    this.parts.calls.remove(this.id)
+    this.#try('log', () =>
+      this.parts.logger.info({ ...this.logFields(), source: this.facts.sourceAddress, why }, 'Caller challenged'),
+    )
   }
 
   live(): LiveCall {
@@ -126,7 +151,8 @@ export class Call implements RegisteredCall {
 
   /** Ends the call: once, whatever comes later. Never throws. */
   end(ending: Ending): void {
-    if (this.#ending !== undefined) return
+    if (this.ended) return
+    this.announce()
     this.#ending = ending
     this.#state = 'ending'
     const { calls, cdrs, metrics } = this.parts

@@ -5,8 +5,8 @@ import { tidy } from './header-value.js'
 /** What is known of a call while it goes on; the same fields make its live view and, at the end, its record. */
 export interface CallFacts {
   accountId: string | null
-  readonly direction: Direction
-  readonly from: string
+  direction: Direction
+  from: string
   to: string
   phoneNumber: string | null
   trunkId: string | null

@@ -3,9 +3,10 @@ import type { EventSink } from '../model/event.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
-import { InboundCall } from './inbound.js'
+import { inboundRequest, type InboundParts, takeInbound } from './inbound.js'
 import { answerOutOfDialog } from './out-of-dialog.js'
 import type { CallLogger, CallMetrics, CdrSink, InboundRouter, TrunkChannels } from './ports.js'
+import { ReceivedCall } from './received-call.js'
 import type { EdgeSettings } from './settings.js'
 import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
 
@@ -30,8 +31,11 @@ const FAREWELL_MS = 500
 /** Takes calls from the SIP server and sees them through. */
 export class Edge {
   #stopping = false
+  private readonly received: InboundParts
 
-  constructor(private readonly parts: EdgeParts) {}
+  constructor(private readonly parts: EdgeParts) {
+    this.received = { ...parts, server: parts.srf }
+  }
 
   /** Whether new calls are refused because the edge is stopping. */
   get stopping(): boolean {
@@ -74,13 +78,23 @@ export class Edge {
   private invite(invite: SipInvite): void {
     // A dialog nobody here knows any more: a new call in its place would surprise both ends.
     if (hasToTag(invite)) return invite.answer(481, 'Call Leg/Transaction Does Not Exist')
-    const { srf, ...parts } = this.parts
     try {
-      new InboundCall({ ...parts, server: srf }, invite).start(this.#stopping)
+      this.take(new ReceivedCall(this.received, invite))
     } catch (error) {
       this.parts.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'INVITE not taken on')
       invite.answer(500, 'Server Internal Error')
     }
+  }
+
+  private take(received: ReceivedCall): void {
+    const { call, invite } = received
+    call.run(() => {
+      if (!received.admit(this.#stopping)) return
+      this.parts.router.decide(inboundRequest(invite)).then(
+        (routed) => call.run(() => takeInbound(received, routed, this.received)),
+        (error: unknown) => call.failed(error),
+      )
+    })
   }
 
   private request(request: SipRequest): void {

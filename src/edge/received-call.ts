@@ -1,0 +1,327 @@
+import type { Cdr } from '../model/call.js'
+import { type VerdictCode, verdicts } from '../model/verdict.js'
+import { refusal, refuseInvite, type Refusal } from './admission.js'
+import { Bridge, type LegName } from './bridge.js'
+import { Call, type CallParts, type Ending } from './call.js'
+import { CallerLeg } from './caller-leg.js'
+import { ALLOW } from './capabilities.js'
+import type { Dial, DialEvents, Failure } from './dial.js'
+import { contactFault, readableByLibrary } from './guard.js'
+import { tidy } from './header-value.js'
+import {
+  callerOf,
+  crossingEndHeaders,
+  crossingResponseHeaders,
+  dialledNumber,
+  supports100rel,
+  type Caller,
+} from './headers.js'
+import { copiedReason, ownReason, withCause } from './reason.js'
+import type { EdgeSettings } from './settings.js'
+import type {
+  DialogEnd,
+  HeaderMap,
+  PendingOffer,
+  SipDialog,
+  SipInvite,
+  SipMessage,
+  SipRequest,
+  SipResponse,
+  SipServer,
+} from './sip-server.js'
+
+export interface ReceivedCallParts extends CallParts {
+  readonly server: SipServer
+  readonly settings: EdgeSettings
+}
+
+/** Who is called on leg B, as far as it matters for what the call's record says. */
+export interface Callee {
+  /** Refusals that are the callee's own final response; the others are the edge's, who would wait no longer or could not reach it. */
+  readonly answers: ReadonlySet<VerdictCode>
+  /** It ended the call before the answer. */
+  readonly refused: VerdictCode
+  /** Its 200 made no dialog. */
+  readonly broken: VerdictCode
+}
+
+export const agentAsCallee: Callee = {
+  answers: new Set(['AGENT_BUSY', 'AGENT_DECLINED', 'AGENT_REFUSED', 'AGENT_SERVER_ERROR']),
+  refused: 'AGENT_REFUSED',
+  broken: 'AGENT_SERVER_ERROR',
+}
+
+export const trunkAsCallee: Callee = {
+  answers: new Set([
+    'DESTINATION_BUSY',
+    'DESTINATION_DECLINED',
+    'DESTINATION_REFUSED',
+    'TRUNK_AUTH_REFUSED',
+    'TRUNK_OVERLOADED',
+    'TRUNK_REDIRECTED',
+  ]),
+  refused: 'DESTINATION_REFUSED',
+  broken: 'DESTINATION_REFUSED',
+}
+
+/** A call that began with an INVITE to us, whichever way it goes: leg A is who sent it, leg B whoever is then dialled. */
+export class ReceivedCall {
+  readonly call: Call
+  readonly caller: Caller
+  readonly #leg: CallerLeg
+  readonly #receivedMs: number
+  readonly #bridge: Bridge
+  #callee: Callee = agentAsCallee
+  #dial: Dial | undefined
+  /** Leg B once it has answered. */
+  #answered: SipDialog | PendingOffer | undefined
+  /** A callee's offer that waits for the caller's ACK. */
+  #offer: PendingOffer | undefined
+  /** What goes with the BYE or CANCEL to the legs that are still up. */
+  #farewell: HeaderMap | undefined
+  #relayed = false
+
+  constructor(
+    private readonly parts: ReceivedCallParts,
+    readonly invite: SipInvite,
+  ) {
+    const { clock, server, settings } = parts
+    this.#receivedMs = clock.now()
+    this.caller = callerOf(invite)
+    this.call = new Call(parts, {
+      direction: 'inbound',
+      from: this.caller.number,
+      to: dialledNumber(invite, invite.uri),
+      sourceAddress: invite.sourceAddress,
+      legACallId: invite.callId,
+    })
+    const run = (handler: () => void): void => this.call.run(handler)
+    this.#leg = new CallerLeg({ invite, server, clock, acknowledgeTimeoutMs: settings.acknowledgeTimeoutMs, run })
+    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) })
+    this.call.onEnd((ending) => this.release(ending))
+    invite.onCancel((cancel) => run(() => this.cancelled(cancel)))
+  }
+
+  /** Whether the caller has hung up, or the call has ended otherwise. */
+  get over(): boolean {
+    return this.call.ended || this.call.state === 'ending'
+  }
+
+  /** Whether the caller has been given an SDP answer that only who is being tried can keep. */
+  get committed(): boolean {
+    return this.#leg.committed
+  }
+
+  /** Takes the call into the registry when there is nothing against it before it is routed; else refuses it. */
+  admit(stopping: boolean): boolean {
+    const refused = this.refusalAtDoor(stopping)
+    if (refused !== undefined) this.refuse(refused)
+    return refused === undefined
+  }
+
+  /** Refuses an INVITE that no dialog can be built on. False when there is nothing against it. */
+  refuseUnusable(): boolean {
+    const header = (name: string): string | undefined => this.invite.header(name)
+    const fault =
+      contactFault(header('contact')) ?? (readableByLibrary(header) ? undefined : 'Malformed From or To header')
+    if (fault !== undefined) this.refuse(refusal('REQUEST_UNUSABLE', fault, {}, fault))
+    return fault !== undefined
+  }
+
+  /** The call is one of an agent to a trunk. To be said before it is announced. */
+  turnOutbound(): void {
+    this.call.facts.direction = 'outbound'
+    this.#callee = trunkAsCallee
+  }
+
+  /** Asks the caller to come again with credentials. It is no call, then. */
+  challenge(challenges: HeaderMap): void {
+    if (this.over) return
+    this.#leg.refuse({ status: 401, reason: 'Unauthorized', headers: challenges })
+    this.call.withdraw('no credentials that could be checked')
+  }
+
+  /** Gives the caller a final answer and ends the call with it. */
+  refuse(refused: Refusal, body = '', by = this.refuserOf(refused.code)): void {
+    if (this.#leg.refuse(refused, body)) this.call.facts.legAStatus = refused.status
+    this.call.end({ result: refused.code, by, detail: refused.detail })
+  }
+
+  /** Calls somebody on leg B. */
+  dial(make: (events: DialEvents) => Dial): void {
+    const dial = make({
+      sent: (callId) => this.sent(callId),
+      provisional: (response) => this.rings(response),
+      answered: (dialog, response) => {
+        this.#answered = dialog
+        this.attachCallee(dialog)
+        this.answerCaller(response)
+      },
+      offered: (offer, response) => {
+        this.#answered = offer
+        this.#offer = offer
+        this.answerCaller(response)
+      },
+      failed: (failure) => this.failed(failure),
+    })
+    this.#dial = dial
+    this.call.facts.attempts = dial.record
+    dial.start()
+  }
+
+  private refuserOf(code: VerdictCode): Cdr['ended_by'] {
+    return this.#callee.answers.has(code) ? 'leg_b' : 'edge'
+  }
+
+  private refusalAtDoor(stopping: boolean): Refusal | undefined {
+    const retry = { 'Retry-After': String(this.parts.settings.retryAfterS) }
+    if (stopping) return refusal('EDGE_STOPPING', 'the edge is stopping', retry)
+    const refused = refuseInvite(this.invite)
+    if (refused !== undefined) return refused
+    return this.call.register() ? undefined : refusal('EDGE_FULL', 'limits.max_calls calls are going on', retry)
+  }
+
+  private sent(callId: string): void {
+    this.call.facts.legBCallId = callId
+    if (this.#relayed) return
+    this.#relayed = true
+    const { clock, metrics } = this.parts
+    metrics.inviteRelaySeconds.observe((clock.now() - this.#receivedMs) / 1000)
+  }
+
+  private rings(response: SipResponse): void {
+    if (response.status >= 180) this.call.ringing()
+    this.#leg.ring(response)
+  }
+
+  private attachCallee(dialog: SipDialog): void {
+    this.#bridge.attach('b', dialog)
+    dialog.listen({
+      request: (request) => this.call.run(() => this.#bridge.request('b', request)),
+      acknowledged: (ack) => this.call.run(() => this.#bridge.acknowledged('b', ack)),
+      ended: (end) => this.legEnded('b', end),
+    })
+  }
+
+  private answerCaller(response: SipResponse): void {
+    const supported = supports100rel(this.invite) ? '100rel' : ''
+    const headers: HeaderMap = supported === '' ? { Allow: ALLOW } : { Allow: ALLOW, Supported: supported }
+    const events = {
+      request: (request: SipRequest) => this.call.run(() => this.#bridge.request('a', request)),
+      acknowledged: (ack: SipMessage) => this.call.run(() => this.callerAcknowledged(ack)),
+      ended: (end: DialogEnd) => this.legEnded('a', end),
+    }
+    this.#leg.accept(response, headers, events, (error) => {
+      if (error !== undefined) return this.notAccepted(error)
+      this.call.facts.legAStatus = 200
+      this.call.answered()
+      if (this.#leg.dialog !== undefined) this.#bridge.attach('a', this.#leg.dialog)
+      if (this.#offer === undefined) this.#bridge.open('a')
+    })
+  }
+
+  /** Our 200 could not be sent: a CANCEL crossed it, or the way back to the caller is gone. */
+  private notAccepted(error: Error): void {
+    const cancelled = error.message.includes('unknown transaction')
+    this.call.facts.legAStatus ??= cancelled ? 487 : null
+    this.call.end({
+      result: cancelled ? 'CALLER_CANCELLED' : 'CALLER_GONE',
+      by: 'leg_a',
+      detail: `the 200 was not sent: ${error.message}`,
+    })
+  }
+
+  private callerAcknowledged(ack: SipMessage): void {
+    const offer = this.#offer
+    if (offer === undefined) {
+      this.#bridge.open('b')
+      this.#bridge.acknowledged('a', ack)
+      return
+    }
+    this.#offer = undefined
+    offer.acknowledge(ack.body, (error, dialog) =>
+      this.call.run(() => {
+        if (error !== undefined || dialog === undefined)
+          return this.call.end({
+            result: this.#callee.broken,
+            by: 'edge',
+            detail: `the 200 of leg B made no dialog: ${error?.message ?? ''}`,
+          })
+        if (this.call.ended) return dialog.bye(this.#farewell ?? {})
+        this.#answered = dialog
+        this.attachCallee(dialog)
+        this.#bridge.open('a')
+        this.#bridge.open('b')
+      }),
+    )
+  }
+
+  private failed({ code, detail, passed }: Failure): void {
+    if (passed === undefined) return this.refuse(refusal(code, detail))
+    const { status, reason } = passed
+    const base = refusal(code, detail)
+    const headers = {
+      ...base.headers,
+      Reason: withCause(passed, ownReason(status, code)),
+      ...crossingResponseHeaders(passed),
+    }
+    this.refuse({ ...base, status, reason: tidy(reason, 128), headers }, passed.body, 'leg_b')
+  }
+
+  private cancelled(cancel: SipMessage): void {
+    if (this.call.ended) return
+    const reason = copiedReason(cancel)
+    this.#farewell = reason.Reason === undefined ? { Reason: ownReason(487, 'Caller cancelled') } : reason
+    this.call.facts.legAStatus = 487
+    this.#leg.cancelled()
+    this.call.winding()
+    const end = (): void =>
+      this.call.end({
+        result: 'CALLER_CANCELLED',
+        by: 'leg_a',
+        detail: reason.Reason === undefined ? 'CANCEL' : `CANCEL: ${reason.Reason}`,
+      })
+    if (this.#dial === undefined || this.#answered !== undefined) end()
+    else this.#dial.stop(this.#farewell, end)
+  }
+
+  private legEnded(leg: LegName, end: DialogEnd): void {
+    this.call.run(() => {
+      const neverAcknowledged = leg === 'a' && end.byServer && end.reason === 'ACK timeout'
+      const byLeg = leg === 'a' ? 'leg_a' : 'leg_b'
+      const reason = copiedReason(end.bye).Reason
+      this.#farewell ??= crossingEndHeaders(end.bye)
+      this.call.end({
+        result: neverAcknowledged ? 'CALLER_GONE' : this.resultSoFar,
+        by: end.byServer && !end.reason.startsWith('CANCEL') ? 'edge' : byLeg,
+        detail: end.byServer ? end.reason : reason === undefined ? 'BYE' : `BYE: ${reason}`,
+      })
+    })
+  }
+
+  private legGone(leg: LegName, detail: string): void {
+    this.call.end({ result: this.resultSoFar, by: leg === 'a' ? 'leg_a' : 'leg_b', detail })
+  }
+
+  /** What a leg's end makes of the call: a callee that hangs up before the caller has its 200 has refused it. */
+  private get resultSoFar(): Ending['result'] {
+    return this.call.facts.answeredAt === null ? this.#callee.refused : 'answered'
+  }
+
+  /** Lets both legs go, in whatever state they are. */
+  private release(ending: Ending): void {
+    const { facts } = this.call
+    const answered = ending.result === 'answered'
+    const farewell = (this.#farewell ??= {
+      Reason: answered ? ownReason(200, ending.detail) : ownReason(verdicts[ending.result].status, ending.result),
+    })
+    this.#bridge.close()
+    const refused = refusal(answered ? this.#callee.refused : ending.result, ending.detail)
+    if (this.#leg.refuse(refused)) facts.legAStatus ??= refused.status
+    this.#dial?.drop(farewell)
+    if (this.#answered !== undefined && 'bye' in this.#answered) this.#answered.bye(farewell)
+    else this.#answered?.abandon()
+    this.#leg.release(farewell, ending.result !== 'INTERNAL_ERROR')
+    facts.legBStatus = this.#dial?.lastStatus ?? null
+  }
+}
