@@ -146,6 +146,7 @@ export function createApp(config: Config): App {
           clock,
           settings: edgeSettings(config),
           limits: trunks.limits,
+          identities: trunks.identities,
           ...(config.events.calls ? { events } : {}),
         })
         edge.start()

@@ -8,6 +8,7 @@ import type { SipClient } from '../trunks/sip-client.js'
 import { TargetHealth } from '../trunks/target-health.js'
 import { type HopResolver, Targets } from '../trunks/targets.js'
 import { TrunkCredentials } from '../trunks/trunk-credentials.js'
+import { TrunkIdentities } from '../trunks/trunk-identities.js'
 import { TrunkPaths, type TrunkPathsOptions } from '../trunks/trunk-paths.js'
 import { TrunkRequests } from '../trunks/trunk-requests.js'
 
@@ -30,6 +31,7 @@ export interface TrunkParts {
   readonly paths: TrunkPaths
   readonly credentials: TrunkCredentials
   readonly digests: DigestSessions
+  readonly identities: TrunkIdentities
   readonly requests: TrunkRequests
   readonly limits: TrunkLimits
   stop(): void
@@ -44,13 +46,16 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const targets = new Targets({ resolver, health })
   const digests = new DigestSessions()
   const limits = new TrunkLimits({ connection, clock })
+  const paths = new TrunkPaths({ targets, health, registered: options.registered })
+  const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks })
   return {
     health,
     targets,
     digests,
     limits,
-    paths: new TrunkPaths({ targets, health, registered: options.registered }),
-    credentials: new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks }),
+    paths,
+    credentials,
+    identities: new TrunkIdentities({ credentials, sessions: digests, paths }),
     requests: new TrunkRequests({ client, sessions: digests }),
     stop() {
       limits.stop()

@@ -2,6 +2,8 @@ import type { Clock, Timer } from '../engine/index.js'
 import type { Refusal } from './admission.js'
 import { crossingResponseHeaders, requires100rel } from './headers.js'
 import { tidy } from './header-value.js'
+import { AuthenticatedDialog } from './authenticated-dialog.js'
+import type { LegCredentials } from './leg-credentials.js'
 import type {
   AnswerOptions,
   DialogEvents,
@@ -40,6 +42,7 @@ export class CallerLeg {
   #committed = false
   /** The agent's answer from a reliable provisional response: its 200 need not repeat it. */
   #earlyAnswer: SipResponse | undefined
+  #credentials: LegCredentials | undefined
 
   constructor(private readonly options: CallerLegOptions) {
     this.#timer = options.clock.after(SILENCE_MS, () => options.invite.answer(100, 'Trying'))
@@ -53,6 +56,11 @@ export class CallerLeg {
   /** Once it is answered. */
   get dialog(): SipDialog | undefined {
     return this.#dialog
+  }
+
+  /** Says what challenges of the caller are answered with; without it, none are. To be called before `accept`. */
+  authenticate(credentials: LegCredentials): void {
+    this.#credentials = credentials
   }
 
   /** Hands a provisional response of the agent to the caller, reliably if the caller requires it. */
@@ -148,7 +156,11 @@ export class CallerLeg {
           this.over()
           return done(error ?? new Error('no dialog'))
         }
-        this.answered(dialog, events)
+        const credentials = this.#credentials
+        this.answered(
+          credentials === undefined ? dialog : new AuthenticatedDialog(dialog, credentials, undefined),
+          events,
+        )
         done()
       }),
     )

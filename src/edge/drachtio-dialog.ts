@@ -9,6 +9,7 @@ import type {
 } from './drachtio-library.js'
 import { DrachtioMessage, DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
 import type {
+  ByeChallenged,
   DialogEvents,
   DialogRequest,
   HeaderMap,
@@ -88,7 +89,7 @@ export class DrachtioDialog implements SipDialog {
         if (error || response === undefined) return fail(error)
         // The callback fires for provisional responses too.
         if (response.status < 200) return
-        const outcome = { response: new DrachtioResponse(response) }
+        const outcome = outcomeOf(response)
         finish(undefined, acknowledge ? { ...outcome, acknowledge: this.acknowledger(acknowledge) } : outcome)
       })
     } catch (error) {
@@ -96,21 +97,48 @@ export class DrachtioDialog implements SipDialog {
     }
   }
 
-  bye(headers: HeaderMap, done?: () => void): void {
+  bye(headers: HeaderMap, done?: (outcome?: RequestOutcome) => void, challenged?: ByeChallenged): void {
     if (this.#over) return done?.()
     this.#over = true
-    if (!this.host.reaches(this.dialog.socket)) {
-      this.host.byeByOther(this.dialog.id, headers)
+    this.sendBye(headers, done ?? ((): void => {}), challenged)
+  }
+
+  /** By hand: the library's own `destroy` forgets the dialog at any answer, a challenge included. */
+  private sendBye(
+    headers: HeaderMap,
+    done: (outcome?: RequestOutcome) => void,
+    challenged: ByeChallenged | undefined,
+  ): void {
+    const { dialog, host } = this
+    const end = (outcome?: RequestOutcome): void => {
       this.forget()
-      return done?.()
+      host.run(() => done(outcome))
     }
+    if (!host.reaches(dialog.socket)) {
+      host.byeByOther(dialog.id, headers)
+      return end()
+    }
+    const options = { method: 'BYE', stackDialogId: dialog.id, headers: { ...headers }, _socket: dialog.socket }
     try {
-      this.dialog.destroy({ headers: { ...headers } }, () => {
-        if (done !== undefined) this.host.run(done)
+      host.library.request('sip:placeholder', options, (error, request) => {
+        if (error || request === undefined) return end()
+        request.on('response', (response) => {
+          if (response.status < 200) return
+          const outcome = outcomeOf(response)
+          const isChallenge = response.status === 401 || response.status === 407
+          if (!isChallenge || challenged === undefined) return end(outcome)
+          let asked = false
+          const again = (more: HeaderMap | undefined): void => {
+            if (asked) return
+            asked = true
+            if (more === undefined) end(outcome)
+            else this.sendBye(more, done, challenged)
+          }
+          host.run(() => challenged(outcome, again))
+        })
       })
     } catch {
-      this.forget()
-      done?.()
+      end()
     }
   }
 
@@ -130,3 +158,8 @@ export class DrachtioDialog implements SipDialog {
     this.dialog.removeAllListeners()
   }
 }
+
+const outcomeOf = (response: LibraryResponse): RequestOutcome => ({
+  response: new DrachtioResponse(response),
+  requestUri: response.req?.uri ?? '',
+})

@@ -41,6 +41,8 @@ export interface LibraryResponse extends LibraryMessage {
   readonly source_port?: string | number
   readonly protocol?: string
   readonly stackDialogId: string
+  /** Of a response that was received: what it answers, as it was sent. */
+  readonly req?: { readonly uri: string }
   readonly socket?: LibrarySocket
   finished: boolean
   readonly finalResponseSent: boolean
@@ -87,7 +89,6 @@ export interface LibraryDialog {
     options: { method: string; headers: Record<string, string>; body?: string; noAck?: boolean },
     done: (error: unknown, response?: LibraryResponse, acknowledge?: LibraryAcknowledge) => void,
   ): void
-  destroy(options: { headers: Record<string, string> }, done: (error: unknown) => void): void
 }
 
 export type LibraryAcknowledge = (options: { body?: string; headers?: Record<string, string> }) => void

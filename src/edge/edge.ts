@@ -1,5 +1,6 @@
 import type { Clock } from '../engine/index.js'
 import type { EventSink } from '../model/event.js'
+import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
@@ -23,6 +24,8 @@ export interface EdgeParts {
   readonly events?: EventSink | undefined
   /** Undefined: trunks are not limited. */
   readonly limits?: TrunkChannels | undefined
+  /** Who we are to trunks that challenge us in their own calls; absent: no challenge is answered. */
+  readonly identities?: TrunkIdentityFinder | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */

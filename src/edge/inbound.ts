@@ -1,16 +1,20 @@
 import type { Agent } from '../model/agent.js'
 import type { Trunk } from '../model/trunk.js'
 import type { InboundRequest, Routed } from '../routing/router.js'
+import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import { hopsLeft, refusal } from './admission.js'
 import { Attempts } from './attempts.js'
 import { toBytes } from './header-value.js'
 import { agentInviteHeaders } from './headers.js'
+import { ReceivedLeg } from './leg-credentials.js'
 import type { TrunkChannels } from './ports.js'
 import type { ReceivedCall, ReceivedCallParts } from './received-call.js'
 import type { SipInvite } from './sip-server.js'
 
 export interface InboundParts extends ReceivedCallParts {
   readonly limits?: TrunkChannels | undefined
+  /** Who we are to trunks that challenge us in their own calls; absent: no challenge is answered. */
+  readonly identities?: TrunkIdentityFinder | undefined
 }
 
 /** What inbound routing sees of an INVITE. */
@@ -43,6 +47,9 @@ export function takeInbound(received: ReceivedCall, routed: Routed, parts: Inbou
   if (known === undefined) return received.refuse(refusal(decision.code ?? 'INTERNAL_ERROR', decision.detail))
   if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${known.id} has ${known.channel_limit ?? 0} calls`))
   if (received.refuseUnusable()) return
+  const { identities } = parts
+  if (trunk !== undefined && identities !== undefined)
+    received.authenticate(new ReceivedLeg(() => identities.of(trunk)))
   takeChannel(received, trunk, parts, () => callAgent(received, known, trunk, decision.targets, parts))
 }
 

@@ -16,6 +16,7 @@ import {
   supports100rel,
   type Caller,
 } from './headers.js'
+import type { LegCredentials } from './leg-credentials.js'
 import { copiedReason, ownReason, withCause } from './reason.js'
 import type { EdgeSettings } from './settings.js'
 import type {
@@ -132,6 +133,11 @@ export class ReceivedCall {
   turnOutbound(): void {
     this.call.facts.direction = 'outbound'
     this.#callee = trunkAsCallee
+  }
+
+  /** Says what challenges of the caller, who is a trunk, are answered with. Without it, none are. */
+  authenticate(credentials: LegCredentials): void {
+    this.#leg.authenticate(credentials)
   }
 
   /** Asks the caller to come again with credentials. It is no call, then. */

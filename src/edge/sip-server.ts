@@ -122,9 +122,13 @@ export interface RequestFailure {
 /** The far end's final response to a request of ours. */
 export interface RequestOutcome {
   readonly response: SipResponse
+  /** Request-URI as it was sent. */
+  readonly requestUri: string
   /** Present for a 200 to an INVITE without offer: the ACK is ours to send, with the answer. */
   readonly acknowledge?: (body: string, headers: HeaderMap) => void
 }
+
+export type ByeChallenged = (outcome: RequestOutcome, again: (headers: HeaderMap | undefined) => void) => void
 
 /** A confirmed dialog. */
 export interface SipDialog {
@@ -133,8 +137,11 @@ export interface SipDialog {
   listen(events: DialogEvents): void
   /** Sends a request and hands back its final response. Never throws; `done` is called once. */
   request(request: DialogRequest, done: (failure: RequestFailure | undefined, outcome?: RequestOutcome) => void): void
-  /** Sends BYE; `done` when it is answered or cannot be sent. Never throws. While the server is away, it is sent when it is back. */
-  bye(headers: HeaderMap, done?: () => void): void
+  /**
+   * Sends BYE; `done` when it is answered or cannot be sent. Never throws. While the server is away, it is sent when it is back.
+   * @param challenged takes a 401 or 407, and hands `again` the headers to send the BYE with once more, or none
+   */
+  bye(headers: HeaderMap, done?: (outcome?: RequestOutcome) => void, challenged?: ByeChallenged): void
 }
 
 export interface OutgoingInviteOptions {

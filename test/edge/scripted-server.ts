@@ -1,5 +1,6 @@
 import type {
   AnswerOptions,
+  ByeChallenged,
   DialogEvents,
   DialogRequest,
   HeaderMap,
@@ -37,7 +38,7 @@ export class Message implements SipMessage {
 }
 
 export class Response extends Message implements SipResponse {
-  readonly sourceAddress = '127.0.0.1'
+  readonly sourceAddress: string = '127.0.0.1'
   readonly sourcePort = 5090
   readonly protocol = 'udp'
 
@@ -122,6 +123,10 @@ export class Dialog implements SipDialog {
     []
   /** Headers of each BYE of ours. */
   readonly byes: HeaderMap[] = []
+  /** What BYEs of ours are answered, in order; 200 when nothing is left. */
+  readonly byeAnswers: SipResponse[] = []
+  /** Request-URI of what is sent. */
+  remoteTarget = 'sip:far@127.0.0.1:5090'
   ended = false
 
   constructor(readonly callId: string) {}
@@ -139,10 +144,10 @@ export class Dialog implements SipDialog {
       request,
       fail: (failure) => done(failure),
       respond: (status, reason, lines = {}, body = '') => {
-        const response = new Response(status, reason, lines, body)
-        if (request.method !== 'INVITE' || status !== 200 || request.body !== '') return done(undefined, { response })
+        const outcome = { response: new Response(status, reason, lines, body), requestUri: this.remoteTarget }
+        if (request.method !== 'INVITE' || status !== 200 || request.body !== '') return done(undefined, outcome)
         done(undefined, {
-          response,
+          ...outcome,
           acknowledge: (answer) => {
             entry.ack = answer
           },
@@ -152,10 +157,16 @@ export class Dialog implements SipDialog {
     this.sent.push(entry)
   }
 
-  bye(headers: HeaderMap, done?: () => void): void {
+  bye(headers: HeaderMap, done?: (outcome?: RequestOutcome) => void, challenged?: ByeChallenged): void {
     if (this.ended) return done?.()
     this.byes.push(headers)
-    done?.()
+    const response = this.byeAnswers.shift() ?? new Response(200, 'OK')
+    const outcome = { response, requestUri: this.remoteTarget }
+    if (challenged === undefined || (response.status !== 401 && response.status !== 407)) return done?.(outcome)
+    challenged(outcome, (again) => {
+      if (again === undefined) done?.(outcome)
+      else this.bye(again, done, challenged)
+    })
   }
 
   /** The far end sends a request. */

@@ -143,6 +143,11 @@ function unusable(credentials: Credentials | undefined): string | undefined {
   return hasControls(credentials.username) ? 'the user name has control characters' : undefined
 }
 
+/** Realms of the challenges in a response that could be answered. */
+export function challengedRealms(response: Response): string[] {
+  return challengesOf(response).challenges.map(([, { realm }]) => realm.text)
+}
+
 /** The challenges of a response, WWW-Authenticate and Proxy-Authenticate alike, and what is wrong when there are none. */
 function challengesOf(response: Response): { challenges: (readonly [Asker, Challenge])[]; why: Refusal } {
   const challenges: (readonly [Asker, Challenge])[] = []

@@ -24,13 +24,13 @@ export class DigestSession {
   readonly #uses = new Map<string, NonceUse>()
   readonly #realms = new Map<string, true>()
 
-  /** The credentials of one request, ahead of any challenge where a nonce is known. */
-  begin(request: DigestRequest, credentials: Credentials | undefined): DigestExchange {
+  /** The credentials of one request: ahead of any challenge where a nonce is known, unless `ahead` is false. */
+  begin(request: DigestRequest, credentials: Credentials | undefined, { ahead = true } = {}): DigestExchange {
     const accepted = this.#accepted[request.method === 'REGISTER' ? 'registration' : 'call']
     const keyOf = ({ asker, challenge }: NonceUse): string => `${asker} ${challenge.realm.text}`
     return new ClientExchange(
       {
-        ahead: () => [...accepted.values()],
+        ahead: () => (ahead ? [...accepted.values()] : []),
         use: (asker, challenge) => this.use(asker, challenge),
         accepted: (use) => {
           keep(accepted, keyOf(use), use, MAX_REALMS)

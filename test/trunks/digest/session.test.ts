@@ -130,6 +130,16 @@ Session(
   },
 )
 
+Session('nothing is shown ahead to whom it is not to be, and the nonce serves others on', () => {
+  const session = new DigestSession()
+  learn(session, www(digest('pbx', 'n1')))
+  const exchange = session.begin(INVITE, credentials, { ahead: false })
+  assert.equal(exchange.headers, {})
+  exchange.challenged(www(digest('pbx', 'n2')))
+  assert.equal(shown(exchange), ['authorization pbx n2 00000001'])
+  assert.equal(shown(session.begin(INVITE, credentials)), ['authorization pbx n1 00000002'])
+})
+
 Session('the nonces of registrations are not shown with calls, nor those of calls with registrations', () => {
   const session = new DigestSession()
   learn(session, www(digest('registrar call x', 'n1')), REGISTER)
