@@ -21,7 +21,14 @@ export interface NaptrData {
 }
 
 /** What a name does instead of answering. `garbage` answers with bytes that are no DNS message. */
-export type Fault = 'silent' | 'servfail' | 'refused' | 'garbage'
+export type Fault = 'silent' | 'servfail' | 'refused' | 'garbage' | 'formerr'
+
+/** One question as it came. */
+export interface Query {
+  readonly bytes: Buffer
+  /** The port it came from; undefined over TCP. */
+  readonly udpPort: number | undefined
+}
 
 type RecordType = 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'NAPTR'
 
@@ -43,6 +50,14 @@ const maxUdpBytes = 1_232
 export class NameServer {
   /** The questions in their order: `SRV _sip._udp.example.com`. */
   readonly asked: string[] = []
+  /** The same in bytes. */
+  readonly queries: Query[] = []
+  /** Seconds that "there is none" holds, told by an SOA record; undefined: no SOA. */
+  negativeTtlS: number | undefined
+  /** What leaves over UDP in place of an answer, in this order. */
+  instead: ((answer: Buffer, query: Buffer) => readonly Buffer[]) | undefined
+  /** Answers with no more than the question over TCP, or closes the connection. */
+  tcpFault: 'silent' | 'closes' | 'garbage' | undefined
   private readonly names = new Map<string, Map<RecordType, RecordSet>>()
   private readonly faults = new Map<string, Fault>()
   private readonly streams = new Set<Socket>()
@@ -52,8 +67,10 @@ export class NameServer {
     private readonly tcp: Server,
   ) {
     udp.on('message', (query, { address, port }) => {
+      this.queries.push({ bytes: query, udpPort: port })
       const answer = this.answer(query, maxUdpBytes)
-      if (answer !== undefined) udp.send(answer, port, address)
+      if (answer === undefined) return
+      for (const bytes of this.instead?.(answer, query) ?? [answer]) udp.send(bytes, port, address)
     })
     tcp.on('connection', (stream) => this.serve(stream))
   }
@@ -144,9 +161,13 @@ export class NameServer {
       held = Buffer.concat([held, chunk])
       while (held.length >= 2 && held.length >= 2 + held.readUInt16BE(0)) {
         const end = 2 + held.readUInt16BE(0)
+        this.queries.push({ bytes: held.subarray(2, end), udpPort: undefined })
         const answer = this.answer(held.subarray(2, end), 65_535)
         held = held.subarray(end)
-        if (answer !== undefined) stream.write(Buffer.concat([numbers(answer.length), answer]))
+        if (this.tcpFault === 'closes') stream.end()
+        else if (this.tcpFault === 'garbage') stream.write(Buffer.concat([numbers(40), Buffer.alloc(40, 0xff)]))
+        else if (answer !== undefined && this.tcpFault === undefined)
+          stream.write(Buffer.concat([numbers(answer.length), answer]))
       }
     })
   }
@@ -160,7 +181,9 @@ export class NameServer {
     const fault = this.faults.get(name) ?? this.faults.get('*')
     if (fault === 'silent') return undefined
     if (fault === 'garbage') return Buffer.concat([query.subarray(0, 2), Buffer.alloc(40, 0xff)])
-    if (fault !== undefined) return head(query, fault === 'servfail' ? 2 : 5, 0, question)
+    // As servers do that are older than EDNS: whatever follows the question is an error to them.
+    if (fault === 'formerr' && query.readUInt16BE(10) > 0) return head(query, 1, 0, Buffer.alloc(0), 0)
+    if (fault !== undefined && fault !== 'formerr') return head(query, fault === 'servfail' ? 2 : 5, 0, question)
 
     const sets = this.names.get(name)
     const kind =
@@ -179,6 +202,10 @@ export class NameServer {
       head(query, sets === undefined ? 3 : 0, records?.length ?? 0, question),
       ...(records ?? []),
     ])
+    if (records === undefined && this.negativeTtlS !== undefined) {
+      answer.writeUInt16BE(1, 8)
+      return Buffer.concat([answer, soa(this.negativeTtlS)])
+    }
     if (answer.length <= maxBytes) return answer
     const cut = head(query, 0, 0, question)
     cut.writeUInt16BE(cut.readUInt16BE(2) | 0x0200, 2)
@@ -187,13 +214,20 @@ export class NameServer {
 }
 
 /** Header and question of an answer: authoritative, recursion as asked. */
-function head(query: Buffer, code: number, answers: number, question: Buffer): Buffer {
+function head(query: Buffer, code: number, answers: number, question: Buffer, questions = 1): Buffer {
   const header = Buffer.alloc(12)
   query.copy(header, 0, 0, 2)
   header.writeUInt16BE(0x8480 | (query.readUInt16BE(2) & 0x0100) | code, 2)
-  header.writeUInt16BE(1, 4)
+  header.writeUInt16BE(questions, 4)
   header.writeUInt16BE(answers, 6)
   return Buffer.concat([header, question])
+}
+
+/** The SOA of the root, for a day: only the last of its numbers says how long "there is none" holds. */
+function soa(minimumS: number): Buffer {
+  const data = Buffer.alloc(22)
+  data.writeUInt32BE(minimumS, 18)
+  return Buffer.concat([Buffer.of(0), numbers(6, 1, 1, 20_864, data.length), data])
 }
 
 function encodeName(name: string): Buffer {

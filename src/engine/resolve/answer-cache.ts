@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 
-/** What a name server said: records, and for how long they hold. No records: there are none. */
+/** What a name server said: records, and for how long they hold. No records: there are none; Infinity: for how long it did not say. */
 export interface Answer<Record> {
   readonly records: readonly Record[]
   readonly ttlMs: number
@@ -15,7 +15,7 @@ export interface AnswerCacheSettings {
   /** Bounds on the time to live that records come with. */
   readonly minTtlMs: number
   readonly maxTtlMs: number
-  /** How long "there is none" and "no answer" are kept. */
+  /** How long "there is none" is kept at most, and "no answer" at all. */
   readonly negativeTtlMs: number
   /** How long past its time a good answer still serves while the name servers fail (RFC 8767). */
   readonly staleMs: number
@@ -71,7 +71,7 @@ export class AnswerCache {
     try {
       const { records, ttlMs } = await load()
       const found = records.length > 0
-      const expiresAtMs = this.clock.now() + (found ? Math.min(Math.max(ttlMs, minTtlMs), maxTtlMs) : negativeTtlMs)
+      const expiresAtMs = this.clock.now() + Math.min(Math.max(ttlMs, minTtlMs), found ? maxTtlMs : negativeTtlMs)
       this.keep(question, {
         records,
         failure: undefined,

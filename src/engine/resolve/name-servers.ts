@@ -1,47 +1,52 @@
 import { promises as dns } from 'node:dns'
 import type { NaptrRecord, SrvRecord } from 'node:dns'
+import type { Clock } from '../clock.js'
 import type { Answer } from './answer-cache.js'
+import { DnsClient } from './dns-client.js'
+import { parseServer, type ServerAddress } from './server-address.js'
 
 export type { NaptrRecord, SrvRecord } from 'node:dns'
 
-/** Records of one answer that are looked at; a name server may send a thousand. */
+/** Addresses that the system's resolver may give for one name. */
 const maxRecords = 64
-/** Node.js does not tell the time to live of SRV and NAPTR records: they are asked again after this. */
-const untoldTtlMs = 30_000
-/** How long what the system's resolver says is kept; it does not tell a time to live either. */
+/** How long what the system's resolver says is kept: it does not tell a time to live. */
 const systemTtlMs = 30_000
 /** Look-ups by the system's resolver at the same time; each holds a thread of the pool. */
 const maxSystemLookups = 8
+/** How long the system's list of name servers is taken as read: networks change under a running machine. */
+const systemServersMs = 30_000
 
 /** The questions of RFC 3263, asked of DNS. A name or type that does not exist is an answer without records. */
 export class NameServers {
-  private readonly resolver: dns.Resolver
+  private readonly client: DnsClient
+  private readonly given: readonly ServerAddress[]
+  private systemServers: { readonly list: readonly ServerAddress[]; readonly untilMs: number } | undefined
   private systemLookups = 0
 
   /**
    * @param servers `address` or `address:port`; none: those of the system.
    * @param tryMs how long one try may take; there are two.
+   * @throws {TypeError} naming the server that is none
    */
-  constructor(servers: readonly string[], tryMs: number) {
-    this.resolver = new dns.Resolver({ timeout: tryMs, tries: 2 })
-    if (servers.length > 0) this.resolver.setServers(servers)
+  constructor(
+    servers: readonly string[],
+    tryMs: number,
+    private readonly clock: Clock,
+  ) {
+    this.given = servers.map(parseServer)
+    this.client = new DnsClient({ clock, tryMs, servers: () => this.servers() })
   }
 
-  async addresses(name: string, family: 4 | 6): Promise<Answer<string>> {
-    const ask = family === 4 ? this.resolver.resolve4(name, { ttl: true }) : this.resolver.resolve6(name, { ttl: true })
-    const records = (await noneIsEmpty(ask)).slice(0, maxRecords)
-    const ttlS = records.reduce((least, { ttl }) => Math.min(least, ttl), Infinity)
-    return { records: records.map(({ address }) => address), ttlMs: ttlS * 1_000 }
+  addresses(name: string, family: 4 | 6): Promise<Answer<string>> {
+    return this.client.ask(name, family === 4 ? 'A' : 'AAAA')
   }
 
-  async services(name: string): Promise<Answer<SrvRecord>> {
-    const records = await noneIsEmpty(this.resolver.resolveSrv(name))
-    return { records: records.slice(0, maxRecords), ttlMs: untoldTtlMs }
+  services(name: string): Promise<Answer<SrvRecord>> {
+    return this.client.ask(name, 'SRV')
   }
 
-  async pointers(name: string): Promise<Answer<NaptrRecord>> {
-    const records = await noneIsEmpty(this.resolver.resolveNaptr(name))
-    return { records: records.slice(0, maxRecords), ttlMs: untoldTtlMs }
+  pointers(name: string): Promise<Answer<NaptrRecord>> {
+    return this.client.ask(name, 'NAPTR')
   }
 
   /** What the system's resolver makes of a name: search domains, multicast DNS and whatever else this machine is set up for. */
@@ -59,7 +64,24 @@ export class NameServers {
 
   /** Gives up every question under way. */
   cancel(): void {
-    this.resolver.cancel()
+    this.client.cancel()
+  }
+
+  private servers(): readonly ServerAddress[] {
+    if (this.given.length > 0) return this.given
+    const now = this.clock.now()
+    if (this.systemServers === undefined || this.systemServers.untilMs <= now) {
+      // A new resolver reads the system's list anew.
+      const list = new dns.Resolver().getServers().flatMap((text) => {
+        try {
+          return [parseServer(text)]
+        } catch {
+          return []
+        }
+      })
+      this.systemServers = { list, untilMs: now + systemServersMs }
+    }
+    return this.systemServers.list
   }
 }
 

@@ -73,7 +73,7 @@ export class Resolver {
     this.timeoutMs = options.timeoutMs ?? 4_000
     this.random = options.random ?? Math.random
     // Two tries of a server that drops NAPTR must leave time to ask for SRV and addresses.
-    this.servers = new NameServers(options.servers ?? [], Math.max(Math.floor(this.timeoutMs / 8), 50))
+    this.servers = new NameServers(options.servers ?? [], Math.max(Math.floor(this.timeoutMs / 8), 50), this.clock)
     this.sources = {
       servers: this.servers,
       hosts: options.servers === undefined ? new HostsFile(options.hostsPath ?? '/etc/hosts', this.clock) : undefined,

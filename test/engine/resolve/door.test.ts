@@ -17,7 +17,7 @@ Door.before.each(async () => {
 Door.after.each(() => dns.stop())
 
 const hop = nextHopOf(parseUri('sip:pbx.example.com') as SipUri)
-const target = { protocol: 'udp', address: '127.0.0.3', port: 5090, serverName: 'pbx.example.com' }
+const target = { protocol: 'udp', address: '127.0.0.3', port: 5090, serverName: 'pbx.example.com', offered: true }
 
 Door('an engine tells where it would send, by its own contacts and from its own answers', async () => {
   const engine = createEngine({

@@ -286,6 +286,46 @@ Resolve('holds a time to live within its bounds', async () => {
   assert.is(dns.times('A long.example.com'), 2)
 })
 
+Resolve('keeps SRV and NAPTR records for their time to live, not longer', async () => {
+  const clock = new ManualClock()
+  const resolver = makeResolver({ clock })
+  const pointer = { order: 1, preference: 1, flags: 's', service: 'SIP+D2U', replacement: '_sip._udp.example.com' }
+  dns.naptr('pbx.example.com', [pointer], 600)
+  dns.srv('_sip._udp.example.com', [{ priority: 0, weight: 0, port: 5070, target: 'u.example.com' }], 300)
+  dns.a('u.example.com', ['127.0.0.3'], 3_600)
+  const times = (): number[] =>
+    ['NAPTR pbx.example.com', 'SRV _sip._udp.example.com', 'A u.example.com'].map((question) => dns.times(question))
+  await targetsOf(resolver, 'sip:pbx.example.com')
+  clock.advance(299_999)
+  await targetsOf(resolver, 'sip:pbx.example.com')
+  assert.equal(times(), [1, 1, 1])
+  clock.advance(1)
+  await targetsOf(resolver, 'sip:pbx.example.com')
+  assert.equal(times(), [1, 2, 1])
+  clock.advance(300_000)
+  await targetsOf(resolver, 'sip:pbx.example.com')
+  assert.equal(times(), [2, 3, 1])
+})
+
+Resolve('remembers that a name does not exist no longer than the name server says (RFC 2308)', async () => {
+  const clock = new ManualClock()
+  const resolver = makeResolver({ clock, negativeTtlMs: 10_000 })
+  dns.negativeTtlS = 4
+  await errorOf(resolver, 'sip:new.example.com:5060')
+  clock.advance(3_999)
+  await errorOf(resolver, 'sip:new.example.com:5060')
+  assert.is(dns.times('A new.example.com'), 1)
+  clock.advance(1)
+  await errorOf(resolver, 'sip:new.example.com:5060')
+  assert.is(dns.times('A new.example.com'), 2)
+  dns.negativeTtlS = 86_400
+  clock.advance(4_000)
+  await errorOf(resolver, 'sip:new.example.com:5060')
+  clock.advance(10_000)
+  await errorOf(resolver, 'sip:new.example.com:5060')
+  assert.is(dns.times('A new.example.com'), 4)
+})
+
 Resolve('remembers for a short time that a name does not exist', async () => {
   const clock = new ManualClock()
   const resolver = makeResolver({ clock, negativeTtlMs: 2_000 })
