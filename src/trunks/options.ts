@@ -1,0 +1,42 @@
+import { formatUri, parseUri, type SipUri } from '../engine/index.js'
+import type { Trunk } from '../model/trunk.js'
+import { nextHopOf } from './next-hop.js'
+import type { TrunkRequest } from './trunk-requests.js'
+
+/** What a trunk is told of who asks when it names no user itself. */
+const NO_USER = 'signalbox'
+
+/**
+ * The OPTIONS that asks whether a trunk's server is there: to its SIP domain (the host of its outbound proxy when it has none), from
+ * the user its calls come from. Undefined when the trunk has neither.
+ */
+export function optionsOf(
+  trunk: Pick<Trunk, 'outbound_proxy' | 'sip_domain' | 'transport' | 'from_user' | 'from_domain' | 'username'>,
+  routes: readonly string[],
+): Pick<TrunkRequest, 'method' | 'uri' | 'headers'> | undefined {
+  const server = readServer(trunk.sip_domain ?? nextHopOf(trunk)?.host)
+  if (server === undefined) return undefined
+  const { host } = (trunk.from_domain === null ? undefined : readServer(trunk.from_domain)) ?? server
+  // One character a byte, as in every SIP text of ours; formatUri escapes the rest.
+  const user = Buffer.from(trunk.from_user ?? trunk.username ?? NO_USER, 'utf8').toString('latin1')
+  // No port in From and To: RFC 3261 19.1.1, table 1.
+  const from = formatUri({ scheme: 'sip', user: user.replaceAll('%', '%25'), host, params: new Map() })
+  return {
+    method: 'OPTIONS',
+    uri: formatUri(server),
+    headers: {
+      From: `<${from}>`,
+      To: `<sip:${server.host}>`,
+      Contact: '<sip:localhost>',
+      Accept: 'application/sdp',
+      ...(routes.length === 0 ? {} : { Route: routes.map((uri) => `<${uri}>`).join(', ') }),
+    },
+  }
+}
+
+/** Host and port of a `sip_domain` or `from_domain`; undefined when it is none. */
+function readServer(text: string | undefined): SipUri | undefined {
+  const uri = text === undefined ? undefined : parseUri(`sip:${text}`)
+  if (uri === undefined || uri.scheme === 'tel' || uri.user !== undefined) return undefined
+  return { scheme: 'sip', host: uri.host, params: new Map(), ...(uri.port === undefined ? {} : { port: uri.port }) }
+}
