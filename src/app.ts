@@ -130,6 +130,9 @@ export function createApp(config: Config): App {
             passwords: passwords.trunk,
             addresses: () => addresses,
             registered: () => undefined,
+            directory,
+            metrics,
+            logger,
           }),
           (part) => part.stop(),
         )
@@ -151,6 +154,7 @@ export function createApp(config: Config): App {
         })
         edge.start()
         await sip.connect()
+        trunks.start()
 
         let serving = true
         started(undefined, () => (serving = false))

@@ -3,7 +3,9 @@ import { type Clock, type Engine, Resolver } from '../engine/index.js'
 import type { Connection } from '../store/connection.js'
 import { TrunkLimits } from '../store/limits.js'
 import type { Passwords } from '../store/passwords.js'
+import type { Logger } from '../telemetry/index.js'
 import { DigestSessions } from '../trunks/digest/session.js'
+import { TrunkPing, type TrunkPingOptions, type TrunkSource } from '../trunks/ping.js'
 import type { SipClient } from '../trunks/sip-client.js'
 import { TargetHealth } from '../trunks/target-health.js'
 import { type HopResolver, Targets } from '../trunks/targets.js'
@@ -22,6 +24,10 @@ export interface TrunkPartsOptions {
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
   readonly registered: TrunkPathsOptions['registered']
+  /** Where trunks are learned of. */
+  readonly directory: TrunkSource
+  readonly metrics: TrunkPingOptions['metrics']
+  readonly logger: Logger
 }
 
 /** What requests to trunks are made with. */
@@ -34,6 +40,8 @@ export interface TrunkParts {
   readonly identities: TrunkIdentities
   readonly requests: TrunkRequests
   readonly limits: TrunkLimits
+  /** Asks trunks' servers whether they are there, from now on; once the SIP server is connected. */
+  start(): void
   stop(): void
 }
 
@@ -48,6 +56,21 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const limits = new TrunkLimits({ connection, clock })
   const paths = new TrunkPaths({ targets, health, registered: options.registered })
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks })
+  const requests = new TrunkRequests({ client, sessions: digests })
+  const ping = new TrunkPing({
+    trunks: options.directory,
+    paths,
+    requests,
+    credentialsOf: credentials.credentialsOf,
+    health,
+    metrics: options.metrics,
+    logger: options.logger,
+    clock,
+    silenceMs: config.trunks.silence_ms,
+    misses: config.trunks.ping_misses,
+    answers: config.trunks.ping_answers,
+  })
+  let stopListening: (() => void) | undefined
   return {
     health,
     targets,
@@ -55,9 +78,19 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
     limits,
     paths,
     credentials,
+    requests,
     identities: new TrunkIdentities({ credentials, sessions: digests, paths }),
-    requests: new TrunkRequests({ client, sessions: digests }),
+    start() {
+      ping.start()
+      stopListening = options.directory.onTrunk((id, trunk) => {
+        if (trunk !== undefined) return
+        credentials.forget(id)
+        digests.forget(id)
+      })
+    },
     stop() {
+      stopListening?.()
+      ping.stop()
       limits.stop()
       own?.close()
     },
