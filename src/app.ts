@@ -286,6 +286,7 @@ function edgeSettings(config: Config) {
     ringTimeoutMs: sip.ring_timeout_s * 1000,
     cancelWaitMs: 1_000,
     acknowledgeTimeoutMs: 64 * sip.t1_ms,
+    offerPatienceMs: sip.offer_patience_ms ?? 40 * sip.t1_ms,
     userAgent: sip.user_agent,
     forwardHeaders: sip.forward_headers,
     retryAfterS: 10,

@@ -28,6 +28,8 @@ const sip = z.strictObject({
   external_ip: unicastAddress.nullable().default(null),
   /** Seconds one address of an agent may ring when the agent does not say itself. */
   ring_timeout_s: whole(1, 600).default(30),
+  /** Milliseconds an agent's offer may wait for the destination before it is answered without it; null: 40 times T1. */
+  offer_patience_ms: whole(100, 60_000).nullable().default(null),
   /** `User-Agent` of our INVITEs; null: none is sent. */
   user_agent: safeText(128).min(1).nullable().default('signalbox'),
   /** RFC 3261 T1: milliseconds, the estimate of the round trip. */

@@ -18,8 +18,8 @@ import type {
 export interface AttemptsOptions {
   readonly server: SipServer
   readonly clock: Clock
-  /** The INVITE all this is for. */
-  readonly origin: SipInvite
+  /** The INVITE all this is for, when there is one. */
+  readonly origin?: SipInvite | undefined
   /** SIP URIs in the order they are tried; at least one. */
   readonly targets: readonly string[]
   readonly ringTimeoutMs: number

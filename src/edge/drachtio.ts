@@ -3,6 +3,7 @@ import type { ClientRequest, ClientResponse, SipClient } from '../trunks/sip-cli
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
+import { DrachtioOffer } from './drachtio-offer.js'
 import type {
   Library,
   LibraryDialog,
@@ -19,7 +20,6 @@ import type {
   HeaderMap,
   OutgoingInviteEvents,
   OutgoingInviteOptions,
-  PendingOffer,
   SipDialog,
   SipInvite,
   SipRequest,
@@ -49,6 +49,8 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   readonly #lostHandlers: (() => void)[] = []
   readonly #connectedHandlers: ((addresses: readonly string[]) => void)[] = []
   #kept: (() => void)[] = []
+  /** Offers that have no answer yet, by the server's id of their dialog. */
+  readonly #offers = new Map<string, DrachtioOffer>()
 
   constructor(private readonly options: DrachtioOptions) {
     const { library } = this
@@ -145,7 +147,7 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
         settle(() => events.failed(whyOf(error), response && new DrachtioResponse(response)))
       } else if (!('sip' in answer)) {
         // The library's dialogs have an `ack` too: only they have `sip`.
-        settle(() => events.offered(new DrachtioOffer(answer, this), new DrachtioResponse(answer.res)))
+        settle(() => events.offered(new DrachtioOffer(answer, this, this.#offers), new DrachtioResponse(answer.res)))
       } else {
         const { res } = answer as LibraryDialog & { res: LibraryResponse }
         settle(() => events.answered(new DrachtioDialog(answer, this), new DrachtioResponse(res)))
@@ -228,6 +230,8 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
     const { method } = request
     if (method === 'ACK' || request.source === 'application') return
     const received = new DrachtioRequest(request, response)
+    const offer = method === 'BYE' ? this.#offers.get(request.stackDialogId) : undefined
+    if (offer !== undefined) return offer.hungUp(received)
     if (method === 'PRACK') return this.answerPrack(received)
     this.run(() => {
       if (method === 'INVITE' && this.#inviteHandler !== undefined) this.#inviteHandler(received)
@@ -281,6 +285,7 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   private lost(): void {
     if (!this.#connected) return
     this.#connected = false
+    this.#offers.clear()
     this.options.logger.error({}, 'Connection to the SIP server lost')
     for (const handler of this.#lostHandlers) this.run(handler)
   }
@@ -294,46 +299,6 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
     const kept = this.#kept
     this.#kept = []
     for (const send of kept) send()
-  }
-}
-
-/** A far end's offer, held by the library until we answer it. */
-class DrachtioOffer implements PendingOffer {
-  #settled = false
-
-  constructor(
-    private readonly offer: LibraryOffer,
-    private readonly host: DialogHost,
-  ) {}
-
-  get callId(): string {
-    return this.offer.res.get('call-id') ?? ''
-  }
-
-  acknowledge(body: string, done: (error: Error | undefined, dialog?: SipDialog) => void): void {
-    if (this.#settled) return
-    this.#settled = true
-    try {
-      this.offer.ack(body).catch((error: unknown) => this.host.run(() => done(errorOf(error))))
-    } catch (error) {
-      return this.host.run(() => done(errorOf(error)))
-    }
-    // The promise resolves a turn later; the dialog is there now, and must be listened to before the next message.
-    const dialog = this.host.library.findDialogById(this.offer.res.stackDialogId)
-    if (dialog !== undefined) this.host.run(() => done(undefined, new DrachtioDialog(dialog, this.host)))
-  }
-
-  abandon(done?: () => void): void {
-    if (this.#settled) return done?.()
-    this.#settled = true
-    if (!this.host.reaches(this.offer.res.socket)) {
-      this.host.byeByOther(this.offer.res.stackDialogId, {})
-      return done?.()
-    }
-    this.offer
-      .destroy()
-      .catch(() => {})
-      .finally(() => done?.())
   }
 }
 

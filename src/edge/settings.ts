@@ -6,6 +6,11 @@ export interface EdgeSettings {
   readonly cancelWaitMs: number
   /** Milliseconds a caller has for the PRACK or ACK we wait for: 64*T1. Default 32,000. */
   readonly acknowledgeTimeoutMs: number
+  /**
+   * Milliseconds an agent's offer may wait for the destination to say something before it is answered without it: well below the 64*T1
+   * after which the agent gives up. Default 20,000.
+   */
+  readonly offerPatienceMs: number
   /** `User-Agent` of our INVITEs; null: none is sent. */
   readonly userAgent: string | null
   /** Headers of the caller's INVITE that reach the agent besides `X-*` and `User-to-User`. Names; never those that name addresses. */
@@ -18,6 +23,7 @@ export const defaultEdgeSettings: EdgeSettings = {
   ringTimeoutMs: 30_000,
   cancelWaitMs: 1_000,
   acknowledgeTimeoutMs: 32_000,
+  offerPatienceMs: 20_000,
   userAgent: null,
   forwardHeaders: [],
   retryAfterS: 10,

@@ -82,6 +82,8 @@ export interface OutgoingInviteEvents {
 /** A far end's offer that waits for our answer in the ACK. */
 export interface PendingOffer {
   readonly callId: string
+  /** Called once when the far end hangs up before it has its ACK: it must not (RFC 3261 15), some do. Nothing is left to end then. */
+  onEnd(listener: (bye: SipMessage) => void): void
   /** Sends the ACK with the answer. Never throws; `done` is called once. */
   acknowledge(body: string, done: (error: Error | undefined, dialog?: SipDialog) => void): void
   /** Acknowledges and ends it at once. Never throws. */

@@ -211,6 +211,11 @@ export class Outgoing {
   /** What a delayed answer brought: the ACK's body, or that it was given up. */
   acked: string | undefined
   abandoned = false
+  /** It has answered with an offer, and not hung up since. */
+  offers = false
+  #over = false
+  /** The far end hangs up before its 200 is acknowledged. */
+  hangUpEarly: (lines?: Readonly<Record<string, string>>) => void = () => {}
 
   constructor(
     readonly uri: string,
@@ -223,6 +228,11 @@ export class Outgoing {
 
   header(name: string): string | undefined {
     return new Message(this.options.headers).header(name)
+  }
+
+  /** Whether it has had its final response. */
+  get over(): boolean {
+    return this.#over
   }
 
   /** The echo: it is on the wire. */
@@ -241,6 +251,7 @@ export class Outgoing {
   }
 
   answer(body = ANSWER, lines: Readonly<Record<string, string>> = {}): Dialog {
+    this.#over = true
     const dialog = new Dialog(this.callId)
     this.dialog = dialog
     this.events.answered(dialog, new Response(200, 'OK', lines, body))
@@ -249,8 +260,15 @@ export class Outgoing {
 
   /** 200 with an offer, to an INVITE without one. */
   offer(body = ANSWER): void {
+    this.#over = true
     const offer: PendingOffer = {
       callId: this.callId,
+      onEnd: (listener) => {
+        this.hangUpEarly = (lines = {}) => {
+          this.offers = false
+          listener(new Message(lines))
+        }
+      },
       acknowledge: (answer, done) => {
         this.acked = answer
         this.dialog = new Dialog(this.callId)
@@ -261,14 +279,17 @@ export class Outgoing {
         done?.()
       },
     }
+    this.offers = true
     this.events.offered(offer, new Response(200, 'OK', {}, body))
   }
 
   refuse(status: number, reason = 'No', lines: Readonly<Record<string, string>> = {}, body = ''): void {
+    this.#over = true
     this.events.failed(`${status} ${reason}`, new Response(status, reason, lines, body))
   }
 
   fail(why = 'requested protocol/transport not available'): void {
+    this.#over = true
     this.events.failed(why, undefined)
   }
 }
