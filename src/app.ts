@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createEvents } from './app/events.js'
+import { createOriginator } from './app/originator.js'
 import { createSecrets } from './app/secrets.js'
 import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, DrachtioServer, Edge } from './edge/index.js'
 import { createEngine, type Engine, SystemClock } from './engine/index.js'
+import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
 import { CdrLog } from './store/cdr-log.js'
@@ -139,20 +141,23 @@ export function createApp(config: Config): App {
 
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
+        const callEvents = config.events.calls ? { events } : {}
+        const callParts = { calls, cdrs, metrics, logger, clock, settings: edgeSettings(config), ...callEvents }
         edge = new Edge({
+          ...callParts,
           srf: sip,
           router,
-          calls,
-          cdrs,
-          metrics,
-          logger,
-          clock,
-          settings: edgeSettings(config),
           limits: trunks.limits,
           identities: trunks.identities,
-          ...(config.events.calls ? { events } : {}),
         })
         edge.start()
+        const originator = createOriginator(config, {
+          ...callParts,
+          server: sip,
+          router: new OutboundRouter({ directory, metrics, logger }),
+          trunks,
+          stopping: () => edge?.stopping === true || stopping !== undefined,
+        })
         await sip.connect()
         trunks.start()
 
@@ -168,6 +173,7 @@ export function createApp(config: Config): App {
           cdrs,
           router,
           calls,
+          originator,
           origination,
           readiness: () => readinessOf(config, connection, directory, sip.connected, serving && stopping === undefined),
           events,

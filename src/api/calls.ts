@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { LiveCall } from '../model/call.js'
 import { identifier } from '../model/text.js'
+import { addOriginate } from './originate.js'
 import { pageQuery } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -34,9 +35,11 @@ function pageOfCalls(calls: LiveCall[], limit: number, cursor: string | undefine
   return { items, next_cursor: sorted.length > limit && last !== undefined ? toCursor(last) : null }
 }
 
-/** `/v1/calls`: calls that are going on, and each call's record after its end. */
-export function addCalls(api: Api, { calls, cdrs }: Services): void {
+/** `/v1/calls`: calls that are placed, calls that are going on, and each call's record after its end. */
+export function addCalls(api: Api, services: Services): void {
+  const { calls, cdrs } = services
   const tags = ['calls']
+  addOriginate(api, services)
 
   api.get(
     '/calls',

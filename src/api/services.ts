@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Calls } from '../edge/calls.js'
+import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
 import type { Router } from '../routing/router.js'
 import type { Agents } from '../store/agents.js'
@@ -44,6 +45,7 @@ export interface Services {
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>
+  readonly originator: Pick<Originator, 'originate'>
   readonly origination: () => Origination
   readonly readiness: () => Readiness
   readonly events: Pick<Events, 'listen'>

@@ -107,6 +107,8 @@ const trunks = z.strictObject({
   ping_misses: whole(1, 100).default(3),
   /** OPTIONS in a row with an answer after which it counts as up again. */
   ping_answers: whole(1, 100).default(2),
+  /** Seconds a destination may ring before the call is given up. */
+  ring_timeout_s: whole(1, 600).default(120),
   /** 3xx responses that one call follows. */
   max_redirects: whole(0, 10).default(3),
 })

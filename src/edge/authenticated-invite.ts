@@ -147,6 +147,10 @@ class AuthenticatedOffer implements PendingOffer {
     return this.offer.callId
   }
 
+  onEnd(listener: Parameters<PendingOffer['onEnd']>[0]): void {
+    this.offer.onEnd(listener)
+  }
+
   acknowledge(body: string, done: Parameters<PendingOffer['acknowledge']>[1]): void {
     this.offer.acknowledge(body, (error, dialog) => {
       if (dialog === undefined) done(error)

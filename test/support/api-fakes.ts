@@ -1,10 +1,12 @@
 import type { Services } from '../../src/api/index.js'
 import { createApi, type Api } from '../../src/api/index.js'
+import type { OriginateRequest } from '../../src/edge/originated.js'
 import type { Agent } from '../../src/model/agent.js'
 import type { Cdr, LiveCall } from '../../src/model/call.js'
 import type { Decision } from '../../src/model/decision.js'
 import type { PhoneNumber } from '../../src/model/number.js'
 import type { Trunk } from '../../src/model/trunk.js'
+import type { VerdictCode } from '../../src/model/verdict.js'
 import type { InboundRequest } from '../../src/routing/router.js'
 import { StoreError } from '../../src/store/errors.js'
 import type { EventListener } from '../../src/store/events.js'
@@ -243,6 +245,28 @@ export class FakeServices implements Services {
     hangUp: async (id) => this.liveCalls.delete(id),
   }
 
+  /** Calls that were asked for. */
+  readonly originated: OriginateRequest[] = []
+  /** Why the next call is not placed. */
+  refusal: { code: VerdictCode; detail: string } | undefined
+
+  readonly originator: Services['originator'] = {
+    originate: async (request) => {
+      this.originated.push(request)
+      if (this.refusal !== undefined) return this.refusal
+      const { from, to, agentId, sourceAddress } = request
+      const call = sampleCall(`o${this.originated.length}`, {
+        direction: 'outbound',
+        from,
+        to,
+        agent_id: agentId,
+        source_address: sourceAddress,
+      })
+      this.liveCalls.set(call.call_id, call)
+      return { call }
+    },
+  }
+
   readonly origination = () => ({
     origination_uris: ['sip:127.0.0.1:5060;transport=udp', 'sip:127.0.0.1:5060;transport=tcp'],
     signalling_addresses: ['127.0.0.1'],
@@ -397,6 +421,7 @@ const servicesOf = (services: FakeServices): Services => ({
   cdrs: services.cdrs,
   router: services.router,
   calls: services.calls,
+  originator: services.originator,
   origination: services.origination,
   readiness: services.readiness,
   events: services.events,
