@@ -35,7 +35,7 @@ export interface LibrarySendOptions {
 export interface LibraryResponse extends LibraryMessage {
   status: number
   reason: string
-  readonly msg: { status: number; reason: string }
+  readonly msg: { status: number; reason: string; readonly headers: Record<string, string> }
   /** Of a response that was received. */
   readonly source_address?: string
   readonly source_port?: string | number

@@ -6,7 +6,7 @@ import type {
   LibrarySocket,
 } from './drachtio-library.js'
 import { unfold } from './header-value.js'
-import type { AnswerOptions, SipInvite, SipMessage, SipRequest, SipResponse } from './sip-server.js'
+import type { AnswerOptions, HeaderMap, SipInvite, SipMessage, SipRequest, SipResponse } from './sip-server.js'
 
 /** What went wrong, as an error, whatever the library handed out: an Error, the server's text, or nothing. */
 export function errorOf(cause: unknown): Error {
@@ -114,13 +114,19 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     acknowledged?: () => void,
   ): void {
     const sent = onlyOnce((error: unknown) => done(error ? errorOf(error) : undefined))
-    const sendOptions: LibrarySendOptions = { headers: { ...options.headers } }
+    const { headers, more } = splitLines(options.headers ?? {})
+    const sendOptions: LibrarySendOptions = { headers }
     if (options.body) sendOptions.body = options.body
+    // What is set on the message itself keeps its spelling, and so its line.
+    const { headers: own } = this.response.msg
+    Object.assign(own, more)
     try {
       if (isListed(status)) this.response.send(status, reason, sendOptions, sent, acknowledged)
       else this.sendUnlisted(status, reason, sendOptions, sent, acknowledged)
     } catch (error) {
       sent(errorOf(error))
+    } finally {
+      for (const name of Object.keys(more)) delete own[name]
     }
   }
 
@@ -146,6 +152,20 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     const { stackDialogId, agent } = this.response
     if (stackDialogId && this.socket) agent.mapServer?.get(this.socket)?.pendingAckOrPrack?.delete(stackDialogId)
   }
+}
+
+/**
+ * Headers apart from those of which there are several lines: given as options, the library would join these by commas, which breaks
+ * challenges (RFC 3261 7.3.1).
+ */
+function splitLines(all: HeaderMap): { headers: HeaderMap; more: HeaderMap } {
+  const names = Object.keys(all)
+  const count = new Map<string, number>()
+  for (const name of names) count.set(name.toLowerCase(), (count.get(name.toLowerCase()) ?? 0) + 1)
+  const headers: HeaderMap = {}
+  const more: HeaderMap = {}
+  for (const [name, value] of Object.entries(all)) (count.get(name.toLowerCase()) === 1 ? headers : more)[name] = value
+  return { headers, more }
 }
 
 function onlyOnce<Argument extends unknown[]>(call: (...argument: Argument) => void): (...argument: Argument) => void {

@@ -3,7 +3,10 @@
  * to a real server; tests put a scripted one in its place.
  */
 
-/** Header names and values of a message we send; one entry a header, values one line each. */
+/**
+ * Header names and values of a message we send; values one line each. Several entries whose names differ in case alone are several
+ * lines of that header.
+ */
 export type HeaderMap = Record<string, string>
 
 /** A received SIP message. */

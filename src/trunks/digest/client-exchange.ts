@@ -2,6 +2,7 @@ import { printable } from '../../model/printable.js'
 import { hasControls } from './auth-params.js'
 import { type Challenge, readChallenges, readNextNonce } from './challenge.js'
 import type { Challenged, Credentials, DigestExchange, DigestRequest } from './exchange.js'
+import { addLine } from './header-lines.js'
 import { type Asker, headersOf, type NonceUse } from './nonce-use.js'
 
 type Response = Parameters<DigestExchange['challenged']>[0]
@@ -114,10 +115,8 @@ export class ClientExchange implements DigestExchange {
     const { credentials } = this
     if (credentials === undefined) return
     const headers: Record<string, string> = {}
-    for (const { use } of this.#shown.values()) {
-      const name = unusedSpelling(headersOf[use.asker].credentials, headers)
-      headers[name] = use.authorize(credentials, this.request)
-    }
+    for (const { use } of this.#shown.values())
+      addLine(headers, headersOf[use.asker].credentials, use.authorize(credentials, this.request))
     this.#headers = headers
   }
 
@@ -164,15 +163,4 @@ function challengesOf(response: Response): { challenges: (readonly [Asker, Chall
   }
   if (unsupported !== undefined) return { challenges, why: refusal('unsupported', unsupported) }
   return { challenges, why: refusal('malformed', malformed ?? `the ${response.status} has no challenge`) }
-}
-
-/**
- * Credentials of several realms are several lines, which must not be joined (RFC 3261 7.3.1): names have no case, so each line
- * gets a spelling of its own.
- */
-function unusedSpelling(name: string, headers: Readonly<Record<string, string>>): string {
-  let spelling = name
-  for (let at = 1; spelling in headers; at++)
-    spelling = name.slice(0, at).toLowerCase() + name.charAt(at).toUpperCase() + name.slice(at + 1).toLowerCase()
-  return spelling
 }

@@ -81,7 +81,7 @@ export class DigestVerifier {
     return this.#counts.size
   }
 
-  /** Values of WWW-Authenticate, one a line: they must not be joined (RFC 3261 7.3.1). */
+  /** Values of WWW-Authenticate, one a line: they must not be joined (`headerLines`). */
   challenge(realm: string, { stale = false }: { readonly stale?: boolean } = {}): string[] {
     const nonce = this.#nonces.make(realm, this.#clock.now())
     const said = `realm="${escapeQuoted(realm)}", nonce="${nonce}", qop="auth"${stale ? ', stale=true' : ''}`
