@@ -1,13 +1,12 @@
 import { isRequestUri, parseUri, type SipUri } from '../message/uri.js'
-import type { SipRequest, SipResponse } from '../message/message.js'
-import type { Binding } from '../transport/transport.js'
+import type { SipResponse } from '../message/message.js'
 import { type App, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromBinding } from './context.js'
-import { firstRouteOf, lacksContentType, newRequest, unfitHeader } from './fill.js'
+import { firstRouteOf, lacksContentType, unfitHeader } from './fill.js'
 import { Hops, type Ways } from './hops.js'
 import type { InDialog } from './in-dialog.js'
-import { UacRequest } from './uac-request.js'
+import { type Draft, UacRequest } from './uac-request.js'
 
 /** Requests that applications send outside dialogs (UAC core). */
 export class ClientSide {
@@ -39,14 +38,13 @@ export class ClientSide {
     if (hop === undefined || hop.scheme === 'tel') return refused(`invalid proxy: ${proxy.slice(0, 200)}`)
     if (this.context.transports.isOwn(hop.host, hop.port)) return refused('can not send request to myself')
     const silenceMs = proxy === '' ? undefined : silenceMsOf(hop)
-    const make = (binding: Binding): SipRequest => newRequest(method, uri, text, binding, routes)
+    const draft: Draft = { method, uri, text, routes, silenceMs }
     const ways = this.context.hops.find(hop)
-    const send = (found: Ways): Outcome => this.send(app, make, found, silenceMs)
-    if (!(ways instanceof Promise)) return send(ways)
+    if (!(ways instanceof Promise)) return this.send(app, draft, ways)
     return ways.then((found) => {
       // Nobody would be there for the answers any more.
       if (!app.open) return refused('the application is gone')
-      return send(this.withoutOwn(found))
+      return this.send(app, draft, this.withoutOwn(found))
     })
   }
 
@@ -72,13 +70,12 @@ export class ClientSide {
     this.requests.clear()
   }
 
-  private send(app: App, make: (binding: Binding) => SipRequest, found: Ways, silenceMs: number | undefined): Outcome {
+  private send(app: App, draft: Draft, found: Ways): Outcome {
     if (!found.ok && !found.reason.startsWith('DNS')) return refused(found.reason)
     const ways = found.ok ? found.ways : []
     const binding = ways[0]?.binding ?? this.context.transports.bindings[0]
     if (binding === undefined) return refused('requested protocol/transport not available')
-    const request = make(binding)
-    const known = new UacRequest(this.context, this.inDialog, app, request, ways, binding, silenceMs, (ended) =>
+    const known = new UacRequest(this.context, this.inDialog, app, draft, ways, binding, (ended) =>
       this.requests.delete(ended.id),
     )
     this.requests.set(known.id, known)

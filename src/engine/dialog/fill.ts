@@ -118,12 +118,18 @@ export function newRequest(
   headers.append('to', withOwnAddress(party(text, 'to') ?? `<${uri}>`, binding))
   headers.append('call-id', appHeader(text, 'call-id') ?? newCallId())
   headers.append('cseq', `${cseqOf(text) ?? newCseq()} ${method}`)
-  const contact = appHeader(text, 'contact')
-  if (contact !== undefined) headers.append('contact', withOwnAddress(contact, binding, { contact: true }))
-  else if (method === 'INVITE' || method === 'SUBSCRIBE') headers.append('contact', ownContact(binding))
+  const contact = contactAt(method, text, binding)
+  if (contact !== undefined) headers.append('contact', contact)
   appendOthers(headers, text, PLACED, binding)
   appendBodyType(headers, text)
   return new SipRequest(method, uri, headers, text.body)
+}
+
+/** The Contact of a request outside dialogs that leaves from this binding; undefined: it has none. */
+export function contactAt(method: string, text: AppText, binding: Binding): string | undefined {
+  const given = appHeader(text, 'contact')
+  if (given !== undefined) return withOwnAddress(given, binding, { contact: true })
+  return method === 'INVITE' || method === 'SUBSCRIBE' ? ownContact(binding) : undefined
 }
 
 function party(text: AppText, name: 'from' | 'to'): string | undefined {

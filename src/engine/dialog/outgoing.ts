@@ -2,7 +2,7 @@ import { type SipRequest, SipRequest as Request, type SipResponse } from '../mes
 import { cancelOf } from '../transaction/own-requests.js'
 import type { Timer } from '../clock.js'
 import type { ClientTransaction, ClientUser } from '../transaction/transactions.js'
-import type { Flow, Target } from '../transport/transport.js'
+import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { AppText } from './app-text.js'
 import type { Context } from './context.js'
 import { addToCancel } from './fill.js'
@@ -25,7 +25,9 @@ export interface OutgoingUser {
   /** Nothing came of it at any address: nobody answered (408) or nothing could be sent (503). */
   failed(status: 408 | 503, reason: string): void
   /** A 2xx to an INVITE at an address that was given up for its silence, or a repeat of it: it made a call that nobody wants. */
-  late?(response: SipResponse, flow: Flow): void
+  late?(response: SipResponse, flow: Flow, tx: ClientTransaction): void
+  /** A try is about to leave from this binding: what the request says of where we are may have to be another. */
+  leaving?(request: SipRequest, binding: Binding): void
   /** It is over: no more callbacks. */
   ended?(): void
 }
@@ -134,7 +136,7 @@ export class Outgoing implements ClientUser, Waiting {
   /** Nobody waits for this address any more. Should the peer ring all the same it gets a CANCEL. */
   private giveUp(tx: ClientTransaction, status: 408 | 503, reason: string): void {
     this.heard()
-    tx.abandon((response, flow) => this.user.late?.(response, flow))
+    tx.abandon((response, flow) => this.user.late?.(response, flow, tx))
     this.noteWithoutTcp()
     this.fail(status, reason)
     if (this.tx === tx) this.user.ended?.()
@@ -162,7 +164,9 @@ export class Outgoing implements ClientUser, Waiting {
 
   private open(flow: Flow): Sent {
     this.heard()
-    const tx = this.context.transactions.open(this.copyForTry(), flow, this)
+    const request = this.copyForTry()
+    this.user.leaving?.(request, flow.binding)
+    const tx = this.context.transactions.open(request, flow, this)
     this.tx = tx
     this.context.flowWatch.watch(flow, this)
     if (this.silenceMs !== undefined)

@@ -1,11 +1,12 @@
 import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import { type App, type Origin, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromHere, fromNetwork } from './context.js'
 import { contactUriOf, Dialog, dialogIdOf, routeSetOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
-import { credentialsOf, onOneLine } from './fill.js'
+import { contactAt, credentialsOf, newRequest, onOneLine } from './fill.js'
 import type { Way } from './hops.js'
 import type { InDialog } from './in-dialog.js'
 import { Outgoing } from './outgoing.js'
@@ -16,9 +17,21 @@ import { newId, newTag } from './tokens.js'
 /** Forks of one INVITE that are told apart: the early dialogs kept, and the answers refused. */
 const MAX_FORKS = 16
 
+/** What an application asks to be sent outside dialogs. */
+export interface Draft {
+  readonly method: string
+  readonly uri: string
+  readonly text: AppText
+  /** Values of the Route headers. */
+  readonly routes: readonly string[]
+  /** How long each address may be wholly silent. */
+  readonly silenceMs: number | undefined
+}
+
 /** One request of an application outside a dialog, with its responses and the dialogs they make. */
 export class UacRequest {
   readonly id = newId()
+  private readonly request: SipRequest
   private readonly outgoing: Outgoing
   private readonly gap: EchoGap
   private readonly makesDialog: boolean
@@ -39,12 +52,14 @@ export class UacRequest {
     private readonly context: Context,
     private readonly inDialog: InDialog,
     readonly app: App,
-    private readonly request: SipRequest,
+    private readonly draft: Draft,
     ways: readonly Way[],
-    binding: Binding,
-    silenceMs: number | undefined,
+    private readonly binding: Binding,
     private readonly forget: (ended: UacRequest) => void,
   ) {
+    const { method, uri, text, routes, silenceMs } = draft
+    const request = newRequest(method, uri, text, binding, routes)
+    this.request = request
     this.outgoing = new Outgoing(context, request, ways, this, silenceMs)
     this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
     this.makesDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE'
@@ -89,23 +104,30 @@ export class UacRequest {
     this.outgoing.cancel()
   }
 
-  response(response: SipResponse, flow: Flow): void {
+  /** Another try may leave by another transport: peers have to come back by that one. From and To stay, as in every repeat. */
+  leaving(request: SipRequest, binding: Binding): void {
+    if (binding === this.binding) return
+    const contact = contactAt(this.draft.method, this.draft.text, binding)
+    if (contact !== undefined) request.headers.set('contact', contact)
+  }
+
+  response(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
     const { status } = response
     if (status === 100) return
     this.origin = fromNetwork(flow)
     if (status >= 200) this.unclaim()
     if (this.makesDialog) {
       if (status < 200) {
-        if (!this.progress(response, flow)) return
+        if (!this.progress(response, flow, tx.request)) return
       } else if (status < 300) {
-        if (!this.success(response, flow)) return
+        if (!this.success(response, flow, tx.request)) return
       } else this.dropEarly()
     }
     this.deliver(response, this.origin)
   }
 
-  late(response: SipResponse, flow: Flow): void {
-    this.refuse(response, flow, 'Answered too late')
+  late(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
+    this.refuse(response, flow, tx.request, 'Answered too late')
   }
 
   failed(status: 408 | 503, reason: string): void {
@@ -138,13 +160,13 @@ export class UacRequest {
   }
 
   /** @returns false when the application is not to hear of it: a repeat, or out of order (RFC 3262 4) */
-  private progress(response: SipResponse, flow: Flow): boolean {
+  private progress(response: SipResponse, flow: Flow, sent: SipRequest): boolean {
     const { toTag } = response
     if (this.answered !== undefined || toTag === '') return true
     let dialog = this.early.find(({ parties }) => parties.remoteTag === toTag)
     if (dialog === undefined) {
       if (this.early.length >= MAX_FORKS) return true
-      dialog = this.createDialog(response, flow)
+      dialog = this.createDialog(response, flow, sent)
       dialog.forks = this.early
       this.early.push(dialog)
       this.orders.set(toTag, new ReliableOrder())
@@ -157,16 +179,16 @@ export class UacRequest {
   }
 
   /** @returns false when the application is not to hear of it: a repeat, or a fork that is not taken */
-  private success(response: SipResponse, flow: Flow): boolean {
+  private success(response: SipResponse, flow: Flow, sent: SipRequest): boolean {
     const { answered, app, request } = this
     if (answered !== undefined) {
       if (answered.parties.remoteTag === response.toTag) this.inDialog.repeatAck(answered, response)
-      else this.refuse(response, flow, 'Fork not taken')
+      else this.refuse(response, flow, sent, 'Fork not taken')
       return false
     }
     const early = this.early.find(({ parties }) => parties.remoteTag === response.toTag)
     // The application may have hung up the early dialog: then this answer is too late.
-    const dialog = early === undefined || early.terminated ? this.createDialog(response, flow) : early
+    const dialog = early === undefined || early.terminated ? this.createDialog(response, flow, sent) : early
     this.answered = dialog
     this.confirm(dialog, response, flow)
     this.dropEarly()
@@ -179,17 +201,18 @@ export class UacRequest {
   }
 
   /** An answer beside the one that was taken, of another fork or too late: it is acknowledged and hung up (RFC 3261 13.2.2.4). */
-  private refuse(response: SipResponse, flow: Flow, why: string): void {
+  private refuse(response: SipResponse, flow: Flow, sent: SipRequest, why: string): void {
     const known = this.refusedForks.find(({ parties }) => parties.remoteTag === response.toTag)
     if (known !== undefined) return this.inDialog.repeatAck(known, response)
     if (this.refusedForks.length >= MAX_FORKS || this.request.method !== 'INVITE') return
-    const dialog = this.createDialog(response, flow)
+    const dialog = this.createDialog(response, flow, sent)
     this.refusedForks.push(dialog)
     this.confirm(dialog, response, flow)
     this.inDialog.end(dialog, why, false)
   }
 
-  private createDialog(response: SipResponse, flow: Flow): Dialog {
+  /** @param sent the request as it left on the try that was answered */
+  private createDialog(response: SipResponse, flow: Flow, sent: SipRequest): Dialog {
     const { request } = this
     const dialog = new Dialog(
       {
@@ -207,7 +230,7 @@ export class UacRequest {
       flow.binding,
       this.app,
     )
-    dialog.localContact = request.headers.get('contact') ?? ''
+    dialog.localContact = sent.headers.get('contact') ?? ''
     dialog.routeSet = routeSetOf(response, 'uac')
     learnWay(dialog, flow)
     return dialog

@@ -86,6 +86,69 @@ FailOver('nor is a listener tried again that takes connections and does not spea
   assert.is(harness.sent.at(-1)?.to, 'udp:198.51.100.7:5060')
 })
 
+FailOver('each try names in its Contact the transport it leaves by, and is else the same request', async () => {
+  for (const [method, given, udp, tcp] of [
+    ['INVITE', [], '<sip:192.0.2.1:5060>', '<sip:192.0.2.1:5060;transport=tcp>'],
+    [
+      'REGISTER',
+      ['Contact: <sip:me@localhost;x=1>;expires=300'],
+      '<sip:me@192.0.2.1:5060;x=1>;expires=300',
+      '<sip:me@192.0.2.1:5060;transport=tcp;x=1>;expires=300',
+    ],
+    ['REGISTER', ['Contact: *', 'Expires: 0'], '*', '*'],
+    ['OPTIONS', [], undefined, undefined],
+  ] as const) {
+    const harness = new CoreHarness()
+    harness.targets = [
+      target(1),
+      { ...target(2), protocol: 'tcp' },
+      { ...target(3), protocol: 'udp' },
+      { ...target(4), protocol: 'tcp' },
+    ]
+    const text = readAppText(
+      [`${method} sip:carrier.example SIP/2.0`, 'From: <sip:me@localhost>', ...given, '', ''].join('\r\n'),
+    )
+    sentOf(await harness.core.sendRequest(harness.app, method, 'sip:carrier.example', text, ''))
+    for (let i = 0; i < 3; i++) {
+      const { to, message } = harness.sent.at(-1)!
+      const [protocol, address = '', port] = to.split(':')
+      harness.receive(peerResponse(message as never, 503), harness.flow(protocol as 'udp', address, Number(port)))
+    }
+    const tries = harness.sentRequests(method)
+    assert.equal(
+      tries.map(({ headers }) => headers.get('contact')),
+      [udp, tcp, udp, tcp],
+    )
+    assert.equal(
+      tries.map(({ headers }) => headers.get('via')?.split(' ')[0]),
+      ['SIP/2.0/UDP', 'SIP/2.0/TCP', 'SIP/2.0/UDP', 'SIP/2.0/TCP'],
+    )
+    for (const name of ['from', 'to', 'call-id', 'cseq'] as const)
+      assert.is(new Set(tries.map(({ headers }) => headers.get(name))).size, 1, name)
+  }
+})
+
+FailOver('the dialog goes on with the Contact of the try that was answered', async () => {
+  const harness = new CoreHarness()
+  harness.targets = [target(1), { ...target(2), protocol: 'tcp' }]
+  const { dialogId } = await invited(harness)
+  harness.receive(peerResponse(harness.sentRequests('INVITE')[0]!, 503))
+  const flow = harness.flow('tcp', '198.51.100.2', 5060)
+  harness.receive(
+    peerResponse(harness.sentRequests('INVITE')[1]!, 200, ['Contact: <sip:bob@198.51.100.2;transport=tcp>']),
+    flow,
+  )
+  sentOf(harness.requestInDialog(dialogId, 'ACK'))
+  sentOf(harness.requestInDialog(dialogId, 'INVITE', [], SDP))
+  assert.is(harness.sentRequests('INVITE').at(-1)?.headers.get('contact'), '<sip:192.0.2.1:5060;transport=tcp>')
+})
+
+FailOver('a request that leaves UDP for being large says so in its Contact', () => {
+  const harness = new CoreHarness()
+  sentOf(harness.request('INVITE', PEER, [], LARGE))
+  assert.is(harness.sentRequests('INVITE')[0]?.headers.get('contact'), '<sip:192.0.2.1:5060;transport=tcp>')
+})
+
 FailOver('many headers make a request large too', () => {
   const harness = new CoreHarness()
   sentOf(harness.request('OPTIONS', PEER, [`Identity: ${'x'.repeat(1_300)}`]))
