@@ -72,7 +72,9 @@ async function registered(): Promise<Far> {
   const before = accepted.length
   const status = register()
   const peer = await eventually('a connection', () => accepted[before])
-  peer.send(reply(await nextMessage(peer, 'a REGISTER', ({ method }) => method === 'REGISTER'), 200))
+  const request = await nextMessage(peer, 'a REGISTER', ({ method }) => method === 'REGISTER')
+  assert.is(request.header('contact'), `<sip:u@127.0.0.1:${station.port};transport=tcp>;expires=300`)
+  peer.send(reply(request, 200))
   assert.is(await status, 200)
   return peer
 }

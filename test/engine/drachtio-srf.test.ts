@@ -275,6 +275,20 @@ DrachtioSrf(
   },
 )
 
+DrachtioSrf('a next hop may say for how long it may be wholly silent; that is not on the wire', async () => {
+  const silent = await openUdp('127.0.0.1', { address: '127.0.0.1', port: caller.port })
+  const proxy = `sip:127.0.0.1:${silent.local.port};x-signalbox-silence=300`
+  const began = performance.now()
+  const outcome = await caller.app
+    .createUAC(callee.uri('bob'), { localSdp: OFFER, proxy, headers: { Route: '<sip:192.0.2.9;lr>' } })
+    .catch((error: unknown) => error)
+  assert.is((outcome as { status?: number }).status, 408)
+  assert.ok(performance.now() - began < 1_200, 'before timer B, which is 1280 ms here')
+  assert.ok(silent.messages.length > 0)
+  for (const { raw } of silent.messages) assert.not.match(raw, /silence|^route:/im)
+  silent.close()
+})
+
 DrachtioSrf('nothing is done before authentication; a wrong secret ends the connection with NO', async () => {
   const talk = (text: string): Promise<string> =>
     new Promise((resolve) => {
