@@ -4,16 +4,19 @@ import { extension, numberSchema, type PhoneNumber } from '../model/number.js'
 import { DEFAULT_ACCOUNT, identifier, safeText } from '../model/text.js'
 import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
+import { checkAgents, clash } from './number-checks.js'
+import { withPasswords } from './password.js'
 import { ApiError, fieldRefused, type FieldError } from './problem.js'
 import type { Services } from './services.js'
 import { answerOf } from './store-answer.js'
-import { checkDestinations, given, trunkPassword } from './trunks.js'
-import { optionalFields, validationFailed } from './validation.js'
+import { given, sipDomainOf, trunkForm } from './trunk-body.js'
+import { checkTrunk } from './trunk-checks.js'
+import { validationFailed } from './validation.js'
 import { namedBody } from './views.js'
 
 const { label, inbound_agent_id, outbound_agent_ids, source, enabled, kind } = numberSchema.shape
 // The label of an import is the number's: a trunk shared by several numbers has none of its own until it is given one.
-const { label: _trunkLabel, ...inlineTrunk } = trunkFields.shape
+const { label: _trunkLabel, ...inlineTrunk } = trunkForm
 
 /** A number, as `POST /v1/numbers` takes it: with the trunk it belongs to, or that trunk's fields. */
 export const numberImport = namedBody(
@@ -30,11 +33,27 @@ export const numberImport = namedBody(
     outbound_agent_ids,
     replace: z.boolean().default(false).describe('Take the number over from the inbound agent it has now'),
     trunk_id: identifier.optional().describe('An existing trunk, in place of the fields below'),
-    ...optionalFields(inlineTrunk),
-    password: trunkPassword.optional(),
+    ...inlineTrunk,
   }),
 )
 export type NumberImport = z.output<typeof numberImport>
+
+/** What an import made, or would make: then the trunk that it would add has the id `new`. */
+export interface Imported {
+  readonly number: PhoneNumber
+  readonly trunk: Trunk
+  readonly created: boolean
+}
+
+/** Passwords that an import gives its trunk. */
+interface GivenPasswords {
+  readonly trunk: string | undefined
+  readonly trunkInbound: string | undefined
+}
+
+/** The id of a trunk that a dry run would add. */
+const NOT_YET = 'new'
+const MAX_ATTEMPTS = 3
 
 /** The stored form of a number as people write it. @throws {ApiError} NUMBER_IMPOSSIBLE, VALIDATION_FAILED */
 export function readNumber(
@@ -51,45 +70,33 @@ export function readNumber(
   return normalised.e164
 }
 
-/** Refuses agents that do not exist, naming each. */
-export async function checkAgents(
-  agents: Services['agents'],
-  named: { inbound_agent_id?: string | null | undefined; outbound_agent_ids?: readonly string[] | undefined },
-): Promise<void> {
-  const fields = new Map<string, string>()
-  named.outbound_agent_ids?.forEach((id, index) => fields.set(id, `outbound_agent_ids[${index}]`))
-  if (typeof named.inbound_agent_id === 'string') fields.set(named.inbound_agent_id, 'inbound_agent_id')
-  const errors: FieldError[] = []
-  await Promise.all(
-    [...fields].map(async ([id, field]) => {
-      const agent = await answerOf('agent', agents.get(id))
-      if (agent === undefined) errors.push({ field, message: `there is no agent "${id}"` })
-    }),
-  )
-  if (errors.length === 0) return
-  const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ')
-  throw new ApiError('AGENT_UNKNOWN', detail, { errors })
-}
-
-/** The trunk fields a request carries, with their defaults; undefined when it carries none. */
+/** The trunk fields a request carries, with their defaults; undefined when it names a trunk. */
 function inlineFields(body: NumberImport): TrunkFields | undefined {
   const names = Object.keys(inlineTrunk) as (keyof typeof inlineTrunk)[]
-  // `country` alone says how the number is written, not which trunk it is on.
-  const present = names.filter((name) => body[name] !== undefined && name !== 'country')
   if (body.trunk_id !== undefined) {
-    const both = body.password === undefined ? present : [...present, 'password']
+    // `country` alone says how the number is written, not which trunk it is on.
+    const both = names.filter((name) => body[name] !== undefined && name !== 'country')
     if (both.length > 0)
       throw validationFailed(
         both.map((field) => ({ field, message: 'belongs to a trunk: give trunk_id or trunk fields, not both' })),
       )
     return undefined
   }
-  if (!body.sip_domain && !body.outbound_proxy && (body.allowed_addresses ?? []).length === 0)
+  const { inbound_auth, password: _password, termination_uri: _uri, ...fields } = body
+  const sip_domain = sipDomainOf(body)
+  const { allowed_addresses = [] } = body
+  if (!sip_domain && !body.outbound_proxy && allowed_addresses.length === 0 && !inbound_auth)
     throw fieldRefused(
       'trunk_id',
-      'is required, or the fields of a trunk: sip_domain, outbound_proxy or allowed_addresses',
+      'is required, or the fields of a trunk: sip_domain, outbound_proxy, allowed_addresses or inbound_auth',
     )
-  return trunkFields.parse(given(Object.fromEntries(names.map((name) => [name, body[name]]))))
+  const { password: _inboundPassword, ...inbound } = inbound_auth ?? {}
+  const known = names.filter((name) => name in trunkFields.shape && name !== 'inbound_auth')
+  return trunkFields.parse({
+    ...given(Object.fromEntries(known.map((name) => [name, fields[name as keyof typeof fields]]))),
+    ...given({ sip_domain }),
+    inbound_auth: inbound_auth ? inbound : null,
+  })
 }
 
 const samePassword = (a: string, b: string): boolean => {
@@ -97,86 +104,191 @@ const samePassword = (a: string, b: string): boolean => {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
-/** Finds or makes the trunk of an import. */
-async function trunkOf(body: NumberImport, services: Services): Promise<{ trunk: Trunk; created: boolean }> {
+/** Finds or makes the trunk of an import; in a dry run, finds it or tells what would be made. */
+async function trunkOf(
+  body: NumberImport,
+  services: Services,
+  dryRun: boolean,
+): Promise<{ trunk: Trunk; created: boolean }> {
   const fields = inlineFields(body)
-  if (fields === undefined) {
-    const id = body.trunk_id ?? ''
-    const trunk = await answerOf('trunk', services.trunks.get(id))
-    if (trunk === undefined) throw fieldRefused('trunk_id', `there is no trunk "${id}"`, 'TRUNK_UNKNOWN')
-    return { trunk, created: false }
+  if (fields === undefined) return { trunk: await knownTrunk(body.trunk_id ?? '', services), created: false }
+  const passwords: GivenPasswords = {
+    trunk: body.password ?? undefined,
+    trunkInbound: body.inbound_auth?.password,
   }
-  checkDestinations(fields)
-  const id = `trunk-${randomBytes(6).toString('hex')}`
-  const found = await answerOf('trunk', services.trunks.findOrCreate({ ...fields, id, account_id: DEFAULT_ACCOUNT }))
-  if (typeof body.password === 'string') await keepPassword(found.trunk.id, body.password, services)
-  return found
+  const present = await answerOf('trunk', services.trunks.findEqual(fields, DEFAULT_ACCOUNT))
+  const keptInbound =
+    present !== undefined && (await answerOf('trunk', services.passwords.trunkInbound.has(present.id)))
+  checkTrunk(fields, {
+    origination: services.origination(),
+    hasPassword: passwords.trunk !== undefined,
+    hasInboundPassword: passwords.trunkInbound !== undefined || keptInbound,
+  })
+  if (present !== undefined) return { trunk: await keepPasswords(present, passwords, services, dryRun), created: false }
+  if (dryRun) return { trunk: notYet(fields, services), created: true }
+  return makeTrunk(fields, passwords, services)
 }
 
-/** A password that differs from the one the trunk has is refused: other numbers register and call with that one. */
-async function keepPassword(trunkId: string, password: string, { passwords }: Services): Promise<void> {
-  const present = await answerOf('trunk', passwords.trunk.get(trunkId))
-  if (present === undefined) await answerOf('trunk', passwords.trunk.replace(trunkId, password))
-  else if (!samePassword(present, password))
+/** The trunk with that id. @throws {ApiError} TRUNK_UNKNOWN when there is none in the account */
+export async function knownTrunk(id: string, { trunks }: Services, accountId = DEFAULT_ACCOUNT): Promise<Trunk> {
+  const trunk = await answerOf('trunk', trunks.get(id))
+  if (trunk?.account_id !== accountId) throw fieldRefused('trunk_id', `there is no trunk "${id}"`, 'TRUNK_UNKNOWN')
+  return trunk
+}
+
+function notYet(fields: TrunkFields, { clock }: Services): Trunk {
+  const now = clock.date().toISOString()
+  return { ...fields, id: NOT_YET, account_id: DEFAULT_ACCOUNT, created_at: now, updated_at: now }
+}
+
+/** Adds the trunk, its passwords first: an import of equal fields at the same moment compares its own with them. */
+async function makeTrunk(
+  fields: TrunkFields,
+  passwords: GivenPasswords,
+  services: Services,
+): Promise<{ trunk: Trunk; created: boolean }> {
+  const id = `trunk-${randomBytes(6).toString('hex')}`
+  const { trunk, trunkInbound } = services.passwords
+  const found = await withPasswords(
+    id,
+    [
+      [trunk, passwords.trunk],
+      [trunkInbound, passwords.trunkInbound],
+    ],
+    services.logger,
+    () => answerOf('trunk', services.trunks.findOrCreate({ ...fields, id, account_id: DEFAULT_ACCOUNT })),
+  )
+  if (found.created) return found
+  // Another import was faster: ours is not needed, and what was kept for it neither.
+  for (const kept of [trunk, trunkInbound]) await answerOf('trunk', kept.replace(id, null))
+  return { trunk: await keepPasswords(found.trunk, passwords, services, false), created: false }
+}
+
+/**
+ * Gives a trunk that is there the passwords it lacks. One that differs from what it has is refused: other numbers register and call
+ * with that.
+ */
+async function keepPasswords(
+  trunk: Trunk,
+  passwords: GivenPasswords,
+  services: Services,
+  dryRun: boolean,
+): Promise<Trunk> {
+  const { id } = trunk
+  const missing: Record<keyof GivenPasswords, string | undefined> = { trunk: undefined, trunkInbound: undefined }
+  const errors: FieldError[] = []
+  for (const kind of ['trunk', 'trunkInbound'] as const) {
+    const password = passwords[kind]
+    if (password === undefined) continue
+    const present = await answerOf('trunk', services.passwords[kind].get(id))
+    if (present === undefined) missing[kind] = password
+    else if (!samePassword(present, password))
+      errors.push({
+        field: kind === 'trunk' ? 'password' : 'inbound_auth.password',
+        message: 'differs from the password of the trunk with the same fields',
+      })
+  }
+  if (errors.length > 0)
     throw new ApiError(
       'TRUNK_PASSWORD_DIFFERS',
-      `trunk "${trunkId}" has the same fields and another password; change it with PATCH /v1/trunks/${trunkId}, or give trunk_id`,
-      { errors: [{ field: 'password', message: 'differs from the password of the trunk with the same fields' }] },
+      `trunk "${id}" has the same fields and another password; change it with PATCH /v1/trunks/${id}, or give trunk_id`,
+      { errors },
     )
-}
-
-/** Why the number cannot be added although nothing is wrong with the request, or undefined. */
-function clash(body: NumberImport, present: PhoneNumber): ApiError | undefined {
-  if (body.replace) return undefined
-  const has = present.inbound_agent_id
-  const extras = { inbound_agent_id: has }
-  if (body.inbound_agent_id !== null && has !== null && has !== body.inbound_agent_id)
-    return new ApiError(
-      'INBOUND_AGENT_TAKEN',
-      `${present.phone_number} is answered by agent "${has}"; say "replace": true to take it over`,
-      extras,
-    )
-  return new ApiError('NUMBER_TAKEN', `${present.phone_number} exists already, on trunk "${present.trunk_id}"`, extras)
+  if (dryRun || (missing.trunk === undefined && missing.trunkInbound === undefined)) return trunk
+  return withPasswords(
+    id,
+    [
+      [services.passwords.trunk, missing.trunk],
+      [services.passwords.trunkInbound, missing.trunkInbound],
+    ],
+    services.logger,
+    () =>
+      answerOf(
+        'trunk',
+        services.trunks.update(id, (current) => current),
+      ),
+  )
 }
 
 /**
  * Adds a number, and the trunk its fields describe unless one with equal fields exists. All or nothing: a trunk made for a number
  * that then cannot be added is taken away again.
+ * @param dryRun checks everything and writes nothing
  */
-export async function importNumber(
-  body: NumberImport,
-  services: Services,
-): Promise<{ number: PhoneNumber; trunk: Trunk; created: boolean }> {
+export async function importNumber(body: NumberImport, services: Services, dryRun = false): Promise<Imported> {
   const phoneNumber = readNumber(body.phone_number, body)
   await checkAgents(services.agents, body)
   const present = await answerOf('number', services.numbers.get(phoneNumber))
-  const refusal = present === undefined ? undefined : clash(body, present)
+  const refusal = present === undefined ? undefined : await clash(body, present, services)
   if (refusal !== undefined) throw refusal
 
-  const { trunk, created } = await trunkOf(body, services)
-  try {
-    const number = await answerOf(
-      'number',
-      services.numbers.create(
-        {
-          account_id: DEFAULT_ACCOUNT,
-          phone_number: phoneNumber,
-          kind: body.kind,
-          label: body.label,
-          trunk_id: trunk.id,
-          inbound_agent_id: body.inbound_agent_id,
-          outbound_agent_ids: body.outbound_agent_ids,
-          source: body.source,
-          enabled: body.enabled,
-        },
-        { replaceInbound: body.replace },
-      ),
-    )
-    return { number, trunk, created: present === undefined }
-  } catch (error) {
-    if (created) await withdraw(trunk.id, services)
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    const { trunk, created } = await trunkOf(body, services, dryRun)
+    const wanted = {
+      account_id: DEFAULT_ACCOUNT,
+      phone_number: phoneNumber,
+      kind: body.kind,
+      label: body.label,
+      trunk_id: trunk.id,
+      inbound_agent_id: body.inbound_agent_id,
+      outbound_agent_ids: body.outbound_agent_ids,
+      source: body.source,
+      enabled: body.enabled,
+    }
+    if (dryRun) {
+      const now = services.clock.date().toISOString()
+      const number = { ...wanted, created_at: present?.created_at ?? now, updated_at: now }
+      return { number, trunk, created: present === undefined }
+    }
+    let number: PhoneNumber
+    try {
+      number = await answerOf('number', services.numbers.create(wanted, { replaceInbound: body.replace }))
+    } catch (error) {
+      if (created) await withdraw(trunk.id, services)
+      throw await explained(error, body, phoneNumber, services)
+    }
+    // Whatever was removed while this was written was not yet in use: nobody else noticed.
+    const gone = (await answerOf('trunk', services.trunks.get(trunk.id))) === undefined
+    if (!gone) {
+      await checkAgents(services.agents, body).catch(async (error: unknown) => {
+        await takeBack(number, present, services)
+        throw error
+      })
+      return { number, trunk, created: present === undefined }
+    }
+    await takeBack(number, present, services)
+    if (body.trunk_id !== undefined || attempt === MAX_ATTEMPTS)
+      throw fieldRefused('trunk_id', `trunk "${trunk.id}" was removed at the same time`, 'TRUNK_UNKNOWN')
   }
+}
+
+/** A refusal that the store gave, with what the one before it would have said: another writer came between. */
+async function explained(
+  error: unknown,
+  body: NumberImport,
+  phoneNumber: string,
+  services: Services,
+): Promise<unknown> {
+  if (!(error instanceof ApiError) || (error.code !== 'NUMBER_TAKEN' && error.code !== 'INBOUND_AGENT_TAKEN'))
+    return error
+  const present = await services.numbers.get(phoneNumber).catch(() => undefined)
+  return (present === undefined ? undefined : await clash(body, present, services).catch(() => undefined)) ?? error
+}
+
+/** Undoes the writing of a number that cannot stay. */
+export async function takeBack(
+  number: PhoneNumber,
+  before: PhoneNumber | undefined,
+  services: Services,
+): Promise<void> {
+  const { numbers } = services
+  const { phone_number } = number
+  if (before === undefined) await answerOf('number', numbers.remove(phone_number))
+  else
+    await answerOf(
+      'number',
+      numbers.update(phone_number, (current) => (current.updated_at === number.updated_at ? before : current)),
+    )
 }
 
 /** Takes away a trunk nobody came to use. */

@@ -3,14 +3,15 @@ import { extension, numberSchema, type PhoneNumber } from '../model/number.js'
 import { identifier, safeText } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
-import { checkAgents, importNumber, numberImport } from './import-number.js'
+import { importNumber, knownTrunk, numberImport, takeBack } from './import-number.js'
+import { checkAgents, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
-import { given } from './trunks.js'
+import { given } from './trunk-body.js'
 import { optionalFields } from './validation.js'
-import { answer, namedBody, numberPage, numberWithTrunkView, refusals, viewTrunk } from './views.js'
+import { answer, namedBody, numberPage, numberWithTrunkView, refusals, showTrunk } from './views.js'
 
 const byNumber = z.strictObject({ phone_number: safeText(64) })
 
@@ -30,6 +31,14 @@ const numbersQuery = z.strictObject({
   agent_id: identifier.optional().describe('Numbers this agent answers or may call from'),
 })
 
+const importQuery = z.strictObject({
+  dry_run: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true')
+    .describe('Check everything and write nothing: a trunk that would be added has the id "new"'),
+})
+
 const absent = (text: string): ApiError => new ApiError('NUMBER_NOT_FOUND', `there is no number ${text}`)
 
 /** The keys a number in a URL may be stored under: itself as an extension, then its E.164 form. */
@@ -43,7 +52,7 @@ function candidates(text: string): string[] {
 
 /** `/v1/numbers`: the routing table. */
 export function addNumbers(api: Api, services: Services): void {
-  const { agents, numbers, trunks, passwords, origination } = services
+  const { agents, numbers, trunks, origination } = services
   const tags = ['numbers']
 
   async function find(text: string): Promise<PhoneNumber> {
@@ -56,9 +65,16 @@ export function addNumbers(api: Api, services: Services): void {
 
   async function view(number: PhoneNumber, known?: Trunk): Promise<z.output<typeof numberWithTrunkView>> {
     const trunk = known ?? (await answerOf('trunk', trunks.get(number.trunk_id)))
-    const shown = trunk === undefined ? null : viewTrunk(trunk, await answerOf('trunk', passwords.trunk.has(trunk.id)))
-    const { origination_uris } = origination()
-    return { ...number, trunk: shown, origination_uris, next_hop: shown?.next_hop ?? null }
+    const shown = trunk === undefined ? null : await showTrunk(trunk, services)
+    const { origination_uris, signalling_addresses } = origination()
+    return {
+      ...number,
+      trunk: shown,
+      origination_uris,
+      allow_addresses: signalling_addresses,
+      next_hop: shown?.next_hop ?? null,
+      registration_next_hop: shown?.registration_next_hop ?? null,
+    }
   }
 
   api.get(
@@ -83,16 +99,19 @@ export function addNumbers(api: Api, services: Services): void {
       schema: {
         tags,
         summary: 'Import a number, with its trunk or by the fields of one',
+        querystring: importQuery,
         body: numberImport,
         response: {
-          200: answer('Replaced, as `replace` asked', numberWithTrunkView),
+          200: answer('Replaced, as `replace` asked; or, in a dry run, what would be', numberWithTrunkView),
           201: answer('Added', numberWithTrunkView),
           ...refusals(400, 409),
         },
       },
     },
     async (request, reply) => {
-      const { number, trunk, created } = await importNumber(request.body, services)
+      const dryRun = request.query.dry_run
+      const { number, trunk, created } = await importNumber(request.body, services, dryRun)
+      if (dryRun) return reply.code(200).send({ ...(await view(number, trunk)), dry_run: true })
       if (created) reply.header('location', `/v1/numbers/${encodeURIComponent(number.phone_number)}`)
       return reply.code(created ? 201 : 200).send(await view(number, trunk))
     },
@@ -124,15 +143,25 @@ export function addNumbers(api: Api, services: Services): void {
     },
     async (request) => {
       const { replace, ...changes } = request.body
-      await checkAgents(agents, changes)
-      if (changes.trunk_id !== undefined && (await answerOf('trunk', trunks.get(changes.trunk_id))) === undefined)
-        throw fieldRefused('trunk_id', `there is no trunk "${changes.trunk_id}"`, 'TRUNK_UNKNOWN')
-      const { phone_number } = await find(request.params.phone_number)
+      const { phone_number, account_id } = await find(request.params.phone_number)
+      const check = async (): Promise<void> => {
+        await checkAgents(agents, changes, account_id)
+        if (changes.trunk_id !== undefined) await knownTrunk(changes.trunk_id, services, account_id)
+      }
+      await check()
+      let before: PhoneNumber | undefined
       const change = (current: PhoneNumber): PhoneNumber => {
         refuseTaken(current, changes.inbound_agent_id, replace)
+        before = current
         return { ...current, ...given(changes) }
       }
-      return view(await answerOf('number', numbers.update(phone_number, change)))
+      const changed = await answerOf('number', numbers.update(phone_number, change))
+      // What was removed while this was written was not yet in use: nobody else noticed.
+      await check().catch(async (error: unknown) => {
+        if (before !== undefined) await takeBack(changed, before, services)
+        throw error
+      })
+      return view(changed)
     },
   )
 
@@ -152,16 +181,5 @@ export function addNumbers(api: Api, services: Services): void {
         if (await answerOf('number', numbers.remove(key))) return reply.code(204).send()
       throw absent(request.params.phone_number)
     },
-  )
-}
-
-/** One number, one inbound agent: another takes it over only when the request says so. */
-function refuseTaken(current: PhoneNumber, wanted: string | null | undefined, replace: boolean): void {
-  const has = current.inbound_agent_id
-  if (replace || typeof wanted !== 'string' || has === null || has === wanted) return
-  throw new ApiError(
-    'INBOUND_AGENT_TAKEN',
-    `${current.phone_number} is answered by agent "${has}"; say "replace": true to take it over`,
-    { inbound_agent_id: has },
   )
 }

@@ -73,6 +73,10 @@ export const problemSchema = z
       .nullable()
       .optional()
       .describe('With INBOUND_AGENT_TAKEN: the agent that has the number'),
+    trunk_id: z
+      .string()
+      .optional()
+      .describe('With NUMBER_TAKEN and INBOUND_AGENT_TAKEN: the trunk that has the number'),
     numbers: z.array(z.string()).optional().describe('With AGENT_IN_USE and TRUNK_IN_USE: the numbers'),
   })
   .describe('What went wrong (RFC 9457)')
@@ -80,6 +84,7 @@ export const problemSchema = z
 export interface ProblemExtras {
   readonly errors?: readonly FieldError[]
   readonly inbound_agent_id?: string | null
+  readonly trunk_id?: string
   readonly numbers?: readonly string[]
 }
 

@@ -39,7 +39,7 @@ export interface Readiness {
 export interface Services {
   readonly agents: Pick<Agents, 'get' | 'put' | 'remove' | 'list'>
   readonly numbers: Pick<Numbers, 'get' | 'create' | 'update' | 'remove' | 'list'>
-  readonly trunks: Pick<Trunks, 'get' | 'findOrCreate' | 'update' | 'remove' | 'list'>
+  readonly trunks: Pick<Trunks, 'get' | 'findEqual' | 'findOrCreate' | 'update' | 'remove' | 'list'>
   readonly passwords: Readonly<Record<keyof AllPasswords, Pick<Passwords, 'get' | 'replace' | 'has'>>>
   readonly secretRotation: Pick<SecretRotation, 'keys' | 'start' | 'find'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>

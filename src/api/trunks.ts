@@ -1,56 +1,51 @@
 import { z } from 'zod'
 import { identifier } from '../model/text.js'
-import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
-import { parseOutboundProxy, parseSipDomain } from '../trunks/next-hop.js'
+import type { Trunk } from '../model/trunk.js'
+import { Turns } from '../store/turns.js'
 import { pageQuery, pageView } from './paging.js'
-import { password, withPasswords } from './password.js'
-import { ApiError, type FieldError } from './problem.js'
+import { withPasswords } from './password.js'
+import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
-import { optionalFields, validationFailed } from './validation.js'
-import { namedBody, refusals, trunkPage, trunkView, viewTrunk } from './views.js'
+import { changedTrunk, fieldsOf, trunkChanges, type TrunkChanges } from './trunk-body.js'
+import { checkTrunk } from './trunk-checks.js'
+import { namedBody, refusals, showTrunk, trunkPage, trunkView } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
 
-/** A trunk's password, write-only; null takes it away. */
-export const trunkPassword = password.nullable()
-
-const trunkPatch = namedBody(
-  'TrunkPatch',
-  z.strictObject({ ...optionalFields(trunkFields.shape), password: trunkPassword.optional() }),
-)
+const trunkPatch = namedBody('TrunkPatch', trunkChanges)
 
 const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${id}"`)
 
-/** Refuses a destination that cannot be used, naming the field and giving an example. */
-export function checkDestinations(fields: TrunkFields): void {
-  const errors: FieldError[] = []
-  const proxy = fields.outbound_proxy === null ? undefined : parseOutboundProxy(fields.outbound_proxy, fields.transport)
-  if (proxy?.ok === false) errors.push({ field: 'outbound_proxy', message: proxy.why })
-  for (const field of ['sip_domain', 'from_domain'] as const) {
-    const domain = fields[field]
-    const parsed = domain === null ? undefined : parseSipDomain(domain)
-    if (parsed?.ok === false) errors.push({ field, message: parsed.why })
-  }
-  if (errors.length > 0) throw validationFailed(errors)
-}
-
-/** The fields of an object that were given. */
-export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
-}
-
-const fieldsOf = (trunk: Trunk): TrunkFields => {
-  const { id: _id, account_id: _account, created_at: _created, updated_at: _updated, ...fields } = trunk
-  return fields
-}
-
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
-export function addTrunks(api: Api, { trunks, passwords, logger }: Services): void {
+export function addTrunks(api: Api, services: Services): void {
+  const { trunks, passwords, origination, logger } = services
   const tags = ['trunks']
-  const view = async (trunk: Trunk) => viewTrunk(trunk, await answerOf('trunk', passwords.trunk.has(trunk.id)))
+  const turns = new Turns()
+  const view = (trunk: Trunk) => showTrunk(trunk, services)
+
+  async function change(id: string, changes: TrunkChanges): Promise<Trunk> {
+    const current = await answerOf('trunk', trunks.get(id))
+    if (current === undefined) throw absent(id)
+    const { password, inboundPassword } = changedTrunk(current, changes)
+    const context = {
+      origination: origination(),
+      hasPassword: password === undefined ? await answerOf('trunk', passwords.trunk.has(id)) : password !== null,
+      hasInboundPassword:
+        inboundPassword === undefined ? await answerOf('trunk', passwords.trunkInbound.has(id)) : true,
+    }
+    const changed = (present: Trunk): Trunk => {
+      const { trunk } = changedTrunk(present, changes)
+      checkTrunk(fieldsOf(trunk), context)
+      return trunk
+    }
+    changed(current)
+    const before = [
+      [passwords.trunk, password],
+      [passwords.trunkInbound, inboundPassword],
+    ] as const
+    return withPasswords(id, before, logger, () => answerOf('trunk', trunks.update(id, changed)))
+  }
 
   api.get(
     '/trunks',
@@ -86,16 +81,7 @@ export function addTrunks(api: Api, { trunks, passwords, logger }: Services): vo
     },
     async (request) => {
       const { id } = request.params
-      const { password, ...changes } = request.body
-      const change = (current: Trunk): Trunk => {
-        const changed = { ...current, ...given(changes) }
-        checkDestinations(fieldsOf(changed))
-        return changed
-      }
-      const trunk = await withPasswords(id, [[passwords.trunk, password]], logger, () =>
-        answerOf('trunk', trunks.update(id, change)),
-      )
-      return view(trunk)
+      return view(await turns.take(id, () => change(id, request.body)))
     },
   )
 
@@ -104,14 +90,14 @@ export function addTrunks(api: Api, { trunks, passwords, logger }: Services): vo
     {
       schema: {
         tags,
-        summary: 'Remove a trunk that no number uses, and its password',
+        summary: 'Remove a trunk that no number uses, and its passwords',
         params: byId,
         response: { 204: z.undefined().describe('Removed'), ...refusals(400, 404, 409) },
       },
     },
     async (request, reply) => {
       const { id } = request.params
-      if (!(await answerOf('trunk', trunks.remove(id)))) throw absent(id)
+      if (!(await turns.take(id, () => answerOf('trunk', trunks.remove(id))))) throw absent(id)
       return reply.code(204).send()
     },
   )

@@ -8,6 +8,8 @@ import { trunkSchema, type Trunk } from '../model/trunk.js'
 import { formatNextHop, nextHopOf } from '../trunks/next-hop.js'
 import { pageOf } from './paging.js'
 import { problemSchema } from './problem.js'
+import type { Services } from './services.js'
+import { answerOf } from './store-answer.js'
 
 /** Names of schemas in the OpenAPI document. */
 export const schemaNames = z.registry<{ id: string }>()
@@ -31,12 +33,19 @@ const nextHopText = z
   .nullable()
   .describe('Where calls to the trunk go: the outbound proxy, else the SIP domain; null when it has neither')
 
+const registrationNextHopText = z
+  .string()
+  .nullable()
+  .describe('Where REGISTERs for the trunk go; null when it does not register')
+
 export const trunkView = named(
   'Trunk',
   z.object({
     ...trunkSchema.shape,
     has_password: z.boolean().describe('Whether a password is kept; it is never returned'),
+    has_inbound_password: z.boolean().describe('Whether a password of `inbound_auth` is kept; it is never returned'),
     next_hop: nextHopText,
+    registration_next_hop: registrationNextHopText,
   }),
 )
 
@@ -48,7 +57,10 @@ export const numberWithTrunkView = named(
     ...numberSchema.shape,
     trunk: trunkView.nullable().describe('Null when the trunk it names does not exist'),
     origination_uris: z.array(z.string()).describe('Where the customer sends calls for this number'),
+    allow_addresses: z.array(z.string()).describe('Where our requests come from: what the customer must let in'),
     next_hop: nextHopText,
+    registration_next_hop: registrationNextHopText,
+    dry_run: z.literal(true).optional().describe('Nothing of this was written'),
   }),
 )
 
@@ -142,7 +154,16 @@ export const refusals = (...statuses: number[]) =>
   Object.fromEntries([401, ...statuses, 'default'].map((status) => [status, refusal]))
 
 /** A trunk as the API shows it. */
-export function viewTrunk(trunk: Trunk, hasPassword: boolean): z.output<typeof trunkView> {
+export async function showTrunk(
+  trunk: Trunk,
+  { passwords }: Pick<Services, 'passwords'>,
+): Promise<z.output<typeof trunkView>> {
   const hop = nextHopOf(trunk)
-  return { ...trunk, has_password: hasPassword, next_hop: hop === undefined ? null : formatNextHop(hop) }
+  const next_hop = hop === undefined ? null : formatNextHop(hop)
+  const [has_password, has_inbound_password] = await Promise.all([
+    answerOf('trunk', passwords.trunk.has(trunk.id)),
+    answerOf('trunk', passwords.trunkInbound.has(trunk.id)),
+  ])
+  const registration_next_hop = trunk.register.enabled ? next_hop : null
+  return { ...trunk, has_password, has_inbound_password, next_hop, registration_next_hop }
 }

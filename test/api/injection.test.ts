@@ -8,7 +8,7 @@ const Injection = suite('Injection')
 type Body = Record<string, unknown>
 
 const agent: Body = { sip_uri: 'sip:agent@127.0.0.1:5090' }
-const number: Body = { phone_number: '+14155550100', allowed_addresses: ['127.0.0.1/32'] }
+const number: Body = { phone_number: '+14155550100', allowed_addresses: ['127.0.0.1/32'], username: 'u' }
 
 /** Fields, each with the request that carries the value there and whether plain text is at home in it. */
 const fields: Record<string, { method: string; url: string; body: (value: string) => Body; text?: boolean }> = {
@@ -73,6 +73,42 @@ const fields: Record<string, { method: string; url: string; body: (value: string
   'number transport': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, transport: v }) },
   'number kind': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, kind: v }) },
   'number source': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, source: v }) },
+  'number termination_uri': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, termination_uri: v }) },
+  'number inbound_auth.username': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, inbound_auth: { username: v, password: 'p' } }),
+    text: true,
+  },
+  'number inbound_auth.password': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, inbound_auth: { username: 'u', password: v } }),
+    text: true,
+  },
+  'number inbound_auth.realm': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, inbound_auth: { username: 'u', password: 'p', realm: v } }),
+    text: true,
+  },
+  'number allowed_extensions': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, allowed_extensions: [v] }),
+  },
+  'number pass_headers': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, pass_headers: [v] }) },
+  'number number_format': { method: 'POST', url: '/v1/numbers', body: (v) => ({ ...number, number_format: v }) },
+  'number ping.interval_s': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, ping: { interval_s: v } }),
+  },
+  'number register.expires': {
+    method: 'POST',
+    url: '/v1/numbers',
+    body: (v) => ({ ...number, register: { expires: v } }),
+  },
   'number headers': {
     method: 'POST',
     url: '/v1/numbers',
@@ -100,8 +136,10 @@ for (const [what, { method, url, body, text }] of Object.entries(fields)) {
           assert.ok(answer.text.length < 4000, 'the answer does not repeat a long value')
           continue
         }
-        const plainHost = ['sip_domain', 'from_domain', 'outbound_proxy'].includes(field) && value === 'constructor'
-        assert.ok(plainHost || (text === true && !breaksText(value)), shown)
+        const plainHost =
+          ['sip_domain', 'from_domain', 'outbound_proxy', 'termination_uri'].includes(field) && value === 'constructor'
+        const extension = field === 'allowed_extensions' && /^[A-Za-z0-9_]+$/.test(value) && value.length <= 32
+        assert.ok(plainHost || extension || (text === true && !breaksText(value)), shown)
       }
     },
   )

@@ -101,6 +101,91 @@ OverRedis('imports with equal trunk fields at the same time end on one trunk', a
   assert.is(new Set(answers.map(({ body }) => body.trunk_id)).size, 1)
 })
 
+OverRedis(
+  'a refused import takes its trunk away only when no other came to use it, and leaves no password',
+  async () => {
+    const secrets = async (): Promise<string[]> =>
+      (await redis.cli('--raw', 'keys', 'signalbox:*secret')).split('\n').sort()
+    for (let round = 0; round < 8; round++) {
+      const of = (n: number) => ({
+        sip_domain: `r${round}-${n}.example.com`,
+        username: 'u',
+        password: 'hush-hush',
+        inbound_auth: { username: 'c', password: 'hush-hush' },
+      })
+      const ns = [0, 1, 2, 3]
+      const answers = await Promise.all(
+        ns.flatMap((n) => [
+          test.ask('POST', '/v1/numbers', { phone_number: `+1415555030${round}`, ...of(n) }),
+          test.ask('POST', '/v1/numbers', { phone_number: `+141555504${round}${n}`, ...of(n) }),
+        ]),
+      )
+      assert.is(answers.filter(({ status }) => status === 409).length, 3)
+      const made = answers.filter(({ status }) => status === 201)
+      assert.is(made.length, 5, answers.map(({ text }) => text).join('\n'))
+      for (const { body } of made) {
+        const shown = await test.ask('GET', `/v1/numbers/${String(body.phone_number)}`)
+        const kept = shown.body.trunk as Record<string, unknown> | null
+        assert.ok(kept !== null, 'its trunk exists')
+        assert.is(kept.has_password, true)
+        assert.is(kept.has_inbound_password, true)
+      }
+    }
+    const trunks: string[] = []
+    for (let cursor: unknown = ''; cursor !== null;) {
+      const page = await test.ask('GET', `/v1/trunks?limit=1000${cursor === '' ? '' : `&cursor=${String(cursor)}`}`)
+      trunks.push(...(page.body.items ?? []).map((item) => String(item.id)))
+      cursor = page.body.next_cursor
+    }
+    for (const key of await secrets()) assert.ok(trunks.includes(key.split(':')[2] ?? ''), `${key} belongs to a trunk`)
+  },
+)
+
+OverRedis('of changes of a trunk or an agent at the same time, username and password come from one', async () => {
+  const made = await test.ask('POST', '/v1/numbers', {
+    phone_number: '+14155550181',
+    ...trunk,
+    sip_domain: 'x.example.com',
+  })
+  const id = String(made.body.trunk_id)
+  const keptAs = new Secrets(Buffer.alloc(32, 7))
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(
+      [0, 1, 2, 3].flatMap((n) => [
+        test.ask('PATCH', `/v1/trunks/${id}`, { username: `user-${n}`, password: `pw-${n}` }),
+        test.ask('PUT', '/v1/agents/a', {
+          sip_uri: 'sip:a@127.0.0.1',
+          auth: { username: `user-${n}`, password: `pw-${n}` },
+        }),
+      ]),
+    )
+    for (const [url, key, userOf] of [
+      [`/v1/trunks/${id}`, `signalbox:trunk:${id}:secret`, (body: Record<string, unknown>) => body['username']],
+      [
+        '/v1/agents/a',
+        'signalbox:agent:a:secret',
+        ({ auth }: Record<string, unknown>) => (auth as { username: string }).username,
+      ],
+    ] as const) {
+      const { body } = await test.ask('GET', url)
+      const password = keptAs.open(await redis.cli('get', key), key)
+      assert.is(String(userOf(body)).replace('user', 'pw'), password)
+    }
+  }
+})
+
+OverRedis('a change of a password alone changes updated_at', async () => {
+  const { body } = await test.ask('GET', '/v1/trunks')
+  const { id } = body.items?.[0] as { id: string }
+  const times = new Set<unknown>()
+  for (let n = 0; n < 5; n++) {
+    const changed = await test.ask('PATCH', `/v1/trunks/${id}`, { password: `pw-${n}`, username: 'u' })
+    assert.is(changed.status, 200, changed.text)
+    times.add(changed.body.updated_at)
+  }
+  assert.is(times.size, 5)
+})
+
 OverRedis('a record that others broke is reported, skipped in lists, and can be removed', async () => {
   await redis.cli('hset', 'signalbox:did:+14155550170', 'trunk_id', 'pbx', 'enabled', 'perhaps')
   const shown = await test.ask('GET', '/v1/numbers/+14155550170')

@@ -9,6 +9,7 @@ async function startWithTrunk() {
   const { body } = await test.ask('POST', '/v1/numbers', {
     phone_number: '+14155550100',
     sip_domain: 'pbx.example.com',
+    username: 'u',
     allowed_addresses: ['192.0.2.0/24'],
     channel_limit: 3,
   })
@@ -96,6 +97,76 @@ TrunksApi('a trunk in use is not removed: 409 names its numbers; unused, it goes
     assert.is(answer.status, 404, method)
     assert.is(answer.body.code, 'TRUNK_NOT_FOUND')
   }
+})
+
+TrunksApi('PATCH of a part of register, ping or inbound_auth leaves the rest of it', async () => {
+  const { ask, url, id, services } = await startWithTrunk()
+  await ask('PATCH', url, { register: { expires: 120 }, ping: { interval_s: 7 } })
+  const on = await ask('PATCH', url, { register: { enabled: true }, ping: { enabled: true } })
+  assert.equal(on.body.register, { enabled: true, expires: 120 })
+  assert.equal(on.body.ping, { enabled: true, interval_s: 7 })
+  assert.is(on.body.registration_next_hop, 'sip:pbx.example.com')
+  const made = await ask('PATCH', url, { inbound_auth: { username: 'carrier', password: 'hush-1', realm: 'r' } })
+  assert.equal(made.body.inbound_auth, { username: 'carrier', realm: 'r' })
+  assert.is(made.body.has_inbound_password, true)
+  const renamed = await ask('PATCH', url, { inbound_auth: { username: 'other' } })
+  assert.equal(renamed.body.inbound_auth, { username: 'other', realm: 'r' })
+  assert.is(services.inboundSecrets.get(id), 'hush-1')
+  await ask('PATCH', url, { inbound_auth: { password: 'hush-2' } })
+  assert.is(services.inboundSecrets.get(id), 'hush-2')
+  const gone = await ask('PATCH', url, { inbound_auth: null })
+  assert.is(gone.body.inbound_auth, null)
+  assert.is(gone.body.has_inbound_password, false)
+  assert.is(services.inboundSecrets.size, 0)
+})
+
+TrunksApi('what does not go together after a change is refused by name, and changes no password either', async () => {
+  const { ask, url, id, services } = await startWithTrunk()
+  await ask('PATCH', url, { password: 'hush-hush', register: { enabled: true } })
+  const before = JSON.stringify(services.trunkRecords.get(id))
+  const rows: [Record<string, unknown>, string][] = [
+    [{ username: null, password: 'other' }, 'username'],
+    [{ sip_domain: null, password: 'other' }, 'sip_domain'],
+    [{ register: { enabled: false }, username: null }, 'password'],
+    [{ outbound_proxy: 'sip:p.example.com;transport=tls', password: 'other' }, 'outbound_proxy'],
+    [{ transport: 'tls', password: null }, 'transport'],
+    [{ number_format: 'national', password: 'other' }, 'country'],
+    [{ inbound_auth: { username: 'x' }, password: 'other' }, 'inbound_auth.password'],
+    [{ inbound_auth: { password: 'x' }, password: 'other' }, 'inbound_auth.username'],
+    [{ inbound_auth: { username: 'x', password: 'a\r\nb' }, password: 'other' }, 'inbound_auth.password'],
+  ]
+  for (const [body, field] of rows) {
+    const answer = await ask('PATCH', url, body)
+    assert.is(answer.status, 400, JSON.stringify(body))
+    assert.is(answer.body.errors?.[0]?.field, field, answer.text)
+    assert.is(services.secrets.get(id), 'hush-hush', JSON.stringify(body))
+    assert.is(services.inboundSecrets.size, 0)
+  }
+  assert.is(JSON.stringify(services.trunkRecords.get(id)), before)
+  const both = await ask('PATCH', url, { register: { enabled: false }, username: null, password: null })
+  assert.is(both.status, 200, both.text)
+})
+
+TrunksApi('a password is there before the record changes; when that fails, the former one is back', async () => {
+  const { ask, url, id, services } = await startWithTrunk()
+  await ask('PATCH', url, { password: 'first' })
+  const { update } = services.trunks
+  const seen: unknown[] = []
+  Object.assign(services.trunks, {
+    update: async (...args: Parameters<typeof update>) => {
+      seen.push(services.secrets.get(id))
+      return update(...args)
+    },
+  })
+  await ask('PATCH', url, { password: 'second' })
+  assert.equal(seen, ['second'])
+  Object.assign(services.trunks, {
+    update: async () => {
+      throw new Error('disk full')
+    },
+  })
+  for (const password of ['third', null]) assert.is((await ask('PATCH', url, { password })).status, 500)
+  assert.is(services.secrets.get(id), 'second')
 })
 
 TrunksApi.run()

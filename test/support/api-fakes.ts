@@ -140,17 +140,22 @@ export class FakeServices implements Services {
       ),
   }
 
+  private equalTrunk(trunk: object): Trunk | undefined {
+    const key = (one: object): string =>
+      JSON.stringify(
+        Object.entries(one)
+          .filter(([name]) => !['id', 'created_at', 'updated_at'].includes(name))
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      )
+    return [...this.trunkRecords.values()].find((present) => key(present) === key(trunk))
+  }
+
   readonly trunks: Services['trunks'] = {
     get: (id) => this.asked(() => this.trunkRecords.get(id)),
+    findEqual: (fields, accountId) => this.asked(() => this.equalTrunk({ ...fields, account_id: accountId })),
     findOrCreate: (trunk) =>
       this.asked(() => {
-        const key = (one: object): string =>
-          JSON.stringify(
-            Object.entries(one)
-              .filter(([name]) => !['id', 'created_at', 'updated_at'].includes(name))
-              .sort(([a], [b]) => (a < b ? -1 : 1)),
-          )
-        const equal = [...this.trunkRecords.values()].find((present) => key(present) === key(trunk))
+        const equal = this.equalTrunk(trunk)
         if (equal !== undefined) return { trunk: equal, created: false }
         const kept = { ...trunk, created_at: AT, updated_at: AT }
         this.trunkRecords.set(trunk.id, kept)
