@@ -42,7 +42,7 @@ ApiErrors('405 names the methods that are allowed, for every path', async () => 
     ['PUT', '/v1/numbers/%2B14155550100', 'DELETE, GET, HEAD, PATCH'],
     ['DELETE', '/v1/numbers', 'GET, HEAD, POST'],
     ['POST', '/v1/trunks', 'GET, HEAD'],
-    ['POST', '/v1/calls', 'GET, HEAD'],
+    ['PATCH', '/v1/calls', 'GET, HEAD, POST'],
     ['GET', '/v1/route-tests', 'POST'],
     ['OPTIONS', '/v1/cdrs', 'GET, HEAD'],
     ['DELETE', '/v1/origination', 'GET, HEAD'],
