@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './agent.js'
+import { callCommand } from './call.js'
 import { cdrCommand } from './cdr.js'
 import { demoCommand } from './demo.js'
 import { engineCommand } from './engine.js'
@@ -33,6 +34,7 @@ export function createProgram(io: Io): Command {
     trunkCommand,
     secretCommand,
     routeCommand,
+    callCommand,
     cdrCommand,
     eventsCommand,
     demoCommand,
