@@ -38,10 +38,10 @@ export class AuthenticatedInvites implements TrunkInviter {
     origin: SipInvite | undefined,
     events: OutgoingInviteEvents,
   ): void {
-    this.identities.of(trunk).then(
-      (identity) => new InviteInTries(this.server, new PlacedLeg(identity), uri, options, origin, events).send(),
-      (error: unknown) => events.failed(error instanceof Error ? error.message : String(error), undefined),
-    )
+    this.identities
+      .of(trunk)
+      .then((identity) => new InviteInTries(this.server, new PlacedLeg(identity), uri, options, origin, events).send())
+      .catch((error: unknown) => events.failed(error instanceof Error ? error.message : String(error), undefined))
   }
 }
 

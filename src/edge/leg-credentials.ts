@@ -141,7 +141,11 @@ export class ReceivedLeg implements LegCredentials {
       const policy = new ReceivedPolicy(identity.session, await identity.addresses())
       return answerIf(policy, identity, realms, request, response, exchange)
     }
-    answer().then(done, (error: unknown) => done({ why: error instanceof Error ? error.message : String(error) }))
+    answer()
+      .catch((error: unknown) => ({ why: error instanceof Error ? error.message : String(error) }))
+      .then(done)
+      // Who is told has handlers of his own for what goes wrong there; nothing may end the process.
+      .catch(() => {})
   }
 }
 

@@ -28,7 +28,8 @@ export class NonceCounts {
 
   /** Whether what was seen of nonces made at that time may have been forgotten. */
   isForgotten(madeMs: number, nowMs: number): boolean {
-    return nowMs - madeMs > this.lifetimeMs || madeMs <= this.#floorMs
+    // One from the future comes of a clock that was set back: it would live too long.
+    return Math.abs(nowMs - madeMs) > this.lifetimeMs || madeMs <= this.#floorMs
   }
 
   /**

@@ -8,13 +8,18 @@ const TEXT_LENGTH = ((TIME_BYTES + RANDOM_BYTES + PROOF_BYTES) / 3) * 4
 
 /** A nonce of ours. */
 export interface OwnNonce {
-  /** Milliseconds on the maker's clock. */
+  /** Milliseconds since 1970 on the maker's clock. */
   readonly madeMs: number
 }
 
-/** Makes nonces that need not be remembered. The key lives as long as this does. */
+/** Makes nonces that need not be remembered. */
 export class NonceMaker {
-  readonly #key = randomBytes(32)
+  readonly #key: Buffer
+
+  /** @param key of 32 bytes; without one, nobody else knows these nonces */
+  constructor(key?: Uint8Array) {
+    this.#key = Buffer.from(key ?? randomBytes(32))
+  }
 
   make(realm: string, nowMs: number): string {
     const head = Buffer.alloc(TIME_BYTES + RANDOM_BYTES)

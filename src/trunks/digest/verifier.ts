@@ -14,12 +14,17 @@ export interface VerifierOptions {
   readonly algorithms?: readonly AlgorithmName[]
   /** Nonces whose uses are remembered, at most. */
   readonly maxNonces?: number
+  /**
+   * What nonces are signed with, 32 bytes: edges that have the same take each other's, so that a caller may be challenged by one and
+   * answer to another. Default: a key of its own.
+   */
+  readonly key?: Uint8Array
 }
 
 /** A request that shows credentials, or should. */
 export interface ShownRequest {
   readonly realm: string
-  /** Authorization, its lines joined by `,`; undefined when there is none. */
+  /** Authorization as text, not bytes, its lines joined by `,`; undefined when there is none. */
   readonly authorization: string | undefined
   readonly method: string
   /** Request-URI. */
@@ -65,13 +70,14 @@ interface Claim extends Omit<ResponseParts, 'password' | 'realm' | 'method' | 'b
 export class DigestVerifier {
   readonly #clock: Clock
   readonly #algorithms: readonly AlgorithmName[]
-  readonly #nonces = new NonceMaker()
+  readonly #nonces: NonceMaker
   readonly #counts: NonceCounts
   /** Stands in for the password of nobody. */
   readonly #nobody = randomBytes(24).toString('base64')
 
-  constructor({ clock, nonceLifetimeMs, algorithms, maxNonces }: VerifierOptions) {
+  constructor({ clock, nonceLifetimeMs, algorithms, maxNonces, key }: VerifierOptions) {
     this.#clock = clock
+    this.#nonces = new NonceMaker(key)
     this.#algorithms = algorithms ?? OFFERED
     this.#counts = new NonceCounts(nonceLifetimeMs ?? NONCE_LIFETIME_MS, maxNonces ?? MAX_NONCES)
   }
@@ -83,7 +89,7 @@ export class DigestVerifier {
 
   /** Values of WWW-Authenticate, one a line: they must not be joined (`headerLines`). */
   challenge(realm: string, { stale = false }: { readonly stale?: boolean } = {}): string[] {
-    const nonce = this.#nonces.make(realm, this.#clock.now())
+    const nonce = this.#nonces.make(realm, this.nowMs)
     const said = `realm="${escapeQuoted(realm)}", nonce="${nonce}", qop="auth"${stale ? ', stale=true' : ''}`
     return this.#algorithms.map((algorithm) => `Digest ${said}, algorithm=${algorithm}`)
   }
@@ -98,12 +104,16 @@ export class DigestVerifier {
     const expected = computeResponse({ ...claim, realm, method, body, password: password ?? this.#nobody })
     if (!equal(expected, claim.response) || password === undefined)
       return refused('denied', 'the user name or the password is wrong')
-    const nowMs = this.#clock.now()
+    const { nowMs } = this
     const made = this.#nonces.read(claim.nonce, realm)
     if (made === undefined || this.#counts.isForgotten(made.madeMs, nowMs)) return { result: 'stale' }
     if (!this.#counts.take(claim.nonce, made.madeMs, claim.count, nowMs))
       return refused('replayed', 'the credentials have been used before')
     return { result: 'ok', username: claim.username }
+  }
+
+  private get nowMs(): number {
+    return this.#clock.date().getTime()
   }
 
   private read({ realm, authorization, uri: requestUri }: ShownRequest): Claim | Verified {

@@ -165,6 +165,14 @@ Verifier(
   },
 )
 
+Verifier('edges that share a key take each other’s nonces, those of a clock far ahead excepted', async () => {
+  const key = Buffer.alloc(32, 7)
+  const [one, other] = [setUp({ key }), setUp({ key })]
+  assert.is(await codeOf(other.verify(answer(one.verifier.challenge(REALM)[0] ?? ''))), 'ok')
+  one.clock.advance(60_001)
+  assert.is(await codeOf(other.verify(answer(one.verifier.challenge(REALM)[0] ?? ''))), 'stale')
+})
+
 Verifier('a nonce has one spelling: it cannot be shown twice by writing it otherwise', async () => {
   const { verifier, verify } = setUp()
   const [challenge = ''] = verifier.challenge(REALM)
