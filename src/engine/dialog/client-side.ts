@@ -67,6 +67,7 @@ export class ClientSide {
   }
 
   stop(): void {
+    for (const known of this.requests.values()) known.stop()
     this.requests.clear()
   }
 

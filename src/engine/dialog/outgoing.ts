@@ -74,6 +74,11 @@ export class Outgoing implements ClientUser, Waiting {
     return this.open(flow)
   }
 
+  /** Ends without a word to anyone. */
+  stop(): void {
+    this.heard()
+  }
+
   get transaction(): ClientTransaction | undefined {
     return this.tx
   }

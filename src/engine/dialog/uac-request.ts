@@ -99,6 +99,11 @@ export class UacRequest {
     return { ok: true, sent: sent.request, origin: fromHere(sent.flow), txnId: newId(), dialogId: '' }
   }
 
+  /** Ends without a word to anyone. */
+  stop(): void {
+    this.outgoing.stop()
+  }
+
   /** Its application is gone: an INVITE is withdrawn. What was answered, the dialog's owner ends. */
   abandon(): void {
     this.outgoing.cancel()

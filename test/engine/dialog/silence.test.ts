@@ -183,4 +183,16 @@ Silence('over a connection too, and one that closes first ends the wait at once'
   assert.equal([statusesOf(harness), harness.leftovers()], [[408, 503], nothingLeft])
 })
 
+Silence('when the engine stops, no limit runs on and nothing is told or sent', () => {
+  const harness = new CoreHarness()
+  sent(harness, 'INVITE')
+  sent(harness, 'REGISTER', `${PROXY};transport=tcp`)
+  const before = harness.sent.length
+  harness.core.stop()
+  harness.close(harness.flow('tcp', '198.51.100.9', 5065))
+  assert.is(harness.clock.pending, 0)
+  harness.clock.advance(64_000)
+  assert.equal([harness.sent.length, statusesOf(harness)], [before, []])
+})
+
 Silence.run()
