@@ -9,14 +9,15 @@ export class InFlight {
   /** What the task gives; undefined when its turn does not come any more. Rejects as the task does. */
   async run<T>(task: () => Promise<T>): Promise<T | undefined> {
     if (this.closed) return undefined
-    if (this.running >= this.max && !(await new Promise<boolean>((resolve) => this.waiting.push(resolve))))
-      return undefined
-    this.running += 1
+    if (this.running < this.max) this.running += 1
+    else if (!(await new Promise<boolean>((resolve) => this.waiting.push(resolve)))) return undefined
     try {
       return await task()
     } finally {
-      this.running -= 1
-      this.waiting.shift()?.(true)
+      // The place goes straight to the next: nobody who comes in between may take it too.
+      const next = this.waiting.shift()
+      if (next === undefined) this.running -= 1
+      else next(true)
     }
   }
 

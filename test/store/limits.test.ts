@@ -151,6 +151,27 @@ for (const [name, args] of [
     await eventually('all are renewed', async () => (await inRedis()) === 2_000)
   })
 
+  Limits('give a channel back for good though its renewal is under way', async () => {
+    const { limits, clock } = await start()
+    assert.is(await limits.take(channels(1), 'one'), 'ok')
+    // The renewal then takes two round trips.
+    await redis.cli('SCRIPT', 'FLUSH')
+    clock.advance(20_000)
+    limits.release('one')
+    assert.is(await limits.take(channels(2), 'two'), 'ok')
+    await eventually('the channel is free', async () => (await inRedis()) === 1)
+    assert.is(await redis.cli('ZSCORE', CHANNELS, 'one'), '')
+  })
+
+  Limits('take from a call that is refused what it had before', async () => {
+    const { limits } = await start()
+    const both = trunk({ channel_limit: 1, cps_limit: 1 })
+    assert.is(await limits.take(both, 'one'), 'ok')
+    assert.is(await limits.take(both, 'one'), 'rate')
+    assert.is(limits.held('pbx-1'), 0)
+    await eventually('the channel is free', async () => (await inRedis()) === 0)
+  })
+
   Limits('give back what was given to a call that has ended meanwhile', async () => {
     const { limits } = await start()
     const asking = limits.take(channels(1), 'one')
