@@ -3,29 +3,42 @@ import { createHmac, hkdfSync } from 'node:crypto'
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const LENGTH = 20
 
+/** Keys that tokens are derived from; `KeyRing` fits, and may change while in use. */
+export interface TokenKeys {
+  readonly present: Uint8Array
+  readonly former: readonly Uint8Array[]
+}
+
 /**
  * The tokens in the Contacts we register: each names one trunk to us and nothing to anybody else. A token follows from the trunk and the
- * secret key, so every edge has the same one and it outlives restarts; 100 bits cannot be guessed.
+ * secret key, so every edge has the same one and it outlives restarts; 100 bits cannot be guessed. Those of former keys go on to name
+ * their trunks.
  */
 export class ContactTokens {
-  private readonly keys: readonly Buffer[]
+  private readonly derived = new WeakMap<Uint8Array, Buffer>()
 
-  /** @param key the secret key; tokens made with `formerKeys` still name their trunks */
-  constructor(key: Uint8Array, formerKeys: readonly Uint8Array[] = []) {
-    this.keys = [key, ...formerKeys].map((each) =>
-      Buffer.from(hkdfSync('sha256', each, '', 'signalbox contact token', 32)),
-    )
-  }
+  constructor(private readonly keys: TokenKeys) {}
 
   /** The token to register now. */
   of(trunk: { readonly account_id: string; readonly id: string }): string {
-    return this.all(trunk)[0] ?? ''
+    return this.token(this.keys.present, trunk)
   }
 
   /** Every token that names the trunk: the present one, then those of former keys. */
-  all({ account_id, id }: { readonly account_id: string; readonly id: string }): string[] {
+  all(trunk: { readonly account_id: string; readonly id: string }): string[] {
+    return [this.keys.present, ...this.keys.former].map((key) => this.token(key, trunk))
+  }
+
+  /** Differs when the keys have changed: what was derived before is to be derived anew. */
+  get generation(): readonly Uint8Array[] {
+    return [this.keys.present, ...this.keys.former]
+  }
+
+  private token(key: Uint8Array, { account_id, id }: { readonly account_id: string; readonly id: string }): string {
+    const derived = this.derived.get(key) ?? Buffer.from(hkdfSync('sha256', key, '', 'signalbox contact token', 32))
+    this.derived.set(key, derived)
     // Neither part can hold a line break.
-    return this.keys.map((key) => `sbt${base32(createHmac('sha256', key).update(`${account_id}\n${id}`).digest())}`)
+    return `sbt${base32(createHmac('sha256', derived).update(`${account_id}\n${id}`).digest())}`
   }
 }
 

@@ -36,7 +36,7 @@ export interface DirectoryOptions {
   /** How long an entry counts as fresh where Redis cannot tell us of changes. */
   readonly freshMs: number
   /** Finds a trunk by the token in the Contact it was registered with; without, no call is known by one. */
-  readonly contactTokens?: Pick<ContactTokens, 'all'>
+  readonly contactTokens?: Pick<ContactTokens, 'all' | 'generation'>
 }
 
 /** How long `start` waits for trunks and agents before it lets the edge come up without them. */

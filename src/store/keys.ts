@@ -26,6 +26,16 @@ function checkedId(text: string): string {
   throw new StoreError('INVALID', 'id: must be 1 to 64 letters, digits, "_", "." or "-"')
 }
 
+/** Whether the text names one life of an edge: `<edge_id>#<incarnation>`. */
+export function isEdge(text: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,64}#[a-z0-9]{8,16}$/.test(text)
+}
+
+function checkedEdge(text: string): string {
+  if (isEdge(text)) return text
+  throw new StoreError('INVALID', 'edge: must be <edge_id>#<incarnation>')
+}
+
 /**
  * Every key we use. Parts that come from outside are checked here, so that no braces, line breaks or colons get into a key.
  * The keys that one script touches stand in one slot of a Redis Cluster: a single key, or those with one tag in braces.
@@ -67,6 +77,16 @@ export const keys = {
   trunkChannels: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:channels`,
   /** List of the times, in microseconds, of the trunk's latest outbound calls; the newest first. */
   trunkCallStarts: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:starts`,
+  /** Hash: who registers the trunk, under which fence, with which Call-ID and CSeq, and the registration as JSON. */
+  registration: (trunkId: string) => `${PREFIX}registration:${checkedId(trunkId)}`,
+  /** Sorted set of `<account_id>:<trunk_id>`: the trunks that have a registration. */
+  registrationIndex: `${PREFIX}index:registrations`,
+  /** Hash: what was asked for by hand, a trunk each. */
+  registrationRequests: `${PREFIX}registration-requests`,
+  /** There while the edge lives: `<edge_id>#<incarnation>`. */
+  edge: (edge: string) => `${PREFIX}edge:${checkedEdge(edge)}`,
+  /** Sorted set of edges; what has no sign of life is taken out after a while. */
+  edgeIndex: `${PREFIX}index:edges`,
 
   /** Stream: `cdr` is the record as JSON. */
   cdrs: `${PREFIX}cdrs`,

@@ -13,19 +13,16 @@ export type TrunkListener = (id: string, trunk: Trunk | undefined, gone: boolean
 export class TrunkIndex {
   private readonly addresses = new AddressIndex()
   private readonly trunkOfToken = new Map<string, string>()
-  private readonly tokensOf = new Map<string, readonly string[]>()
+  private readonly entries = new Map<string, { readonly trunk: Owned; readonly tokens: readonly string[] }>()
+  private generation: readonly Uint8Array[] = []
   private readonly listeners = new Set<TrunkListener>()
 
-  constructor(private readonly tokens: Pick<ContactTokens, 'all'> | undefined) {}
+  constructor(private readonly tokens: Pick<ContactTokens, 'all' | 'generation'> | undefined) {}
 
   /** A trunk was read, is not there, does not parse, or was dropped for room. */
   set(id: string, trunk: Trunk | undefined, kept: Kept): void {
     this.addresses.set(id, trunk?.allowed_addresses ?? [])
-    for (const token of this.tokensOf.get(id) ?? []) this.trunkOfToken.delete(token)
-    this.tokensOf.delete(id)
-    const tokens = trunk === undefined ? [] : (this.tokens?.all(trunk) ?? [])
-    for (const token of tokens) this.trunkOfToken.set(token, id)
-    if (tokens.length > 0) this.tokensOf.set(id, tokens)
+    this.setTokens(id, trunk)
     for (const listener of [...this.listeners]) listener(id, trunk, kept === 'absent')
   }
 
@@ -35,6 +32,7 @@ export class TrunkIndex {
 
   /** The trunk whose Contact has this token, as a whole. */
   forToken(token: string): string | undefined {
+    this.followKeys()
     return this.trunkOfToken.get(token.toLowerCase())
   }
 
@@ -42,4 +40,26 @@ export class TrunkIndex {
     this.listeners.add(listener)
     return () => void this.listeners.delete(listener)
   }
+
+  private setTokens(id: string, trunk: Owned | undefined): void {
+    for (const token of this.entries.get(id)?.tokens ?? []) this.trunkOfToken.delete(token)
+    this.entries.delete(id)
+    if (trunk === undefined || this.tokens === undefined) return
+    const { account_id } = trunk
+    const tokens = this.tokens.all(trunk)
+    for (const token of tokens) this.trunkOfToken.set(token, id)
+    this.entries.set(id, { trunk: { account_id, id }, tokens })
+  }
+
+  /** The keys of tokens may be replaced while in use. */
+  private followKeys(): void {
+    const generation = this.tokens?.generation ?? []
+    const same =
+      generation.length === this.generation.length && generation.every((key, i) => key === this.generation[i])
+    if (same) return
+    this.generation = generation
+    for (const [id, { trunk }] of [...this.entries]) this.setTokens(id, trunk)
+  }
 }
+
+type Owned = Pick<Trunk, 'account_id' | 'id'>

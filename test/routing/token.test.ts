@@ -6,7 +6,7 @@ import { inviteTo, RoutingBench } from '../support/routing-bench.js'
 
 const NUMBER = '+14155550100'
 const STRANGER = '198.51.100.7'
-const TOKEN = new ContactTokens(new Uint8Array(32)).of({ account_id: 'default', id: 'pbx-1' })
+const TOKEN = new ContactTokens({ present: new Uint8Array(32), former: [] }).of({ account_id: 'default', id: 'pbx-1' })
 
 const ContactToken = suite('Calls to a registered Contact')
 
@@ -95,10 +95,10 @@ ContactToken(
 
 ContactToken('tokens differ by trunk, account and key, follow from them, and outlive a change of key', () => {
   const trunk = { account_id: 'default', id: 'pbx-1' }
-  const old = new ContactTokens(new Uint8Array(32))
-  const renewed = new ContactTokens(new Uint8Array(32).fill(1), [new Uint8Array(32)])
+  const old = new ContactTokens({ present: new Uint8Array(32), former: [] })
+  const renewed = new ContactTokens({ present: new Uint8Array(32).fill(1), former: [new Uint8Array(32)] })
   assert.match(TOKEN, /^sbt[a-z2-7]{20}$/)
-  assert.is(old.of(trunk), new ContactTokens(new Uint8Array(32)).of(trunk))
+  assert.is(old.of(trunk), new ContactTokens({ present: new Uint8Array(32), former: [] }).of(trunk))
   const others = [old.of({ ...trunk, id: 'pbx-2' }), old.of({ ...trunk, account_id: 'other' }), renewed.of(trunk)]
   assert.is(new Set([old.of(trunk), ...others]).size, 4)
   assert.equal(renewed.all(trunk), [renewed.of(trunk), old.of(trunk)])

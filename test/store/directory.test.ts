@@ -439,7 +439,7 @@ DirectoryOnRedis('keeps to its bounds, and lets strangers not push known numbers
 })
 
 DirectoryOnRedis('finds a trunk by the token of its Contact, of former keys too, until it is gone', async () => {
-  const tokens = new ContactTokens(new Uint8Array(32).fill(1), [new Uint8Array(32)])
+  const tokens = new ContactTokens({ present: new Uint8Array(32).fill(1), former: [new Uint8Array(32)] })
   const [present = '', former = ''] = tokens.all({ account_id: 'default', id: 'pbx-1' })
   const directory = await started({ contactTokens: tokens })
   assert.is(directory.trunkOfToken(present)?.id, 'pbx-1')
