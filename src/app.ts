@@ -3,16 +3,18 @@ import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
+import { createRegistrations, type RegistrationParts } from './app/registrations.js'
 import { createSecrets } from './app/secrets.js'
 import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, DrachtioServer, Edge } from './edge/index.js'
-import { createEngine, type Engine, SystemClock } from './engine/index.js'
+import { type ConnectionPeer, createEngine, type Engine, SystemClock } from './engine/index.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
 import { CdrLog } from './store/cdr-log.js'
 import { connect, type Connection } from './store/connection.js'
+import { ContactTokens } from './store/contact-tokens.js'
 import { Directory } from './store/directory.js'
 import { Numbers } from './store/numbers.js'
 import { RedisServer } from './store/redis-server.js'
@@ -78,7 +80,10 @@ export function createApp(config: Config): App {
         const token = adminToken(config)
 
         // First, so that a taken address is told before anything else is done.
-        const engine = config.drachtio.host === null ? startEngine(config, metrics, logger) : undefined
+        let registrations: RegistrationParts | undefined
+        const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
+        const engine =
+          config.drachtio.host === null ? startEngine(config, metrics, logger, connectionClosed) : undefined
         const sip = await sipServer(config, engine, logger, started)
         let addresses: readonly string[] = []
         sip.onConnected((current) => (addresses = current))
@@ -97,8 +102,9 @@ export function createApp(config: Config): App {
         await connection.ready(REDIS_PATIENCE_MS)
 
         const parts = { connection, clock }
-        const { passwords, rotation } = createSecrets(config, { ...parts, logger })
+        const { ring, passwords, rotation } = createSecrets(config, { ...parts, logger })
         started(rotation, (part) => part.stop())
+        const contactTokens = new ContactTokens(ring)
         const directory = new Directory({
           ...parts,
           metrics,
@@ -107,6 +113,7 @@ export function createApp(config: Config): App {
           maxTrunks: config.cache.max_trunks,
           maxAgents: config.cache.max_agents,
           freshMs: config.cache.fresh_ms,
+          contactTokens,
         })
         await directory.start()
         started(directory, (part) => part.stop())
@@ -131,7 +138,7 @@ export function createApp(config: Config): App {
             engine,
             passwords: passwords.trunk,
             addresses: () => addresses,
-            registered: () => undefined,
+            registered: (trunkId) => registrations?.manager.registered(trunkId),
             directory,
             metrics,
             logger,
@@ -160,6 +167,20 @@ export function createApp(config: Config): App {
         })
         await sip.connect()
         trunks.start()
+        registrations = started(
+          createRegistrations(config, {
+            ...parts,
+            directory,
+            trunks,
+            contactTokens,
+            addresses: () => addresses,
+            events,
+            metrics,
+            logger,
+          }),
+          (part) => part.stop(),
+        )
+        await registrations.start()
 
         let serving = true
         started(undefined, () => (serving = false))
@@ -242,7 +263,12 @@ function engineSecret(config: Config): string {
   return known
 }
 
-function startEngine(config: Config, metrics: Metrics, logger: Logger): Engine {
+function startEngine(
+  config: Config,
+  metrics: Metrics,
+  logger: Logger,
+  onConnectionClosed: (peer: ConnectionPeer) => void,
+): Engine {
   const { sip } = config
   const engine = createEngine({
     contacts: sip.contacts,
@@ -272,6 +298,7 @@ function startEngine(config: Config, metrics: Metrics, logger: Logger): Engine {
     echoGapMs: 0,
     // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
     appRoutes: true,
+    onConnectionClosed,
     observer: new SipTrace(metrics.sipMessageCounter, logger),
     onError: (error) => logger.error({ err: error }, 'Engine error'),
   })

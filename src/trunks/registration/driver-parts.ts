@@ -19,6 +19,8 @@ export interface DriverParts {
   /** Rejects with NotOurs or NotNow when nothing may be sent. */
   readonly nextCseq: (trunkId: string, fence: number, sent: number) => Promise<number>
   readonly credentialsOf: (trunk: Trunk) => Promise<Credentials | undefined>
+  /** What was shown was refused: the password may be another one by now. */
+  readonly forgetCredentials: (trunkId: string) => void
   readonly tokenOf: (trunk: Trunk) => string
   /** `host:port` of every address we register from. */
   readonly ownAddresses: () => ReadonlySet<string>

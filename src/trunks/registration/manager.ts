@@ -22,7 +22,15 @@ import { Turns } from './turns.js'
 
 export interface RegistrationsOptions extends Pick<
   DriverParts,
-  'clock' | 'targetsOf' | 'send' | 'note' | 'credentialsOf' | 'tokenOf' | 'ownAddresses' | 'userAgent'
+  | 'clock'
+  | 'targetsOf'
+  | 'send'
+  | 'note'
+  | 'credentialsOf'
+  | 'forgetCredentials'
+  | 'tokenOf'
+  | 'ownAddresses'
+  | 'userAgent'
 > {
   readonly random?: () => number
   readonly directory: Pick<Directory, 'onTrunk'>

@@ -301,6 +301,7 @@ export class TrunkRegistration extends RegistrationMachine {
     if (outcome.kind === 'lost') return this.parts.lost(this)
     if (outcome.kind === 'held') return this.takeHeld(outcome)
     this.parts.attempted(outcome.result)
+    if (outcome.result === 'wrong_password') this.parts.forgetCredentials(this.trunkId)
     facts.ended(outcome)
     facts.learn(outcome)
     facts.explain(outcome.why)
