@@ -190,6 +190,8 @@ export function createApp(config: Config): App {
           numbers: new Numbers(parts),
           trunks: new Trunks(parts),
           passwords,
+          registrations: registrations.store,
+          registrar: registrations.manager,
           secretRotation: rotation,
           cdrs,
           router,

@@ -13,6 +13,7 @@ import { addNumbers } from './numbers.js'
 import { addOpenApi } from './openapi.js'
 import { addOrigination } from './origination.js'
 import { ApiError, problems, type ProblemCode } from './problem.js'
+import { addRegistrations } from './registrations.js'
 import { addRouteTests } from './route-tests.js'
 import { addSecretKey } from './secret-key.js'
 import type { Api, Services } from './services.js'
@@ -100,6 +101,7 @@ export function createApi(options: ApiOptions): Api {
       addAgents(v1, services)
       addNumbers(v1, services)
       addTrunks(v1, services)
+      addRegistrations(v1, services)
       addCalls(v1, services)
       addCdrs(v1, services)
       addEvents(v1, services)

@@ -60,6 +60,7 @@ export function addOpenApi(api: Api): void {
         { name: 'agents', description: 'Who answers calls' },
         { name: 'numbers', description: 'The routing table: which agent answers which number' },
         { name: 'trunks', description: "Customers' carriers, trunks and PBXs" },
+        { name: 'registrations', description: 'How trunks are registered' },
         { name: 'calls', description: 'Calls that are going on' },
         { name: 'cdrs', description: 'Records of calls that ended' },
         { name: 'events', description: 'What happens, as it happens' },

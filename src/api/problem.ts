@@ -28,6 +28,7 @@ export const problems = {
   INBOUND_AGENT_TAKEN: { status: 409, title: 'The number has another inbound agent' },
   AGENT_IN_USE: { status: 409, title: 'Numbers use this agent' },
   TRUNK_IN_USE: { status: 409, title: 'Numbers use this trunk' },
+  REGISTRATION_OFF: { status: 409, title: 'The trunk is not to be registered' },
   TRUNK_PASSWORD_DIFFERS: { status: 409, title: 'A trunk with the same fields has another password' },
   CALLER_ID_MISSING: { status: 400, title: 'No number to present was given' },
   CALLER_ID_NOT_ALLOWED: { status: 403, title: 'The agent may not present this number' },

@@ -12,7 +12,9 @@ import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
 import type { AllPasswords, Passwords } from '../store/passwords.js'
 import type { SecretRotation } from '../store/secret-rotation.js'
+import type { Registrations } from '../store/registrations.js'
 import type { Trunks } from '../store/trunks.js'
+import type { RegistrationManager } from '../trunks/registration/manager.js'
 import type { Metrics } from '../telemetry/metrics.js'
 
 /** The Fastify instance the resources are added to. */
@@ -42,6 +44,10 @@ export interface Services {
   readonly trunks: Pick<Trunks, 'get' | 'findEqual' | 'findOrCreate' | 'update' | 'remove' | 'list'>
   readonly passwords: Readonly<Record<keyof AllPasswords, Pick<Passwords, 'get' | 'replace' | 'has'>>>
   readonly secretRotation: Pick<SecretRotation, 'keys' | 'start' | 'find'>
+  /** Registrations as their owners wrote them. */
+  readonly registrations: Pick<Registrations, 'list' | 'get'>
+  /** Registrations as they are now, and requests by hand. */
+  readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

@@ -9,7 +9,7 @@ import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { changedTrunk, fieldsOf, trunkChanges, type TrunkChanges } from './trunk-body.js'
 import { checkTrunk } from './trunk-checks.js'
-import { namedBody, refusals, showTrunk, trunkPage, trunkView } from './views.js'
+import { namedBody, refusals, showTrunk, trunkPage, trunkView, trunkWithRegistrationView } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
 
@@ -19,7 +19,7 @@ const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there 
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
-  const { trunks, passwords, origination, logger } = services
+  const { trunks, passwords, registrar, origination, logger } = services
   const tags = ['trunks']
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
@@ -60,11 +60,18 @@ export function addTrunks(api: Api, services: Services): void {
 
   api.get(
     '/trunks/:id',
-    { schema: { tags, summary: 'Show a trunk', params: byId, response: { 200: trunkView, ...refusals(400, 404) } } },
+    {
+      schema: {
+        tags,
+        summary: 'Show a trunk and how its registration stands',
+        params: byId,
+        response: { 200: trunkWithRegistrationView, ...refusals(400, 404) },
+      },
+    },
     async (request) => {
       const trunk = await answerOf('trunk', trunks.get(request.params.id))
       if (trunk === undefined) throw absent(request.params.id)
-      return view(trunk)
+      return { ...(await view(trunk)), registration: await answerOf('trunk', registrar.view(trunk)) }
     },
   )
 

@@ -4,6 +4,7 @@ import { cdrSchema, liveCallSchema } from '../model/call.js'
 import { decisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
 import { instant } from '../model/text.js'
+import { registrationSchema } from '../model/registration.js'
 import { trunkSchema, type Trunk } from '../model/trunk.js'
 import { formatNextHop, nextHopOf } from '../trunks/next-hop.js'
 import { pageOf } from './paging.js'
@@ -46,6 +47,15 @@ export const trunkView = named(
     has_inbound_password: z.boolean().describe('Whether a password of `inbound_auth` is kept; it is never returned'),
     next_hop: nextHopText,
     registration_next_hop: registrationNextHopText,
+  }),
+)
+
+export const registrationView = named('Registration', z.object(registrationSchema.shape))
+
+export const trunkWithRegistrationView = named(
+  'TrunkWithRegistration',
+  trunkView.extend({
+    registration: registrationView.nullable().describe('Null while `register.enabled` is false'),
   }),
 )
 
@@ -129,6 +139,7 @@ export const readinessView = named(
 
 export const agentPage = named('AgentPage', pageOf(agentView))
 export const numberPage = named('NumberPage', pageOf(numberView))
+export const registrationPage = named('RegistrationPage', pageOf(registrationView))
 export const trunkPage = named('TrunkPage', pageOf(trunkView))
 export const liveCallPage = named('LiveCallPage', pageOf(liveCallView))
 export const cdrPage = named('CdrPage', pageOf(cdrView))

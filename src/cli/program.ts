@@ -8,6 +8,7 @@ import { exitCodes, explain } from './errors.js'
 import { eventsCommand } from './events.js'
 import type { Io } from './io.js'
 import { numberCommand } from './number.js'
+import { registrationCommand } from './registration.js'
 import { routeCommand } from './route.js'
 import { secretCommand } from './secret.js'
 import { serveCommand } from './serve.js'
@@ -32,6 +33,7 @@ export function createProgram(io: Io): Command {
     agentCommand,
     numberCommand,
     trunkCommand,
+    registrationCommand,
     secretCommand,
     routeCommand,
     callCommand,

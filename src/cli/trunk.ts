@@ -11,6 +11,7 @@ import {
   type EdgeOptions,
 } from './edge-command.js'
 import type { Io } from './io.js'
+import { registerCommands } from './registration.js'
 import { count, fields, table } from './text.js'
 
 type TrunkView = Trunk & { has_password: boolean; next_hop: string | null }
@@ -49,5 +50,6 @@ export function trunkCommand(io: Io): Command {
         print(io, options, trunk, () => fields(trunk))
       }),
   )
+  for (const inner of registerCommands(io)) group.addCommand(inner)
   return group
 }

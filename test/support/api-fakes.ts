@@ -5,6 +5,7 @@ import type { Agent } from '../../src/model/agent.js'
 import type { Cdr, LiveCall } from '../../src/model/call.js'
 import type { Decision } from '../../src/model/decision.js'
 import type { PhoneNumber } from '../../src/model/number.js'
+import type { Registration } from '../../src/model/registration.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import type { InboundRequest } from '../../src/routing/router.js'
@@ -182,6 +183,31 @@ export class FakeServices implements Services {
       }),
     list: ({ limit, cursor }) =>
       this.asked(() => pageOf([...this.trunkRecords.values()], (trunk) => trunk.id, limit, cursor)),
+  }
+
+  readonly registrationRecords = new Map<string, Registration>()
+  /** What was asked for by hand. */
+  readonly registrationRequests: string[] = []
+
+  readonly registrations: Services['registrations'] = {
+    get: (id) => this.asked(() => this.registrationRecords.get(id)),
+    list: ({ limit, cursor, state }) =>
+      this.asked(() =>
+        pageOf(
+          [...this.registrationRecords.values()].filter((one) => state === undefined || one.state === state),
+          (one) => one.trunk_id,
+          limit,
+          cursor,
+        ),
+      ),
+  }
+
+  readonly registrar: Services['registrar'] = {
+    view: (trunk) =>
+      this.asked(() =>
+        trunk.register.enabled ? (this.registrationRecords.get(trunk.id) ?? sampleRegistration(trunk.id)) : null,
+      ),
+    request: (id, what) => this.asked(() => void this.registrationRequests.push(`${what} ${id}`)),
   }
 
   private passwordsIn(secrets: Map<string, string>): Services['passwords']['trunk'] {
@@ -406,6 +432,30 @@ export interface TestApi {
   ask(method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>
 }
 
+/** A trunk that is registered, or as the fields say. */
+export function sampleRegistration(trunkId: string, fields: Partial<Registration> = {}): Registration {
+  return {
+    account_id: 'default',
+    trunk_id: trunkId,
+    state: 'registered',
+    reason: 'registered at sip:192.0.2.7:5065;transport=tcp',
+    last_code: 200,
+    last_phrase: 'OK',
+    registrar: 'sip:192.0.2.7:5065;transport=tcp',
+    transport: 'tcp',
+    granted_expires_s: 300,
+    min_expires_s: null,
+    expires_at: AT,
+    next_attempt_at: AT,
+    failures: 0,
+    since: AT,
+    service_route: [],
+    path: [],
+    edge_id: 'edge-1',
+    ...fields,
+  }
+}
+
 /** The API over fakes, asked without a socket. */
 export function startApi(services = new FakeServices()): TestApi {
   const api = createApi({ ...servicesOf(services), adminToken: TOKEN })
@@ -422,6 +472,8 @@ const servicesOf = (services: FakeServices): Services => ({
   numbers: services.numbers,
   trunks: services.trunks,
   passwords: services.passwords,
+  registrations: services.registrations,
+  registrar: services.registrar,
   secretRotation: services.secretRotation,
   cdrs: services.cdrs,
   router: services.router,

@@ -1,0 +1,78 @@
+import type { Command } from 'commander'
+import type { Registration } from '../model/registration.js'
+import {
+  command,
+  connectTo,
+  DEFAULT_LIMIT,
+  edgeCommand,
+  more,
+  print,
+  readNumber,
+  type EdgeOptions,
+} from './edge-command.js'
+import { CliError } from './errors.js'
+import type { Io } from './io.js'
+import { count, fields, table } from './text.js'
+
+/** `signalbox registration`: how trunks are registered. */
+export function registrationCommand(io: Io): Command {
+  const group = command('registration', 'Registrations of trunks', 'signalbox registration list')
+
+  group.addCommand(
+    edgeCommand('list', 'List registrations', 'signalbox registration list --state refused')
+      .option('--state <state>', 'only those in this state, such as registered, retrying or refused')
+      .option('--limit <n>', 'registrations at most', DEFAULT_LIMIT)
+      .action(async (options: EdgeOptions & { limit: string; state?: string }) => {
+        const limit = readNumber('--limit', options.limit) ?? 0
+        const page = await connectTo(options).list<Registration>('/v1/registrations', { state: options.state }, limit)
+        print(
+          io,
+          options,
+          page,
+          () =>
+            table(page.items, {
+              TRUNK: (one) => one.trunk_id,
+              STATE: (one) => one.state,
+              REGISTRAR: (one) => one.registrar,
+              EXPIRES: (one) => one.expires_at,
+              NEXT: (one) => one.next_attempt_at,
+              EDGE: (one) => one.edge_id,
+              REASON: (one) => one.reason,
+            }) + `\n${count(page.items.length, 'registration')}${more(page.next_cursor)}`,
+        )
+      }),
+  )
+
+  group.addCommand(
+    edgeCommand('show', 'Show the registration of a trunk', 'signalbox registration show trunk-4f2a')
+      .argument('<trunk>', 'trunk')
+      .action(async (id: string, options: EdgeOptions) => {
+        const path = `/v1/trunks/${encodeURIComponent(id)}`
+        const { registration } = await connectTo(options).ask<{ registration: Registration | null }>('GET', path)
+        if (registration === null) throw new CliError(`trunk ${id} is not to be registered: register.enabled is false`)
+        print(io, options, registration, () => fields(registration))
+      }),
+  )
+  return group
+}
+
+/** `signalbox trunk register` and `unregister`. */
+export function registerCommands(io: Io): Command[] {
+  const byHand = (name: 'register' | 'unregister', description: string): Command =>
+    edgeCommand(name, description, `signalbox trunk ${name} trunk-4f2a`)
+      .argument('<id>', 'trunk')
+      .action(async (id: string, options: EdgeOptions) => {
+        const path = `/v1/trunks/${encodeURIComponent(id)}/${name}`
+        const registration = await connectTo(options).ask<Registration>('POST', path)
+        print(
+          io,
+          options,
+          registration,
+          () => `${id}: asked for; it is ${registration.state}. \`signalbox registration show ${id}\` tells more.`,
+        )
+      })
+  return [
+    byHand('register', 'Register a trunk now, also one that was refused or un-registered by hand'),
+    byHand('unregister', 'Un-register a trunk until it is registered by hand or changed'),
+  ]
+}
