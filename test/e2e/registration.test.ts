@@ -132,7 +132,7 @@ RegistrationOnSockets('a call to the registered Contact is known by its token, f
     source_address: '198.51.100.7',
   })
   assert.is(trace.identified_by, null)
-  const call = carrier.call(binding, { to: `+1415555${1000 + trunks}`, from: '+13125550199' })
+  const call = carrier.call(binding, { to: `+1415555${1000 + trunks}@${DOMAIN}`, from: `+13125550199@${DOMAIN}` })
   const cdr = await edge.cdrOfLegA(call.callId)
   assert.is(cdr.trunk_id, id)
   assert.is(
@@ -264,8 +264,10 @@ RegistrationOnSockets('un-registered by hand stays stopped until it is registere
   assert.is((await edge.api('POST', `/v1/trunks/${id}/unregister`)).status, 202)
   await stands(id, 'stopped')
   assert.is(carrier.registrar.bindings(AOR).length, 0)
-  const { items } = await edge.must<{ items: Registration[] }>('GET', '/v1/registrations?state=stopped')
-  assert.ok(items.some(({ trunk_id }) => trunk_id === id))
+  await eventually('it is listed', async () => {
+    const { items } = await edge.must<{ items: Registration[] }>('GET', '/v1/registrations?state=stopped')
+    return items.some(({ trunk_id }) => trunk_id === id)
+  })
   assert.is((await edge.api('POST', `/v1/trunks/${id}/register`)).status, 202)
   await stands(id, 'registered')
   await remove(id)

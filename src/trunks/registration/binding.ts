@@ -1,8 +1,8 @@
 import type { RegistrationRecord } from '../../store/registrations.js'
 import type { Credentials } from '../digest/exchange.js'
-import type { Target } from '../target.js'
+import { sameTarget, type Target } from '../target.js'
 import type { NotBound } from './attempt.js'
-import type { ReadSettings, RegistrationSettings } from './settings.js'
+import { sameContact, type ReadSettings, type RegistrationSettings } from './settings.js'
 
 /** A binding that a registrar has of us. */
 export interface Binding {
@@ -42,6 +42,30 @@ export function inheritedPlace({
   aor,
 }: Pick<RegistrationRecord, 'contact' | 'aor'>): BindingPlace | undefined {
   return contact === null || aor === null ? undefined : { contact, aor }
+}
+
+/** A binding to take away: with its own Contact, or that of a former owner; and whether to register again after it. */
+export interface LeftBehind {
+  readonly binding: Binding
+  readonly contact?: string
+  readonly again: boolean
+}
+
+/** What of before is to be taken away now that `binding` stands: at another registrar, of another AOR, or of a former owner. */
+export function leftBehind(
+  binding: OwnedBinding,
+  former: OwnedBinding | undefined,
+  inherited: BindingPlace | undefined,
+): LeftBehind | undefined {
+  const { aor, digest } = binding.settings
+  if (former !== undefined && former.settings.digest !== digest) {
+    const sameAor = former.settings.aor === aor
+    if (sameAor && sameTarget(former.target, binding.target)) return undefined
+    // Two ways may lead to one registrar: then what is taken away is the new binding.
+    return { binding: former, again: sameAor }
+  }
+  if (inherited?.aor !== aor || sameContact(inherited.contact, binding.contact)) return undefined
+  return { binding, contact: inherited.contact, again: false }
 }
 
 /** Whether both ask the same registrar for the same AOR: what it taught us of one is true of the other. */

@@ -8,6 +8,7 @@ import type { Bound, NotBound, Outcome } from './attempt.js'
 import {
   heldBy,
   inheritedPlace,
+  leftBehind,
   notUsable,
   placeOfBinding,
   sameRegistrar,
@@ -20,7 +21,7 @@ import type { DriverParts } from './driver-parts.js'
 import { Facts } from './facts.js'
 import { refreshPauseMs, refusedPauseMs, retryPauseMs } from './pauses.js'
 import { RegisterRequests } from './register-requests.js'
-import { sameContact, settingsOf, versionOf, type ReadSettings, type RegistrationSettings } from './settings.js'
+import { settingsOf, versionOf, type ReadSettings, type RegistrationSettings } from './settings.js'
 import { RegistrationMachine, type PauseBefore, type Sending } from './registration-machine.js'
 
 /** A connection that ends this soon after the REGISTER, and that many times in a row, is a failure of the registrar. */
@@ -357,15 +358,10 @@ export class TrunkRegistration extends RegistrationMachine {
     const { binding, inherited } = this
     if (binding === undefined) return
     this.inherited = undefined
-    const { aor } = binding.settings
-    if (former !== undefined && former.settings.digest !== binding.settings.digest) {
-      const moved = former.settings.aor !== aor || !sameTarget(former.target, binding.target)
-      if (moved) await this.farewell(former)
-      // Two ways may lead to one registrar: then what was just taken away was the new binding.
-      if (moved && former.settings.aor === aor) this.again = true
-    } else if (inherited?.aor === aor && !sameContact(inherited.contact, binding.contact)) {
-      await this.farewell({ ...binding, contact: inherited.contact }, inherited.contact)
-    }
+    const left = leftBehind(binding, former, inherited)
+    if (left === undefined) return
+    await this.farewell(left.binding, left.contact)
+    if (left.again) this.again = true
   }
 
   private async unregister(): Promise<void> {
