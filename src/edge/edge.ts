@@ -1,12 +1,15 @@
 import type { Clock } from '../engine/index.js'
 import type { EventSink } from '../model/event.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
+import type { Routed } from '../routing/router.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
 import { inboundRequest, type InboundParts, takeInbound } from './inbound.js'
+import { maybeAgents, type OutboundCalls } from './outbound.js'
 import { answerOutOfDialog } from './out-of-dialog.js'
 import type { CallLogger, CallMetrics, CdrSink, InboundRouter, TrunkChannels } from './ports.js'
+import { NUMBER_HEADER } from './presented.js'
 import { ReceivedCall } from './received-call.js'
 import type { EdgeSettings } from './settings.js'
 import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
@@ -26,6 +29,8 @@ export interface EdgeParts {
   readonly limits?: TrunkChannels | undefined
   /** Who we are to trunks that challenge us in their own calls; absent: no challenge is answered. */
   readonly identities?: TrunkIdentityFinder | undefined
+  /** Calls of agents; undefined: none are taken. */
+  readonly outbound?: Pick<OutboundCalls, 'take'> | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */
@@ -93,11 +98,24 @@ export class Edge {
     const { call, invite } = received
     call.run(() => {
       if (!received.admit(this.#stopping)) return
+      const { outbound } = this.parts
+      // Only agents say so.
+      if (outbound !== undefined && invite.header(NUMBER_HEADER) !== undefined) return outbound.take(received)
       this.parts.router.decide(inboundRequest(invite)).then(
-        (routed) => call.run(() => takeInbound(received, routed, this.received)),
+        (routed) => call.run(() => this.routed(received, routed)),
         (error: unknown) => call.failed(error),
       )
     })
+  }
+
+  private routed(received: ReceivedCall, routed: Routed): void {
+    const { outbound } = this.parts
+    const { decision } = routed
+    const inbound = (): void => takeInbound(received, routed, this.received)
+    // What comes to a Contact that a trunk was given comes from that trunk.
+    const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
+    if (outbound === undefined || isTrunks || received.over) inbound()
+    else outbound.take(received, inbound)
   }
 
   private request(request: SipRequest): void {

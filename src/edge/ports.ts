@@ -31,3 +31,9 @@ export interface CallLogger {
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
+
+/** What is counted of callers that have to show who they are. */
+export interface ChallengeMetrics {
+  /** INVITEs that were asked for credentials: they are no calls. */
+  readonly challenges: { inc(labels: { of: 'agent' | 'trunk' }): void }
+}

@@ -243,7 +243,8 @@ export class TrunkDial implements Dial {
     if (response === undefined || isNotSent(response)) {
       const reason = response?.reason ?? why
       this.note(0, reason)
-      health.failed(target)
+      // What the SIP server refuses to send says nothing of the trunk's.
+      if (response !== undefined) health.failed(target)
       return this.failedHere(target, 'TRUNK_UNREACHABLE', reason)
     }
     const { status, reason } = response

@@ -3,7 +3,6 @@ import type { Clock, Timer } from '../engine/index.js'
 import type { Agent } from '../model/agent.js'
 import type { PhoneNumber } from '../model/number.js'
 import type { Trunk } from '../model/trunk.js'
-import { AddressIndex } from './address-index.js'
 import { agentKind } from './agents.js'
 import { ChangeWatch } from './change-watch.js'
 import type { Connection } from './connection.js'
@@ -13,7 +12,7 @@ import { IndexKeeper } from './index-keeper.js'
 import { InvalidLog } from './invalid-log.js'
 import { readJsonRecord } from './json-records.js'
 import { isIdentifier, isPhoneNumber, keys, type RecordKind } from './keys.js'
-import { NameIndex } from './name-index.js'
+import { KnownAgents } from './known-agents.js'
 import { readNumber, splitMember } from './number-index.js'
 import type { Log, LookupMetrics } from './observe.js'
 import type { Read } from './record.js'
@@ -59,8 +58,8 @@ export class Directory {
   private readonly agentCache: RecordCache<Agent>
   private readonly trunkCache: RecordCache<Trunk>
   private readonly trunkIndex: TrunkIndex
-  private readonly agentAddresses = new AddressIndex()
-  private readonly agentUsers = new NameIndex()
+  /** The agents in memory. */
+  readonly knownAgents = new KnownAgents((id) => this.agentCache.last(id))
   private readonly watch: ChangeWatch
   private readonly indexes: IndexKeeper
   private readonly timers = new Map<string, Timer>()
@@ -107,10 +106,7 @@ export class Directory {
       'agent',
       options.maxAgents,
       (client, id) => readJsonRecord(client, agentKind, id),
-      (id, agent) => {
-        this.agentAddresses.set(id, agent?.allowed_addresses ?? [])
-        this.agentUsers.set(id, agent?.auth?.username)
-      },
+      (id, agent) => this.knownAgents.set(id, agent),
     )
     this.trunkCache = cacheOf(
       'trunk',
@@ -216,16 +212,6 @@ export class Directory {
       if (trunk !== undefined) listener(id, trunk, false)
     }
     return this.trunkIndex.listen(listener)
-  }
-
-  /** Agents whose calls may come from this source address, those with the longest prefix first; from memory. */
-  agentsForAddress(address: string): Agent[] {
-    return this.agentAddresses.find(address).flatMap((id) => this.agentCache.last(id) ?? [])
-  }
-
-  /** Agents that have this digest user; from memory. */
-  agentsForUser(username: string): Agent[] {
-    return this.agentUsers.find(username).flatMap((id) => this.agentCache.last(id) ?? [])
   }
 
   private async one<T>(cache: RecordCache<T>, id: string): Promise<Found<T>> {

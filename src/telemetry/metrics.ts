@@ -26,6 +26,12 @@ export class Metrics {
     labelNames: ['direction'],
     registers: this.registers,
   })
+  readonly challenges = new Counter({
+    name: 'signalbox_challenges_total',
+    help: 'INVITEs that were asked for digest credentials, and are not counted as calls, by whose: of an agent or a trunk',
+    labelNames: ['of'],
+    registers: this.registers,
+  })
   readonly inviteRelaySeconds = new Histogram({
     name: 'signalbox_invite_relay_seconds',
     help: 'Time from an INVITE in to the INVITE out: the delay we add',

@@ -1,5 +1,6 @@
 import { Calls } from '../../src/edge/calls.js'
 import { Edge } from '../../src/edge/edge.js'
+import type { OutboundCalls } from '../../src/edge/outbound.js'
 import type { TrunkChannels } from '../../src/edge/ports.js'
 import { defaultEdgeSettings, type EdgeSettings } from '../../src/edge/settings.js'
 import { agentSchema, type Agent } from '../../src/model/agent.js'
@@ -34,6 +35,8 @@ export interface BenchOptions {
   /** What the router does in place of deciding. */
   readonly decide?: (request: InboundRequest) => Promise<Routed>
   readonly limits?: TrunkChannels
+  /** Takes calls of agents. */
+  readonly outbound?: (bench: Bench) => Pick<OutboundCalls, 'take'>
 }
 
 interface Counted {
@@ -74,6 +77,7 @@ export class Bench {
       clock: this.clock,
       settings: { ...defaultEdgeSettings, ...options.settings },
       limits: options.limits,
+      outbound: options.outbound?.(this),
       events: { publish: (event) => void this.events.push(eventSchema.parse(event)) },
     })
     this.edge.start()

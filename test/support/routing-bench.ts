@@ -2,16 +2,18 @@ import type { Agent } from '../../src/model/agent.js'
 import type { PhoneNumber } from '../../src/model/number.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import type { RoutingTable } from '../../src/routing/deciding.js'
+import type { AgentTable } from '../../src/routing/identify-agent.js'
 import { OutboundRouter } from '../../src/routing/outbound.js'
 import { Router, type InboundRequest } from '../../src/routing/router.js'
 import type { Found, FoundFrom } from '../../src/store/directory.js'
+import { KnownAgents } from '../../src/store/known-agents.js'
 import { matchAddress } from '../../src/trunks/identify.js'
 import { KeptLog, KeptMetrics, newAgent, newNumber, newTrunk } from './store-bench.js'
 
 const times = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z' }
 
 /** A routing table of records that are given, which counts what it is asked. */
-export class RoutingBench implements RoutingTable {
+export class RoutingBench implements RoutingTable, AgentTable {
   readonly log = new KeptLog()
   readonly metrics = new KeptMetrics()
   readonly router = new Router({ directory: this, metrics: this.metrics, logger: this.log })
@@ -19,6 +21,10 @@ export class RoutingBench implements RoutingTable {
   readonly numberRecords = new Map<string, PhoneNumber | string>()
   readonly trunkRecords = new Map<string, Trunk | string>()
   readonly agentRecords = new Map<string, Agent | string>()
+  readonly knownAgents = new KnownAgents((id) => {
+    const agent = this.agentRecords.get(id)
+    return typeof agent === 'string' ? undefined : agent
+  })
   /** Candidates asked for in one round trip, for each. */
   readonly questions: string[][] = []
   /** Numbers that memory can answer for. */
@@ -44,7 +50,9 @@ export class RoutingBench implements RoutingTable {
   }
 
   addAgent(id: string, fields: Parameters<typeof newAgent>[1] = {}): void {
-    this.agentRecords.set(id, { ...newAgent(id, fields), ...times })
+    const agent: Agent = { ...newAgent(id, fields), ...times }
+    this.agentRecords.set(id, agent)
+    this.knownAgents.set(id, agent)
   }
 
   warmNumber(phoneNumber: string): Found<PhoneNumber> | undefined {

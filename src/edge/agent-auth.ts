@@ -1,0 +1,91 @@
+import type { Agent } from '../model/agent.js'
+import type { DigestVerifier, Verified } from '../trunks/digest/verifier.js'
+import { toBytes } from './header-value.js'
+import type { HeaderMap, SipInvite } from './sip-server.js'
+
+/** What a caller's credentials prove. */
+export type Proof =
+  | { readonly result: 'agent'; readonly agent: Agent }
+  /** None that could be checked: the headers of the 401 that asks for them. */
+  | { readonly result: 'challenge'; readonly headers: HeaderMap }
+  /** Wrong ones. `known`: somebody has that user name. */
+  | { readonly result: 'refused'; readonly why: string; readonly known: boolean }
+  | { readonly result: 'unavailable'; readonly why: string }
+
+export interface AgentAuthOptions {
+  readonly verifier: Pick<DigestVerifier, 'challenge' | 'verify'>
+  /** The agents that may be behind a digest user name, at most a few. */
+  behind(username: string, listed: readonly Agent[]): readonly Agent[]
+  /** The agent's password; undefined when it has none. Rejects when that cannot be told. */
+  passwordOf(agent: Agent): Promise<string | undefined>
+}
+
+/** The realm of agents. */
+export const AGENT_REALM = 'signalbox'
+
+/** Whether an INVITE shows credentials of any kind. */
+export const showsCredentials = (invite: SipInvite): boolean => authorizationOf(invite) !== undefined
+
+/** We are where the call ends for the agent, and ask with 401; some take us for a proxy all the same. */
+const authorizationOf = (invite: SipInvite): string | undefined =>
+  invite.header('authorization') ?? invite.header('proxy-authorization')
+
+/** Proves by digest which agent calls (RFC 3261 22). */
+export class AgentAuth {
+  constructor(private readonly options: AgentAuthOptions) {}
+
+  /** @param listed the agents that the presented number lists; else anybody of the user name shown. Never rejects. */
+  async prove(invite: SipInvite, listed: readonly Agent[]): Promise<Proof> {
+    try {
+      return await this.tryAll(invite, listed)
+    } catch {
+      // The error may name what was shown.
+      return { result: 'unavailable', why: 'the password of the agent cannot be read' }
+    }
+  }
+
+  /** Agents of several accounts may have the same user name: each is held against what is shown. */
+  private async tryAll(invite: SipInvite, listed: readonly Agent[]): Promise<Proof> {
+    const { verifier, behind, passwordOf } = this.options
+    const authorization = authorizationOf(invite)
+    const request = {
+      realm: AGENT_REALM,
+      authorization: authorization === undefined ? undefined : toBytes(authorization),
+      method: invite.method,
+      uri: toBytes(invite.uri),
+      body: invite.body,
+    }
+    let agents: readonly Agent[] = []
+    for (let tried = 0; ; tried++) {
+      const verified = await verifier.verify(request, (username) => {
+        agents = behind(username, listed)
+        const agent = agents[tried]
+        return agent && passwordOf(agent)
+      })
+      const agent = agents[tried]
+      if (verified.result === 'ok' && agent !== undefined) return { result: 'agent', agent }
+      const isDenied = verified.result === 'refused' && verified.code === 'denied'
+      if (!isDenied || tried + 1 >= agents.length) return this.failed(verified, agents.length > 0)
+    }
+  }
+
+  private failed(verified: Verified, known: boolean): Proof {
+    if (verified.result !== 'refused') return this.challenge(verified.result === 'stale')
+    if (verified.code === 'absent') return this.challenge(false)
+    // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
+    if (verified.code === 'replayed') return this.challenge(true)
+    return { result: 'refused', why: verified.why, known }
+  }
+
+  private challenge(stale: boolean): Proof {
+    const headers: HeaderMap = {}
+    this.options.verifier.challenge(AGENT_REALM, { stale }).forEach((value, i) => {
+      headers[SPELLINGS[i] ?? ''] = value
+    })
+    delete headers['']
+    return { result: 'challenge', headers }
+  }
+}
+
+/** Each challenge is a line of its own, which must not be joined (RFC 3261 7.3.1): names have no case, so each gets a spelling. */
+const SPELLINGS = ['WWW-Authenticate', 'Www-Authenticate', 'www-authenticate', 'WWW-AUTHENTICATE']

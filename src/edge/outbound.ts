@@ -1,0 +1,220 @@
+import type { Agent } from '../model/agent.js'
+import type { OutboundTrace } from '../model/decision.js'
+import type { VerdictCode } from '../model/verdict.js'
+import type { AgentIdentifier, Identified } from '../routing/identify-agent.js'
+import type { OutboundCaller, OutboundRouter } from '../routing/outbound.js'
+import type { OutboundDecision, OutboundPlan } from '../routing/outbound-plan.js'
+import type { TrunkLimits } from '../store/limits.js'
+import { hopsLeft, refusal } from './admission.js'
+import { type AgentAuth, showsCredentials } from './agent-auth.js'
+import type { Calls } from './calls.js'
+import { toBytes } from './header-value.js'
+import { supports100rel } from './headers.js'
+import type { ChallengeMetrics } from './ports.js'
+import { asksPrivacy, presentedNumber, type PresentedNumber } from './presented.js'
+import type { ReceivedCall } from './received-call.js'
+import { TrunkDial, type TrunkDialParts } from './trunk-dial.js'
+
+export interface OutboundParts {
+  readonly calls: Calls
+  readonly metrics: ChallengeMetrics
+  readonly identifier: Pick<AgentIdentifier, 'identify'>
+  readonly auth: Pick<AgentAuth, 'prove'>
+  readonly router: Pick<OutboundRouter, 'decide'>
+  readonly limits: Pick<TrunkLimits, 'take' | 'release'>
+  readonly dialling: TrunkDialParts
+  /** Milliseconds a destination may ring. */
+  readonly ringTimeoutMs: number
+}
+
+/** Seconds after which a call that came too soon may be tried again: `cps_limit` is about a second. */
+const RATE_RETRY_S = 1
+
+/** Refusals of inbound routing behind which may be a call of an agent: it calls somebody who is not one of our numbers here. */
+const PERHAPS_AN_AGENTS: ReadonlySet<VerdictCode> = new Set([
+  'SOURCE_UNKNOWN',
+  'NUMBER_UNKNOWN',
+  'NUMBER_UNREADABLE',
+  'NUMBER_NOT_ON_TRUNK',
+  'ROUTING_UNAVAILABLE',
+])
+
+/** Whether a call that is none from a trunk may be one of an agent. */
+export const maybeAgents = (code: VerdictCode | null): boolean => code !== null && PERHAPS_AN_AGENTS.has(code)
+
+/** Takes calls of agents to the trunks of the numbers they present. */
+export class OutboundCalls {
+  constructor(private readonly parts: OutboundParts) {}
+
+  /**
+   * Takes a call on that may be an agent's: routes it, asks for credentials or refuses it.
+   * @param otherwise what to do when it is no agent's; without it, it is refused
+   */
+  take(received: ReceivedCall, otherwise?: () => void): void {
+    const { call, invite } = received
+    const presented = presentedNumber(invite)
+    this.parts.identifier.identify({ sourceAddress: invite.sourceAddress, presented: presented.value }).then(
+      (identified) =>
+        call.run(() => {
+          if (!received.over) new OutboundCall(this.parts, received, presented, identified, otherwise).start()
+        }),
+      (error: unknown) => call.failed(error),
+    )
+  }
+}
+
+/** A call of an agent until it is dialled. */
+class OutboundCall {
+  constructor(
+    private readonly parts: OutboundParts,
+    private readonly received: ReceivedCall,
+    private readonly presented: PresentedNumber,
+    private readonly identified: Identified,
+    private readonly otherwise: (() => void) | undefined,
+  ) {}
+
+  start(): void {
+    const { identified, received } = this
+    const { tried } = identified
+    if (identified.by === 'address') return this.route(identified.agent, 'address', tried)
+    const shows = showsCredentials(received.invite)
+    if (identified.by === 'nobody' && !shows) return this.nobody(identified.nearestMiss)
+    const { call, invite } = received
+    this.parts.auth.prove(invite, identified.by === 'digest' ? identified.agents : []).then(
+      (proof) =>
+        call.run(() => {
+          if (received.over) return
+          if (proof.result === 'agent') return this.proven(proof.agent)
+          if (proof.result === 'unavailable') return this.refuse('ROUTING_UNAVAILABLE', proof.why)
+          if (proof.result === 'challenge') {
+            // Credentials for somebody else, of nobody who is known here.
+            if (identified.by === 'nobody') return this.nobody(identified.nearestMiss)
+            this.parts.metrics.challenges.inc({ of: 'agent' })
+            return received.challenge(proof.headers)
+          }
+          if (identified.by === 'nobody' && !proof.known) return this.nobody(identified.nearestMiss)
+          this.refuse('AGENT_CREDENTIALS_REFUSED', proof.why)
+        }),
+      (error: unknown) => call.failed(error),
+    )
+  }
+
+  private proven(agent: Agent): void {
+    const one = { agent_id: agent.id, matched: true, why: 'its credentials were shown' }
+    this.route(agent, 'digest', [one, ...this.identified.tried.filter(({ agent_id }) => agent_id !== agent.id)])
+  }
+
+  private nobody(nearestMiss: string): void {
+    if (this.otherwise !== undefined) return this.otherwise()
+    this.refuse('AGENT_SOURCE_UNKNOWN', nearestMiss)
+  }
+
+  private route(
+    agent: Agent,
+    identifiedBy: OutboundCaller['identifiedBy'],
+    agentsTried: OutboundTrace['agents_tried'],
+  ): void {
+    const { received, presented } = this
+    const { call, invite } = received
+    received.turnOutbound()
+    const caller = {
+      identifiedBy,
+      agentsTried,
+      sourceAddress: invite.sourceAddress,
+      presentedIn: presented.source,
+    }
+    this.parts.router.decide({ agentId: agent.id, from: presented.value, to: toBytes(invite.uri) }, caller).then(
+      (decision) => call.run(() => this.decided(agent, decision)),
+      (error: unknown) => call.failed(error),
+    )
+  }
+
+  private decided(agent: Agent, decision: OutboundDecision): void {
+    const { received, parts } = this
+    const { facts } = received.call
+    const { plan, code, detail, trace } = decision
+    facts.accountId = agent.account_id
+    facts.phoneNumber = plan?.number.phone_number ?? null
+    facts.trunkId = plan?.trunk.id ?? null
+    facts.explanation = { detail, trace }
+    if (plan !== undefined) {
+      facts.from = plan.number.phone_number
+      facts.to = plan.destination.value
+    }
+    if (received.over) return
+    const limit = agent.channel_limit
+    const full = limit !== null && parts.calls.countOfAgent(agent.id) >= limit
+    facts.agentId = agent.id
+    received.call.announce()
+    if (plan === undefined) return received.refuse(refusal(code ?? 'INTERNAL_ERROR', detail))
+    if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${agent.id} has ${limit} calls`))
+    if (!received.refuseUnusable()) this.takeChannel(plan)
+  }
+
+  private takeChannel(plan: OutboundPlan): void {
+    const { received, parts } = this
+    const { call } = received
+    const { trunk } = plan
+    if (trunk.channel_limit === null && trunk.cps_limit === null) return this.dial(plan)
+    call.onEnd(() => parts.limits.release(call.id))
+    parts.limits.take(trunk, call.id).then(
+      (taken) =>
+        call.run(() => {
+          if (received.over) return
+          if (taken === 'ok') return this.dial(plan)
+          if (taken === 'channels') {
+            const detail = `trunk ${trunk.id} has ${trunk.channel_limit ?? 0} calls`
+            return received.refuse(refusal('TRUNK_CHANNELS_FULL', detail))
+          }
+          const detail = `trunk ${trunk.id} takes ${trunk.cps_limit ?? 0} calls a second`
+          received.refuse(refusal('TRUNK_RATE_LIMITED', detail, { 'Retry-After': String(RATE_RETRY_S) }))
+        }),
+      (error: unknown) => call.failed(error),
+    )
+  }
+
+  private dial(plan: OutboundPlan): void {
+    const { received, parts } = this
+    const { invite, call, caller } = received
+    const privacy = asksPrivacy(invite)
+    received.dial(
+      (events) =>
+        new TrunkDial(
+          parts.dialling,
+          {
+            plan,
+            origin: invite,
+            message: invite,
+            callerName: privacy ? '' : caller.name,
+            privacy,
+            hopsLeft: hopsLeft(invite),
+            reliable: supports100rel(invite),
+            ringTimeoutMs: parts.ringTimeoutMs,
+            run: (handler) => call.run(handler),
+          },
+          events,
+        ),
+    )
+  }
+
+  /** Refuses a call whose agent is not known. */
+  private refuse(code: VerdictCode, detail: string): void {
+    const { received, presented, identified } = this
+    const { call, invite } = received
+    received.turnOutbound()
+    call.facts.explanation = {
+      detail,
+      trace: {
+        source_address: invite.sourceAddress,
+        identified_by: null,
+        agents_tried: identified.tried,
+        presented: { source: presented.source, value: presented.value || null, normalised: [], found: null },
+        destination: { value: call.facts.to, normalised: null },
+        nearest_miss: detail,
+        looked_up: 'none',
+      },
+    }
+    call.announce()
+    received.refuse(refusal(code, detail))
+  }
+}
