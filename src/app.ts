@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
+import { createOutbound } from './app/outbound.js'
 import { createRegistrations, type RegistrationParts } from './app/registrations.js'
 import { createSecrets } from './app/secrets.js'
 import { createTrunks } from './app/trunks.js'
@@ -150,19 +151,23 @@ export function createApp(config: Config): App {
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         const callEvents = config.events.calls ? { events } : {}
         const callParts = { calls, cdrs, metrics, logger, clock, settings: edgeSettings(config), ...callEvents }
+        const outbound = {
+          ...callParts,
+          server: sip,
+          router: new OutboundRouter({ directory, metrics, logger }),
+          trunks,
+        }
         edge = new Edge({
           ...callParts,
           srf: sip,
           router,
           limits: trunks.limits,
           identities: trunks.identities,
+          outbound: createOutbound(config, { ...outbound, directory, passwords: passwords.agent }),
         })
         edge.start()
         const originator = createOriginator(config, {
-          ...callParts,
-          server: sip,
-          router: new OutboundRouter({ directory, metrics, logger }),
-          trunks,
+          ...outbound,
           stopping: () => edge?.stopping === true || stopping !== undefined,
         })
         await sip.connect()

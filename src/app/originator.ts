@@ -1,23 +1,17 @@
 import type { Config } from '../config/index.js'
-import { AuthenticatedInvites, Originator, type OriginatorParts, TrunkDial } from '../edge/index.js'
+import { Originator, type OriginatorParts, TrunkDial } from '../edge/index.js'
+import { createDialling, type DiallingOptions } from './dialling.js'
 import type { TrunkParts } from './trunks.js'
 
 export interface OriginatorOptions extends Omit<OriginatorParts, 'limits' | 'dialTrunk'> {
-  readonly trunks: Pick<TrunkParts, 'limits' | 'identities' | 'paths' | 'health'>
+  readonly trunks: DiallingOptions['trunks'] & Pick<TrunkParts, 'limits'>
 }
 
 /** What places calls that are asked for over the API. */
-export function createOriginator(config: Config, { trunks, ...parts }: OriginatorOptions): Originator {
-  const { server, clock, settings } = parts
-  const { silence_ms, max_redirects, ring_timeout_s } = config.trunks
-  const { cancelWaitMs, userAgent } = settings
-  const dialling = {
-    clock,
-    inviter: new AuthenticatedInvites(server, trunks.identities),
-    paths: trunks.paths,
-    health: trunks.health,
-    settings: { silenceMs: silence_ms, maxRedirects: max_redirects, cancelWaitMs, userAgent },
-  }
+export function createOriginator(config: Config, options: OriginatorOptions): Originator {
+  const { trunks, ...parts } = options
+  const { ring_timeout_s } = config.trunks
+  const dialling = createDialling(config, options)
   return new Originator({
     ...parts,
     limits: trunks.limits,
