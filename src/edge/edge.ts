@@ -99,22 +99,30 @@ export class Edge {
     call.run(() => {
       if (!received.admit(this.#stopping)) return
       const { outbound } = this.parts
-      // Only agents say so.
-      if (outbound !== undefined && invite.header(NUMBER_HEADER) !== undefined) return outbound.take(received)
-      this.parts.router.decide(inboundRequest(invite)).then(
-        (routed) => call.run(() => this.routed(received, routed)),
-        (error: unknown) => call.failed(error),
-      )
+      // It says that it is an agent's. Whoever is none, and sends it all the same, may still call from a trunk.
+      if (outbound !== undefined && invite.header(NUMBER_HEADER) !== undefined)
+        outbound.take(received, (refuse) => this.route(received, refuse))
+      else this.route(received, undefined)
     })
   }
 
-  private routed(received: ReceivedCall, routed: Routed): void {
+  /** @param refuse how a call is refused that is no agent's, though it says so, and no trunk's either */
+  private route(received: ReceivedCall, refuse: (() => void) | undefined): void {
+    const { call, invite } = received
+    this.parts.router.decide(inboundRequest(invite)).then(
+      (routed) => call.run(() => this.routed(received, routed, refuse)),
+      (error: unknown) => call.failed(error),
+    )
+  }
+
+  private routed(received: ReceivedCall, routed: Routed, refuse: (() => void) | undefined): void {
     const { outbound } = this.parts
     const { decision } = routed
-    const inbound = (): void => takeInbound(received, routed, this.received)
     // What comes to a Contact that a trunk was given comes from that trunk.
     const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
+    const inbound = (): void => takeInbound(received, routed, this.received)
     if (outbound === undefined || isTrunks || received.over) inbound()
+    else if (refuse !== undefined) refuse()
     else outbound.take(received, inbound)
   }
 

@@ -48,9 +48,9 @@ export class OutboundCalls {
 
   /**
    * Takes a call on that may be an agent's: routes it, asks for credentials or refuses it.
-   * @param otherwise what to do when it is no agent's; without it, it is refused
+   * @param otherwise what to do when it is no agent's; it may refuse it for that
    */
-  take(received: ReceivedCall, otherwise?: () => void): void {
+  take(received: ReceivedCall, otherwise: (refuse: () => void) => void): void {
     const { call, invite } = received
     const presented = presentedNumber(invite)
     this.parts.identifier.identify({ sourceAddress: invite.sourceAddress, presented: presented.value }).then(
@@ -70,7 +70,7 @@ class OutboundCall {
     private readonly received: ReceivedCall,
     private readonly presented: PresentedNumber,
     private readonly identified: Identified,
-    private readonly otherwise: (() => void) | undefined,
+    private readonly otherwise: (refuse: () => void) => void,
   ) {}
 
   start(): void {
@@ -105,8 +105,7 @@ class OutboundCall {
   }
 
   private nobody(nearestMiss: string): void {
-    if (this.otherwise !== undefined) return this.otherwise()
-    this.refuse('AGENT_SOURCE_UNKNOWN', nearestMiss)
+    this.otherwise(() => this.refuse('AGENT_SOURCE_UNKNOWN', nearestMiss))
   }
 
   private route(

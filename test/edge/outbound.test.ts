@@ -371,6 +371,14 @@ OutboundCalls(
   },
 )
 
+OutboundCalls('that only says it is one is taken from the trunk it comes from', async () => {
+  const agents = new OutboundBench({ allowed_addresses: ['127.0.0.1/32'] })
+  agents.routing.addAgent('front', {})
+  await agents.call(OutboundBench.invite({ 'X-Signalbox-Number': 'forged' }, SDP, NUMBER))
+  assert.is(agents.bench.server.last.uri, 'sip:front@127.0.0.1:5090')
+  assert.is(agents.bench.calls.count('inbound'), 1)
+})
+
 /** An edge whose agent is known by its credentials alone. */
 function withDigest(): OutboundBench {
   const agents = new OutboundBench()
