@@ -7,7 +7,7 @@ import { keys } from './keys.js'
 type RawEntry = readonly [id: string, fields: string[] | null]
 
 /** Entries read in one round trip. */
-const BATCH = 200
+const BATCH = 100
 /** How long Redis holds a read that finds nothing. */
 const BLOCK_MS = 5_000
 /** A read that is not answered by then never will be: the other end is gone. */

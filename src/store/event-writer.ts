@@ -20,7 +20,7 @@ export interface EventWriterOptions {
 /** Events written in one round trip. */
 const BATCH = 200
 /** Events of so many milliseconds go together. */
-const GATHER_MS = 5
+const GATHER_MS = 20
 const RETRY_MS = 1_000
 
 /** Writes this edge's events to the stream, in their order and in the background. */

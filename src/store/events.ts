@@ -120,12 +120,14 @@ export class Events implements EventSink {
       while (!listener.closed) {
         const from = listener.position ?? ''
         const entries = await readBehind(this.options.connection, from)
-        if (listener.closed) return
-        for (const entry of entries) listener.hear(entry, repeats.seen(entry))
+        for (const entry of entries) {
+          if (listener.closed) return
+          listener.hear(entry, repeats.seen(entry))
+          await listener.told.ready()
+        }
         const { position } = this.#reader
         const reached = listener.position ?? from
         if (entries.length === 0 && (position === undefined || !isBefore(reached, position))) break
-        await listener.told.ready()
       }
       listener.goLive(listener.position)
     } catch {

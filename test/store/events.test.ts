@@ -154,7 +154,7 @@ Stream('hands the past only as fast as the listener takes it, and loses nothing 
   await eventually('the first page', () => slow.all.length > 0)
   a.publish(event('c450'))
   await first.expect(Array.from({ length: 451 }, (_, at) => `c${at}`))
-  assert.is(slow.all.length, 200)
+  assert.is(slow.all.length, 1)
   slow.hold = Promise.resolve()
   release()
   await slow.expect(Array.from({ length: 450 }, (_, at) => `c${at + 1}`))
