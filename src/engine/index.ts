@@ -109,6 +109,7 @@ export interface Engine {
  * A SIP server that drachtio-srf applications connect to.
  * @throws {ControlError} WEAK_SECRET when `control.secret` is empty, or known to everybody and `control.host` is no loopback address
  * @throws {TransportError} BAD_CONTACT
+ * @throws {TypeError} when one of `dnsServers` is no address
  */
 export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? new SystemClock()

@@ -41,6 +41,8 @@ export interface ReplyRecords<Type extends RecordType> {
 
 /** Records of one answer that are looked at; a name server may send a thousand. */
 const maxRecords = 64
+/** Records of one answer that are read at all, whatever they are about. */
+const maxRead = 1_024
 /** Aliases (CNAME) followed for one question. */
 export const maxAliases = 8
 /** Bytes of an answer we take over UDP (RFC 6891): what passes unfragmented nearly everywhere. */
@@ -94,32 +96,33 @@ function asks(bytes: Buffer, { name, type }: Question): boolean {
 
 /**
  * The records for the question in an answer to it (see `replyHead`), by way of the aliases in it. Data that cannot be used is left
- * out; past 64 records of the type nothing is looked at.
+ * out; past 64 records of the name, or 1,024 of any, nothing is read.
  * @throws {RangeError} when the answer makes no sense, or all its data is of no use
  */
 export function replyRecords<Type extends RecordType>(bytes: Buffer, name: string, type: Type): ReplyRecords<Type> {
   const reader = new RecordReader(bytes)
-  const aliases = new Map<string, { to: string; ttlS: number }>()
-  const found: { owner: string; ttlS: number; data: RecordData[Type] | undefined }[] = []
-  for (let left = bytes.readUInt16BE(6); left > 0 && found.length < maxRecords; left--) {
+  const aliases = new Map<string, RawRecord & { readonly to: string }>()
+  const found: RawRecord[] = []
+  const answers = bytes.readUInt16BE(6)
+  for (let read = 0, own = 0; read < Math.min(answers, maxRead) && own < maxRecords; read++) {
     const record = reader.next()
     if (record.owner === undefined || record.class !== IN) continue
-    const { owner, ttlS } = record
     if (record.type === typeNumbers[type]) {
-      found.push({ owner, ttlS, data: dataOf(bytes, record.from, record.end, type) })
-    } else if (record.type === CNAME && aliases.size < maxRecords) {
+      found.push(record)
+      if (record.owner === name) own++
+    } else if (record.type === CNAME) {
       const to = readName(bytes, record.from)
-      if (to.text !== undefined && to.end === record.end) aliases.set(owner, { to: to.text, ttlS })
+      if (to.text !== undefined && to.end === record.end) aliases.set(record.owner, { ...record, to: to.text })
     }
   }
 
   let owner = name
   let ttlS = Infinity
   for (let followed = 0; ; followed++) {
-    const own = found.filter((record) => record.owner === owner)
+    const own = found.filter((record) => record.owner === owner).slice(0, maxRecords)
     if (own.length > 0) {
       for (const record of own) ttlS = Math.min(ttlS, record.ttlS)
-      const records = own.flatMap(({ data }) => (data === undefined ? [] : [data]))
+      const records = own.flatMap(({ from, end }) => dataOf(bytes, from, end, type) ?? [])
       if (records.length === 0) throw new RangeError('no record of the answer is of use')
       return { records, ttlS, aliases: followed, openAlias: undefined }
     }
@@ -127,7 +130,7 @@ export function replyRecords<Type extends RecordType>(bytes: Buffer, name: strin
     if (alias !== undefined && followed >= maxAliases)
       return { records: [], ttlS, aliases: followed + 1, openAlias: alias.to }
     if (alias === undefined) {
-      const negativeTtlS = reader.negativeTtlS(found.length < maxRecords ? bytes.readUInt16BE(8) : 0)
+      const negativeTtlS = answers > maxRead ? undefined : reader.negativeTtlS(bytes.readUInt16BE(8))
       const noSuchName = (bytes.readUInt16BE(2) & 0x000f) === 3
       const open = followed > 0 && !noSuchName && negativeTtlS === undefined
       return {

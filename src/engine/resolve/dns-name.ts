@@ -10,9 +10,10 @@ const maxJumps = 32
 export function encodeName(name: string): Buffer {
   const labels = name === '' || name === '.' ? [] : (name.endsWith('.') ? name.slice(0, -1) : name).split('.')
   const parts = labels.map((label) => {
-    if (label.length === 0 || label.length > 63 || !isLabel(Buffer.from(label, 'latin1')))
+    const bytes = Buffer.from(label, 'latin1')
+    if (label.length === 0 || label.length > 63 || !isLabel(bytes, 0, bytes.length))
       throw new RangeError(`${JSON.stringify(label)} is no label of a name`)
-    return Buffer.concat([Buffer.of(label.length), Buffer.from(label, 'latin1')])
+    return Buffer.concat([Buffer.of(label.length), bytes])
   })
   const bytes = Buffer.concat([...parts, Buffer.of(0)])
   if (bytes.length > maxWireBytes) throw new RangeError(`a name of ${bytes.length} bytes is too long`)
@@ -40,7 +41,7 @@ export interface ReadName {
  * @throws {RangeError} when it is cut off, too long, or compressed in a way that does not go back
  */
 export function readName(bytes: Buffer, from: number): ReadName {
-  const labels: string[] = []
+  let text = ''
   let at = from
   let end = -1
   let least = from
@@ -57,18 +58,21 @@ export function readName(bytes: Buffer, from: number): ReadName {
     }
     if (length > 63) throw new RangeError('a label of an unknown kind')
     at++
-    if (length === 0) return { text: clean ? labels.join('.') : undefined, end: end < 0 ? at : end }
+    if (length === 0) return { text: clean ? text.toLowerCase() : undefined, end: end < 0 ? at : end }
     wireBytes += length + 1
     if (wireBytes > maxWireBytes || at + length > bytes.length) throw new RangeError('a name is too long')
-    const label = bytes.subarray(at, at + length)
-    if (isLabel(label)) labels.push(label.toString('latin1').toLowerCase())
+    if (clean && isLabel(bytes, at, at + length))
+      text += (text === '' ? '' : '.') + bytes.toString('latin1', at, at + length)
     else clean = false
     at += length
   }
 }
 
 /** Printable ASCII without what would change its meaning as text. */
-function isLabel(label: Buffer): boolean {
-  for (const byte of label) if (byte <= 0x20 || byte >= 0x7f || byte === 0x2e || byte === 0x5c) return false
+function isLabel(bytes: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte <= 0x20 || byte >= 0x7f || byte === 0x2e || byte === 0x5c) return false
+  }
   return true
 }
