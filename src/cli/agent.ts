@@ -16,6 +16,7 @@ import {
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { count, fields, table } from './text.js'
+import { readPassword } from './trunk-options.js'
 
 type AgentView = Agent & { has_password: boolean }
 
@@ -27,6 +28,10 @@ interface SetOptions extends EdgeOptions {
   readonly ringTimeout?: string
   readonly channelLimit?: string
   readonly allowedAddress?: string[]
+  /** False: take the credentials away. */
+  readonly auth?: boolean
+  readonly authUsername?: string
+  readonly authPasswordStdin?: boolean
 }
 
 const at = (id: string): string => `/v1/agents/${encodeURIComponent(id)}`
@@ -84,6 +89,7 @@ function setCommand(io: Io): Command {
     'Create an agent, or change what is given of one',
     'signalbox agent set front --name "Front desk" --sip-uri sip:agent@127.0.0.1:5090',
     'signalbox agent set front --fallback-sip-uri sip:agent@127.0.0.1:5091',
+    'signalbox agent set front --auth-username front --auth-password-stdin --allowed-address 192.0.2.7 < password',
   )
     .argument('<id>', 'agent')
     .argument('[sip-uri]', 'the same as --sip-uri')
@@ -94,6 +100,9 @@ function setCommand(io: Io): Command {
     .option('--ring-timeout <seconds>', 'how long one address may ring')
     .option('--channel-limit <n>', 'calls at the same time')
     .option('--allowed-address <cidr>', 'where its own calls come from; may be given several times', several)
+    .option('--auth-username <user>', 'digest user of its own calls')
+    .option('--auth-password-stdin', 'read the password of its own calls from standard input')
+    .option('--no-auth', 'take the credentials of its own calls away')
     .action(async (id: string, uri: string | undefined, options: SetOptions) => {
       const changes = givenOnly({
         sip_uri: options.sipUri ?? uri,
@@ -104,6 +113,8 @@ function setCommand(io: Io): Command {
         channel_limit: readNumber('--channel-limit', options.channelLimit),
         allowed_addresses: options.allowedAddress,
       })
+      if (options.auth === false && (options.authUsername ?? options.authPasswordStdin) !== undefined)
+        throw new CliError('--no-auth takes away what the other options set', exitCodes.usage)
       const client = connectTo(options)
       const present = await client.find<AgentView>(at(id))
       if (present === undefined && changes['sip_uri'] === undefined)
@@ -111,6 +122,7 @@ function setCommand(io: Io): Command {
       const agent = await client.ask<AgentView>('PUT', at(id), {
         ...(present === undefined ? {} : settable(present)),
         ...changes,
+        ...(await authOf(id, present, options, io)),
       })
       print(
         io,
@@ -119,6 +131,21 @@ function setCommand(io: Io): Command {
         () => `agent ${agent.id} ${present === undefined ? 'created' : 'changed'}: ${agent.sip_uri}`,
       )
     })
+}
+
+/** The credentials that the options change; the password that is kept stays when none is given. */
+async function authOf(
+  id: string,
+  present: AgentView | undefined,
+  options: SetOptions,
+  io: Io,
+): Promise<{ auth?: Record<string, unknown> | null }> {
+  if (options.auth === false) return { auth: null }
+  if (options.authUsername === undefined && options.authPasswordStdin !== true) return {}
+  const username = options.authUsername ?? present?.auth?.username
+  if (username === undefined)
+    throw new CliError(`agent "${id}" has no digest user: give --auth-username`, exitCodes.usage)
+  return { auth: options.authPasswordStdin === true ? { username, password: await readPassword(io) } : { username } }
 }
 
 /** What of an agent a request may set. */

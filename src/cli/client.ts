@@ -116,20 +116,40 @@ export class Client {
     }
   }
 
-  private refused({ status, body }: Answer): CliError {
+  private refused(answer: Answer): CliError {
+    try {
+      this.checkOrigin(answer)
+    } catch (error) {
+      if (error instanceof CliError) return error
+      throw error
+    }
+    const { code, reason } = this.refusalOf(answer)
+    return new CliError(`${reason} (${code})`)
+  }
+
+  /** @throws {CliError} when the answer is not what an edge says to one who may ask it */
+  checkOrigin({ status, body }: Answer): void {
     const { url, token } = this.edge
     if (status === 401)
-      return new CliError(
+      throw new CliError(
         token === undefined
           ? `the edge at ${url} wants a token: give --token, or set SIGNALBOX_ADMIN_TOKEN`
           : `the edge at ${url} does not accept this token`,
       )
-    if (typeof body !== 'object' || body === null) return new CliError(`${url} answered ${status}: is it an edge?`)
-    const { detail, code, errors } = body as Problem
+    if (status >= 400 && (typeof body !== 'object' || body === null))
+      throw new CliError(`${url} answered ${status}: is it an edge?`)
+  }
+
+  /** What a refusal says. */
+  refusalOf({ status, body }: Answer): { code: string; reason: string } {
+    const { detail, code, errors } = (typeof body === 'object' && body !== null ? body : {}) as Problem
     const bad = Array.isArray(errors) ? errors.filter(isFieldError) : []
     // The detail names the first few of them.
     const what = bad.length > 3 ? bad.map(({ field, message }) => `${field}: ${message}`).join('; ') : detail
-    return new CliError(`${typeof what === 'string' ? what : `status ${status}`} (${String(code ?? status)})`)
+    return {
+      code: typeof code === 'string' ? code : String(status),
+      reason: typeof what === 'string' ? what : `status ${status}`,
+    }
   }
 }
 

@@ -8,13 +8,26 @@ import {
   more,
   print,
   readNumber,
+  several,
   type EdgeOptions,
 } from './edge-command.js'
+import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { registerCommands } from './registration.js'
 import { count, fields, table } from './text.js'
+import { addTrunkOptions, trunkFieldsOf, type RawOptions } from './trunk-options.js'
 
-type TrunkView = Trunk & { has_password: boolean; next_hop: string | null }
+/** A trunk as the API shows it. */
+export type TrunkView = Trunk & {
+  readonly has_password: boolean
+  readonly has_inbound_password: boolean
+  readonly next_hop: string | null
+  readonly registration_next_hop: string | null
+}
+
+type SetOptions = EdgeOptions & RawOptions
+
+const at = (id: string): string => `/v1/trunks/${encodeURIComponent(id)}`
 
 /** `signalbox trunk`: customers' carriers, trunks and PBXs. */
 export function trunkCommand(io: Io): Command {
@@ -46,10 +59,64 @@ export function trunkCommand(io: Io): Command {
     edgeCommand('show', 'Show a trunk', 'signalbox trunk show trunk-4f2a')
       .argument('<id>', 'trunk')
       .action(async (id: string, options: EdgeOptions) => {
-        const trunk = await connectTo(options).ask<TrunkView>('GET', `/v1/trunks/${encodeURIComponent(id)}`)
+        const trunk = await connectTo(options).ask<TrunkView>('GET', at(id))
         print(io, options, trunk, () => fields(trunk))
       }),
   )
   for (const inner of registerCommands(io)) group.addCommand(inner)
+  group.addCommand(setCommand(io))
+
+  group.addCommand(
+    edgeCommand('rm', 'Remove a trunk that no number uses, and its passwords', 'signalbox trunk rm trunk-4f2a')
+      .argument('<id>', 'trunk')
+      .action(async (id: string, options: EdgeOptions) => {
+        await connectTo(options).ask('DELETE', at(id))
+        print(io, options, { removed: id }, () => `trunk ${id} removed`)
+      }),
+  )
   return group
+}
+
+/** What `--clear` takes away: fields that may be empty, and lists. */
+const clearable: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(
+    (
+      'sip_domain username password auth_username outbound_proxy transport from_user from_domain country inbound_auth channel_limit ' +
+      'cps_limit'
+    )
+      .split(' ')
+      .map((name) => [name, null]),
+  ),
+  label: '',
+  allowed_addresses: [],
+  allowed_extensions: [],
+  pass_headers: [],
+  headers: {},
+}
+
+function setCommand(io: Io): Command {
+  const setting = edgeCommand(
+    'set',
+    'Change what is given of a trunk; the rest stays',
+    'signalbox trunk set trunk-4f2a --outbound-proxy "sip:192.0.2.7:5065;transport=tcp" --register',
+    'signalbox trunk set trunk-4f2a --password-stdin < password',
+    'signalbox trunk set trunk-4f2a --clear outbound_proxy --clear inbound_auth',
+  )
+    .argument('<id>', 'trunk')
+    .option('--label <text>', 'for people')
+  return addTrunkOptions(setting)
+    .option('--clear <field>', `take a field away; several. Of ${Object.keys(clearable).join(', ')}`, several)
+    .action(async (id: string, options: SetOptions) => {
+      const changes = await trunkFieldsOf(options, io)
+      if (typeof options['label'] === 'string') changes['label'] = options['label']
+      for (const field of Array.isArray(options['clear']) ? options['clear'] : []) {
+        if (!Object.hasOwn(clearable, field)) throw new CliError(`--clear ${field}: no such field`, exitCodes.usage)
+        if (changes[field] !== undefined)
+          throw new CliError(`--clear ${field} contradicts the option that sets it`, exitCodes.usage)
+        changes[field] = clearable[field]
+      }
+      if (Object.keys(changes).length === 0) throw new CliError('say what to change', exitCodes.usage)
+      const trunk = await connectTo(options).ask<TrunkView>('PATCH', at(id), changes)
+      print(io, options, trunk, () => `trunk ${trunk.id} changed\n${fields(trunk)}`)
+    })
 }

@@ -1,0 +1,150 @@
+import { Option, type Command } from 'commander'
+import { givenOnly, readHeaders, readNumber, several } from './edge-command.js'
+import { CliError, exitCodes } from './errors.js'
+import type { Io } from './io.js'
+
+/** What commander makes of a command line. */
+export interface RawOptions {
+  readonly [option: string]: string | string[] | boolean | undefined
+}
+
+/** Options that are one field of a trunk each, with the same words. */
+const texts: Record<string, string> = {
+  '--sip-domain <host>': "the trunk's domain: host[:port]",
+  '--username <user>': 'user at the trunk',
+  '--auth-username <user>': 'user for digest, when it differs',
+  '--outbound-proxy <proxy>': 'where requests go in place of the domain: sip:host:port;transport=tcp',
+  '--from-user <user>': 'user part of From',
+  '--from-domain <host>': 'domain of From',
+  '--country <code>': 'country of national spellings, such as US',
+}
+
+const choices: Record<string, readonly [description: string, values: readonly string[]]> = {
+  '--transport <transport>': ['when the proxy names none', ['udp', 'tcp', 'tls']],
+  '--caller-id <header>': [
+    'header that carries the caller',
+    ['from', 'p-asserted-identity', 'p-preferred-identity', 'remote-party-id'],
+  ],
+  '--number-format <format>': ['how the trunk wants numbers', ['+e164', 'e164', 'national']],
+}
+
+const lists: Record<string, string> = {
+  '--allowed-address <cidr>': 'where its calls come from; may be given several times',
+  '--did-from <source>': 'where the dialled number is read: request-uri, to, header:X ...; several, in order',
+  '--allowed-extension <pattern>': 'extensions agents may call on it: 200 or 2*; may be given several times',
+  '--pass-header <name>': "X- header of an agent's INVITE that reaches it; may be given several times",
+}
+
+/** Adds the options for a trunk's fields. */
+export function addTrunkOptions(command: Command): Command {
+  for (const [flags, description] of Object.entries(texts)) command.option(flags, description)
+  for (const [flags, [description, values]] of Object.entries(choices))
+    command.addOption(new Option(flags, description).choices(values))
+  command
+    .option('--password <password>', 'password at the trunk; others on this machine can see it while the command runs')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--register', 'register at the trunk')
+    .option('--no-register', 'do not register')
+    .option('--register-expires <seconds>', 'registration interval to ask for')
+    .option('--ping', 'probe its servers by OPTIONS')
+    .option('--no-ping', 'do not probe')
+    .option('--ping-interval <seconds>', 'time between two probes')
+    .option('--inbound-auth-username <user>', 'user that calls from the trunk must show by digest')
+    .option('--inbound-auth-password <password>', 'its password; others on this machine can see it meanwhile')
+    .option('--inbound-auth-password-stdin', 'read that password from standard input')
+    .option('--inbound-auth-realm <realm>', 'realm of our challenge')
+  for (const [flags, description] of Object.entries(lists)) command.option(flags, description, several)
+  return command
+    .option('--channel-limit <n>', 'calls at the same time')
+    .option('--cps-limit <n>', 'calls a second')
+    .option('--header <"Name: value">', 'extra header on its INVITEs; may be given several times', several)
+}
+
+const textOf = (options: RawOptions, name: string): string | undefined => {
+  const value = options[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+const listOf = (options: RawOptions, name: string): string[] | undefined => {
+  const value = options[name]
+  return Array.isArray(value) ? value : undefined
+}
+
+const switchOf = (options: RawOptions, name: string): boolean | undefined => {
+  const value = options[name]
+  return typeof value === 'boolean' ? value : undefined
+}
+
+/** `--sip-domain <host>` as the name commander gives it, and as the API does. */
+function namesOf(flags: string): { option: string; words: string } {
+  const words = (flags.split(' ')[0] ?? '').slice(2).split('-')
+  const option = words.map((word, at) => (at === 0 ? word : (word[0] ?? '').toUpperCase() + word.slice(1))).join('')
+  return { option, words: words.join('_') }
+}
+
+/** Lists are named in the plural by the API. */
+const plurals: Record<string, string> = {
+  allowed_address: 'allowed_addresses',
+  allowed_extension: 'allowed_extensions',
+  pass_header: 'pass_headers',
+}
+
+/** A group of fields, undefined when none of them was given. */
+const group = (values: Record<string, unknown>): Record<string, unknown> | undefined => {
+  const fields = givenOnly(values)
+  return Object.keys(fields).length === 0 ? undefined : fields
+}
+
+/** The trunk fields that the options stand for. @throws {CliError} */
+export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record<string, unknown>> {
+  const [password, inboundPassword] = await passwordsOf(options, io)
+  return givenOnly({
+    ...Object.fromEntries(
+      [...Object.keys(texts), ...Object.keys(choices)].map((flags) => {
+        const { option, words } = namesOf(flags)
+        return [words, textOf(options, option)]
+      }),
+    ),
+    password,
+    register: group({
+      enabled: switchOf(options, 'register'),
+      expires: readNumber('--register-expires', textOf(options, 'registerExpires')),
+    }),
+    ping: group({
+      enabled: switchOf(options, 'ping'),
+      interval_s: readNumber('--ping-interval', textOf(options, 'pingInterval')),
+    }),
+    inbound_auth: group({
+      username: textOf(options, 'inboundAuthUsername'),
+      password: inboundPassword,
+      realm: textOf(options, 'inboundAuthRealm'),
+    }),
+    ...Object.fromEntries(
+      Object.keys(lists).map((flags) => {
+        const { option, words } = namesOf(flags)
+        return [plurals[words] ?? words, listOf(options, option)]
+      }),
+    ),
+    channel_limit: readNumber('--channel-limit', textOf(options, 'channelLimit')),
+    cps_limit: readNumber('--cps-limit', textOf(options, 'cpsLimit')),
+    headers: readHeaders(listOf(options, 'header')),
+  })
+}
+
+async function passwordsOf(options: RawOptions, io: Io): Promise<[string | undefined, string | undefined]> {
+  const rows = [
+    ['password', '--password'],
+    ['inboundAuthPassword', '--inbound-auth-password'],
+  ] as const
+  const fromInput = rows.filter(([name]) => options[`${name}Stdin`] === true)
+  for (const [name, flag] of fromInput)
+    if (options[name] !== undefined) throw new CliError(`give ${flag} or ${flag}-stdin, not both`, exitCodes.usage)
+  if (fromInput.length > 1)
+    throw new CliError('standard input holds one password: give the other by its option', exitCodes.usage)
+  const input = fromInput.length === 0 ? undefined : await readPassword(io)
+  const read = (name: string): string | undefined => (options[`${name}Stdin`] === true ? input : textOf(options, name))
+  return [read('password'), read('inboundAuthPassword')]
+}
+
+/** A password from standard input. A line break at its end is the file's or the terminal's, not the password's. */
+export const readPassword = async (io: Io): Promise<string> => (await io.readInput()).replace(/\r?\n$/, '')
