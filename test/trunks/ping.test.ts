@@ -185,7 +185,8 @@ Ping('answers a challenge once, and what was heard counts though silence follows
   last = silence
   await bench.rounds(4)
   assert.is(bench.stateOf(first), 'up')
-  const loop = new PingBench(() => challenge).tell(pinging('pbx-1'))
+  const stale = (nth: number) => ({ 'WWW-Authenticate': `Digest realm="pbx", nonce="n${nth}", stale=true` })
+  const loop = new PingBench((_request, nth) => answered(401, stale(nth))).tell(pinging('pbx-1'))
   loop.credentials = bench.credentials
   await loop.advance(15_000)
   assert.is(loop.sent.length, 2)
