@@ -4,7 +4,7 @@ import { printable } from '../model/printable.js'
 import type { DidSource, Trunk } from '../model/trunk.js'
 import { verdicts, type VerdictCode } from '../model/verdict.js'
 import type { Directory, Found, FoundFrom } from '../store/directory.js'
-import { describeAllowed, matchAddress, matchToken, type TrunkTried } from '../trunks/identify.js'
+import { describeAllowed, matchAddress, matchDigest, matchToken, type TrunkTried } from '../trunks/identify.js'
 import { contactTokensIn, DidParser, requestHost, type DidReading, type InboundRequest } from './did.js'
 import { Lookups } from './lookups.js'
 import { candidatesFrom, distinctReadings, plainReader, readersOf, type Reader } from './reader.js'
@@ -33,6 +33,8 @@ interface Miss {
   readonly why: string
   readonly number?: PhoneNumber
   readonly tried?: TrunkTried
+  /** Lets callers prove by digest that they are it, and has not matched. */
+  readonly asks?: Trunk
 }
 
 /** One decision under way. */
@@ -44,8 +46,9 @@ export class Deciding {
   private readonly found = new Map<string, string>()
   private readonly misses: Miss[] = []
   private readers: Reader[] = []
-  /** The trunk that the Request-URI names by the token of our Contact. */
+  /** The trunk that the call comes from whatever its address: by the token of our Contact in the Request-URI, or by digest. */
   private named: Trunk | undefined
+  private namedBy: 'token' | 'digest' = 'token'
 
   constructor(
     private readonly request: InboundRequest,
@@ -63,8 +66,8 @@ export class Deciding {
 
   async decide(): Promise<Routed> {
     const { sourceAddress } = this.request
-    this.named = this.findNamed()
-    // Our own Contact says whose call it is, wherever the call comes from.
+    this.named = this.findNamed() ?? (await this.findProven())
+    // Our own Contact says whose call it is, wherever the call comes from, and so do credentials.
     const matched = this.named === undefined ? this.directory.trunksForAddress(sourceAddress) : [this.named]
     for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, this.match(trunk))
     this.readers = matched.length > 0 ? readersOf(matched, this.parser) : [plainReader(this.parser)]
@@ -74,10 +77,12 @@ export class Deciding {
   }
 
   refuse(code: VerdictCode, detail: string, nearestMiss: string | null, number?: PhoneNumber, trunk?: Trunk): Routed {
+    const asks = ASKABLE.has(code) ? this.misses.find((miss) => miss.asks !== undefined)?.asks : undefined
     return {
       decision: this.decision(code, detail, nearestMiss, number, trunk),
       ...(number && { number }),
       ...(trunk && { trunk }),
+      ...(asks && { asks }),
     }
   }
 
@@ -89,11 +94,18 @@ export class Deciding {
     return undefined
   }
 
+  private async findProven(): Promise<Trunk | undefined> {
+    const { provenTrunkId: id } = this.request
+    if (id === undefined) return undefined
+    this.namedBy = 'digest'
+    return this.lookups.count(await this.directory.trunk(id)).value
+  }
+
   /** Whether the call may come from this trunk. */
   private match(trunk: Trunk): TrunkTried {
     if (this.named === undefined) return matchAddress(trunk, this.request.sourceAddress)
-    if (trunk.id === this.named.id) return matchToken(trunk)
-    return { trunk_id: trunk.id, matched: false, why: `the call came to the Contact of trunk ${this.named.id}` }
+    if (trunk.id !== this.named.id) return { trunk_id: trunk.id, matched: false, why: this.sayNamed(this.named) }
+    return this.namedBy === 'token' ? matchToken(trunk) : matchDigest(trunk)
   }
 
   /** The number that a trunk reads earliest among its sources, of those that belong to it. */
@@ -152,9 +164,18 @@ export class Deciding {
     const tried = this.match(trunk)
     const { source } = reader.at(rank) ?? {}
     const why = this.whyNot(number, trunk, tried, reader, source)
-    if (why !== undefined) return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried, why })
+    if (why !== undefined) {
+      const asks = this.named === undefined && !tried.matched && mayAsk(trunk, number) ? { asks: trunk } : {}
+      return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried, why, ...asks })
+    }
     this.tried.set(trunk_id, tried)
     return { number, trunk, reader }
+  }
+
+  private sayNamed({ id }: Trunk): string {
+    return this.namedBy === 'token'
+      ? `the call came to the Contact of trunk ${id}`
+      : `the call has the credentials of trunk ${id}`
   }
 
   private whyNot(
@@ -166,7 +187,7 @@ export class Deciding {
   ): string | undefined {
     if (trunk.account_id !== account_id) return `${phone_number} and its trunk ${trunk.id} are of different accounts`
     if (!matched && this.named !== undefined)
-      return `${phone_number} is on trunk ${trunk.id}; the call came to the Contact of trunk ${this.named.id}`
+      return `${phone_number} is on trunk ${trunk.id}; ${this.sayNamed(this.named)}`
     if (!matched)
       return `${phone_number} is on trunk ${trunk.id}, which allows ${describeAllowed(trunk)}; the call came from ${this.source}`
     if (reader.trunks.has(trunk.id)) return undefined
@@ -278,7 +299,7 @@ export class Deciding {
     return {
       source_address: this.source,
       trunks_tried: tried,
-      identified_by: !tried.some(({ matched }) => matched) ? null : this.named === undefined ? 'address' : 'token',
+      identified_by: !tried.some(({ matched }) => matched) ? null : this.named === undefined ? 'address' : this.namedBy,
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
         .map(({ source, value, candidates }) => ({
@@ -292,6 +313,12 @@ export class Deciding {
     }
   }
 }
+
+/** Refusals for want of a trunk that the call comes from. */
+const ASKABLE: ReadonlySet<VerdictCode> = new Set(['SOURCE_UNKNOWN', 'NUMBER_NOT_ON_TRUNK'])
+
+const mayAsk = (trunk: Trunk, { account_id }: PhoneNumber): boolean =>
+  trunk.inbound_auth !== null && trunk.account_id === account_id
 
 /** What was looked up in vain. */
 function describeUnknown(readings: readonly DidReading[]): string {

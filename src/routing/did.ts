@@ -12,6 +12,8 @@ export interface InboundRequest {
   header(name: string): string | undefined
   /** The address the request came from: IPv4 or IPv6, without brackets or port. */
   readonly sourceAddress: string
+  /** The trunk whose `inbound_auth` the caller has proved to know. */
+  readonly provenTrunkId?: string
 }
 
 /** What a source says: the user or number that stands there, before any interpretation. */

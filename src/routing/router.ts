@@ -14,6 +14,8 @@ export interface Routed {
   readonly number?: PhoneNumber
   readonly trunk?: Trunk
   readonly agent?: Agent
+  /** Of a refused call whose number is on a trunk with `inbound_auth`: that trunk, which the caller may prove to be. */
+  readonly asks?: Trunk
 }
 
 /** Decides where an inbound call goes. */

@@ -37,6 +37,11 @@ export function matchToken(trunk: Pick<Trunk, 'id'>): TrunkTried {
   return { trunk_id: trunk.id, matched: true, why: 'Contact token of the registration' }
 }
 
+/** A call whose credentials are the trunk's `inbound_auth`. */
+export function matchDigest(trunk: Pick<Trunk, 'id'>): TrunkTried {
+  return { trunk_id: trunk.id, matched: true, why: 'credentials of inbound_auth' }
+}
+
 /** `127.0.0.1/32, 10.0.0.0/8`, or that nothing is allowed. */
 export function describeAllowed({
   allowed_addresses: allowed,
