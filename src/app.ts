@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
+import { createCallers } from './app/callers.js'
 import { createOutbound } from './app/outbound.js'
 import { createRegistrations, type RegistrationParts } from './app/registrations.js'
 import { createSecrets } from './app/secrets.js'
@@ -147,6 +148,7 @@ export function createApp(config: Config): App {
           (part) => part.stop(),
         )
 
+        const callers = createCallers(config, { clock, ring, metrics, passwords: passwords.trunkInbound })
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         const callEvents = config.events.calls ? { events } : {}
@@ -163,7 +165,13 @@ export function createApp(config: Config): App {
           router,
           limits: trunks.limits,
           identities: trunks.identities,
-          outbound: createOutbound(config, { ...outbound, directory, passwords: passwords.agent }),
+          trunkAuth: callers.trunkAuth,
+          outbound: createOutbound(config, {
+            ...outbound,
+            directory,
+            verifier: callers.verifier,
+            passwords: passwords.agent,
+          }),
         })
         edge.start()
         const originator = createOriginator(config, {

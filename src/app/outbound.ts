@@ -3,13 +3,14 @@ import { AgentAuth, OutboundCalls, type OutboundParts } from '../edge/index.js'
 import { AgentIdentifier } from '../routing/identify-agent.js'
 import type { Directory } from '../store/directory.js'
 import type { Passwords } from '../store/passwords.js'
-import { DigestVerifier } from '../trunks/digest/verifier.js'
+import type { DigestVerifier } from '../trunks/digest/verifier.js'
 import { TrunkCredentials } from '../trunks/trunk-credentials.js'
 import { createDialling, type DiallingOptions } from './dialling.js'
 import type { TrunkParts } from './trunks.js'
 
 export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'calls' | 'metrics' | 'router'> {
   readonly directory: Directory
+  readonly verifier: DigestVerifier
   /** The passwords of agents. */
   readonly passwords: Pick<Passwords, 'get'>
   readonly trunks: DiallingOptions['trunks'] & Pick<TrunkParts, 'limits'>
@@ -17,7 +18,7 @@ export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'c
 
 /** What takes calls of agents. */
 export function createOutbound(config: Config, options: OutboundOptions): OutboundCalls {
-  const { calls, metrics, router, clock, directory, trunks } = options
+  const { calls, metrics, router, directory, trunks } = options
   const identifier = new AgentIdentifier(directory)
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_agents })
   return new OutboundCalls({
@@ -26,7 +27,7 @@ export function createOutbound(config: Config, options: OutboundOptions): Outbou
     router,
     identifier,
     auth: new AgentAuth({
-      verifier: new DigestVerifier({ clock }),
+      verifier: options.verifier,
       behind: (username, listed) => identifier.behind(username, listed),
       passwordOf: async ({ id, updated_at, auth }) => {
         const owner = { id, updated_at, username: auth?.username ?? null, auth_username: null }

@@ -1,6 +1,5 @@
 import type { Agent } from '../model/agent.js'
 import type { DigestVerifier, Verified } from '../trunks/digest/verifier.js'
-import { toBytes } from './header-value.js'
 import type { HeaderMap, SipInvite } from './sip-server.js'
 
 /** What a caller's credentials prove. */
@@ -27,7 +26,7 @@ export const AGENT_REALM = 'signalbox'
 export const showsCredentials = (invite: SipInvite): boolean => authorizationOf(invite) !== undefined
 
 /** We are where the call ends for the agent, and ask with 401; some take us for a proxy all the same. */
-const authorizationOf = (invite: SipInvite): string | undefined =>
+export const authorizationOf = (invite: SipInvite): string | undefined =>
   invite.header('authorization') ?? invite.header('proxy-authorization')
 
 /** Proves by digest which agent calls (RFC 3261 22). */
@@ -47,14 +46,9 @@ export class AgentAuth {
   /** Agents of several accounts may have the same user name: each is held against what is shown. */
   private async tryAll(invite: SipInvite, listed: readonly Agent[]): Promise<Proof> {
     const { verifier, behind, passwordOf } = this.options
-    const authorization = authorizationOf(invite)
-    const request = {
-      realm: AGENT_REALM,
-      authorization: authorization === undefined ? undefined : toBytes(authorization),
-      method: invite.method,
-      uri: toBytes(invite.uri),
-      body: invite.body,
-    }
+    const { method, uri, body } = invite
+    // As text: user names are hashed as their UTF-8.
+    const request = { realm: AGENT_REALM, authorization: authorizationOf(invite), method, uri, body }
     let agents: readonly Agent[] = []
     for (let tried = 0; ; tried++) {
       const verified = await verifier.verify(request, (username) => {

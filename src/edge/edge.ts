@@ -13,6 +13,7 @@ import { NUMBER_HEADER } from './presented.js'
 import { ReceivedCall } from './received-call.js'
 import type { EdgeSettings } from './settings.js'
 import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
+import type { TrunkAuth } from './trunk-auth.js'
 
 export interface EdgeParts {
   /** The SIP server, connected or about to be. */
@@ -31,6 +32,8 @@ export interface EdgeParts {
   readonly identities?: TrunkIdentityFinder | undefined
   /** Calls of agents; undefined: none are taken. */
   readonly outbound?: Pick<OutboundCalls, 'take'> | undefined
+  /** Proves by `inbound_auth` which trunk a call comes from; undefined: addresses and Contacts alone say it. */
+  readonly trunkAuth?: Pick<TrunkAuth, 'prove'> | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */
@@ -120,10 +123,30 @@ export class Edge {
     const { decision } = routed
     // What comes to a Contact that a trunk was given comes from that trunk.
     const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
-    const inbound = (): void => takeInbound(received, routed, this.received)
+    const inbound = (): void => this.prove(received, routed, () => takeInbound(received, routed, this.received))
     if (outbound === undefined || isTrunks || received.over) inbound()
-    else if (refuse !== undefined) refuse()
+    else if (refuse !== undefined) this.prove(received, routed, refuse)
     else outbound.take(received, inbound)
+  }
+
+  /** Where a trunk lets callers prove that they are it, asks for that, and routes the call as that trunk's. Otherwise `refuse`. */
+  private prove(received: ReceivedCall, { asks }: Routed, refuse: () => void): void {
+    const { trunkAuth, router } = this.parts
+    if (asks === undefined || trunkAuth === undefined || received.over) return refuse()
+    const { call, invite } = received
+    const failed = (error: unknown): void => call.failed(error)
+    trunkAuth.prove(invite, asks).then(
+      (proof) =>
+        call.run(() => {
+          if (received.over) return
+          if (proof.result === 'challenge') return received.challenge(proof.headers)
+          if (proof.result === 'refused') return refuse()
+          router
+            .decide({ ...inboundRequest(invite), provenTrunkId: asks.id })
+            .then((routed) => call.run(() => takeInbound(received, routed, this.received)), failed)
+        }),
+      failed,
+    )
   }
 
   private request(request: SipRequest): void {

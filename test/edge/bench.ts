@@ -2,6 +2,7 @@ import { Calls } from '../../src/edge/calls.js'
 import { Edge } from '../../src/edge/edge.js'
 import type { OutboundCalls } from '../../src/edge/outbound.js'
 import type { TrunkChannels } from '../../src/edge/ports.js'
+import type { TrunkAuth } from '../../src/edge/trunk-auth.js'
 import { defaultEdgeSettings, type EdgeSettings } from '../../src/edge/settings.js'
 import { agentSchema, type Agent } from '../../src/model/agent.js'
 import { cdrSchema, type Cdr } from '../../src/model/call.js'
@@ -35,6 +36,7 @@ export interface BenchOptions {
   /** What the router does in place of deciding. */
   readonly decide?: (request: InboundRequest) => Promise<Routed>
   readonly limits?: TrunkChannels
+  readonly trunkAuth?: (bench: Bench) => Pick<TrunkAuth, 'prove'>
   /** Takes calls of agents. */
   readonly outbound?: (bench: Bench) => Pick<OutboundCalls, 'take'>
 }
@@ -78,6 +80,7 @@ export class Bench {
       settings: { ...defaultEdgeSettings, ...options.settings },
       limits: options.limits,
       outbound: options.outbound?.(this),
+      trunkAuth: options.trunkAuth?.(this),
       events: { publish: (event) => void this.events.push(eventSchema.parse(event)) },
     })
     this.edge.start()

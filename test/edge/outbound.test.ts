@@ -416,6 +416,14 @@ OutboundCalls('from anywhere is asked for credentials without being a call, and 
   }
 })
 
+OutboundCalls('whose user name is not ASCII proves it by the name’s UTF-8', async () => {
+  const agents = withDigest()
+  agents.routing.addAgent('front', { auth: { username: 'Àgnes' } })
+  const first = await agents.call()
+  await agents.call(OutboundBench.invite({ Authorization: credentialsFor(first.final, 'Àgnes', PASSWORD) }))
+  assert.is(agents.bench.server.out.length, 1)
+})
+
 OutboundCalls('with wrong credentials is refused, without telling which part is wrong', async () => {
   const agents = withDigest()
   const first = await agents.call()
