@@ -89,9 +89,9 @@ export class TrunkPing {
       this.pinged.set(id, pinged)
       return this.schedule(pinged, this.random() * intervalOf(trunk))
     }
-    const slower = known.trunk.ping.interval_s !== trunk.ping.interval_s
+    const differs = known.trunk.ping.interval_s !== trunk.ping.interval_s
     known.trunk = trunk
-    if (slower && known.timer !== undefined) this.schedule(known, this.random() * intervalOf(trunk))
+    if (differs && known.timer !== undefined) this.schedule(known, this.random() * intervalOf(trunk))
   }
 
   private forget(id: string): void {
