@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Cdr } from '../../src/model/call.js'
+import { Carrier } from '../support/carrier.js'
 import { TestEdge } from '../support/edge.js'
 import { eventually, wait } from '../support/eventually.js'
 import { FarCall, sdp } from '../support/far-call.js'
@@ -330,6 +331,40 @@ Originated('that may not be placed is refused before anybody is called', async (
   assert.equal(await refused({ to: '12' }), [403, 'DESTINATION_NOT_ALLOWED'])
   assert.equal(await refused({ to: '+1' }), [400, 'DESTINATION_IMPOSSIBLE'])
   assert.is(agent.calls.length, 0)
+})
+
+Originated('answers the challenges of its trunk, on the INVITE and on our BYE, over TCP', async () => {
+  const carrier = await Carrier.open({
+    address: '127.0.0.23',
+    auth: { realm: 'carrier', users: { 'digest-user': 'hush' }, nonces: 'once' },
+  })
+  carrier.calls.challengeInDialog = ['BYE']
+  try {
+    await edge.must('POST', '/v1/numbers', {
+      phone_number: '+14155550101',
+      sip_domain: 'carrier.example.com',
+      username: 'account',
+      password: 'hush',
+      auth_username: 'digest-user',
+      outbound_proxy: `sip:127.0.0.23:${carrier.port};transport=tcp`,
+      outbound_agent_ids: ['front'],
+    })
+    const id = await place({ from: '+14155550101' })
+    const a = await agent.call()
+    a.accept(agentOffer())
+    const ack = await a.heard('ACK')
+    assert.is(ack.message.body, sdp('127.0.0.23'))
+    assert.is(carrier.requests('INVITE').length, 2)
+    assert.is(carrier.withCredentials('INVITE')[0]?.message.body, agentOffer())
+    a.send('BYE')
+    const cdr = await recordOf(id)
+    assert.equal([cdr.result, cdr.leg_b_status], ['answered', 200])
+    await eventually('the BYE with credentials', () => carrier.withCredentials('BYE').length === 1)
+    assert.equal(carrier.complaints, [])
+    assert.not.match(JSON.stringify(cdr), 'hush')
+  } finally {
+    await carrier.close()
+  }
 })
 
 Originated('is told of on the event stream, in order', async () => {
