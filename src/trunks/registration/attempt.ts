@@ -205,7 +205,8 @@ function judge(
     minExpiresS,
   })
   if (status >= 200 && status < 300) return bound(attempt, target, response, minExpiresS)
-  if (!response.sent) return { ...end('failed', 'unreachable', `${at} cannot be reached`), next: true }
+  if (!response.sent)
+    return { ...end('failed', 'unreachable', `${at} cannot be reached${ownWords(response)}`), next: true }
   if (status === 408) return { ...end('failed', 'timeout', `no answer from ${at}`), next: true }
   if (status === 503) return { ...end('failed', 'unavailable', `${at} says ${said}`), next: true }
   if (status >= 500 && status < 600) return end('failed', 'server_error', `${at} says ${said}`)
@@ -231,6 +232,17 @@ function judge(
     default:
       return end('refused', 'rejected', `the registrar says ${said}`)
   }
+}
+
+/** A 408 that our own SIP server gave because the far end was silent. */
+function isSilence(response: ClientResponse): boolean {
+  return response.status === 408 && (response.header('warning') ?? '').includes('"Not answered: ')
+}
+
+/** What our own SIP server says of a response that it gave in place of an answer. */
+function ownWords(response: ClientResponse): string {
+  const words = /"Not sent: ([^"]{1,200})"/.exec((response.header('warning') ?? '').slice(0, 500))?.[1]
+  return words === undefined ? '' : `: ${words}`
 }
 
 function whyUnauthorised(refused: TrunkAnswer['refused'], user: string | null): string {
@@ -308,13 +320,14 @@ function ended<Kind extends NotBound['kind']>(
   result: AttemptResult,
   why: string,
 ): Ended & { readonly kind: Kind; readonly retryAfterS?: number } {
-  const retryAfterS = response.sent ? readRetryAfter(response.header('retry-after')) : undefined
+  const heard = response.sent && !isSilence(response)
+  const retryAfterS = heard ? readRetryAfter(response.header('retry-after')) : undefined
   return {
     kind,
     result,
     why: shown(why, 400),
-    code: response.sent ? response.status : null,
-    phrase: response.sent ? shown(response.reason, MAX_PHRASE) : null,
+    code: heard ? response.status : null,
+    phrase: heard ? shown(response.reason, MAX_PHRASE) : null,
     ...(retryAfterS === undefined ? {} : { retryAfterS }),
   }
 }

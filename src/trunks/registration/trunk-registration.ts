@@ -83,6 +83,7 @@ export class TrunkRegistration extends RegistrationMachine {
   }
 
   get view(): Registration {
+    if (this.hasEnded) this.unbind()
     return this.facts.view
   }
 

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../engine/index.js'
 
 /** Somebody who waits for the turn to send a REGISTER. */
 export interface Waiter {
-  /** Sends; the turn is over when this resolves. Never rejects. */
+  /** Sends; the turn is over when this resolves. Never rejects. May come a moment after `leave`. */
   turn(): Promise<void>
 }
 
@@ -91,7 +91,10 @@ export class Turns {
       this.inFlight -= 1
       this.next()
     }
-    waiter.turn().then(over, over)
+    // Not at once: who joins must have said so before its turn begins.
+    Promise.resolve()
+      .then(() => waiter.turn())
+      .then(over, over)
   }
 
   /** Whether a start may go now; if not, the queue is looked at again when one may. */
