@@ -25,7 +25,7 @@ export interface CallerParts {
 export function createCallers(config: Config, { clock, ring, metrics, passwords }: CallerOptions): CallerParts {
   // Edges with the same secret key take each other's nonces: the answer to a challenge may reach another one.
   const key = Buffer.from(hkdfSync('sha256', ring.present, '', 'signalbox digest nonce', 32))
-  const verifier = new DigestVerifier({ clock, key })
+  const verifier = new DigestVerifier({ clock, key, algorithms: config.sip.digest_algorithms })
   const credentials = new TrunkCredentials({ passwords, max: config.cache.max_trunks })
   const trunkAuth = new TrunkAuth({
     verifier,

@@ -32,6 +32,12 @@ const sip = z.strictObject({
   offer_patience_ms: whole(100, 60_000).nullable().default(null),
   /** `User-Agent` of our INVITEs; null: none is sent. */
   user_agent: safeText(128).min(1).nullable().default('signalbox'),
+  /** Digest algorithms that callers are asked for, the one we like best first (RFC 8760 2.4). */
+  digest_algorithms: z
+    .array(z.enum(['MD5', 'SHA-256', 'SHA-512-256']))
+    .min(1)
+    .max(3)
+    .default(['MD5']),
   /** RFC 3261 T1: milliseconds, the estimate of the round trip. */
   t1_ms: whole(10, 10_000).default(500),
   /** RFC 3261 T2: milliseconds, the longest interval between repeats. */

@@ -53,7 +53,7 @@ export class AgentIdentifier {
     const agents = others.filter(({ auth }) => auth !== null)
     if (agents.length > 0) return { by: 'digest', agents, tried }
     // The number lists none of them: which is what the call is then refused for.
-    if (atAddress[0] !== undefined) return { by: 'address', agent: atAddress[0], tried: marking(tried, atAddress[0]) }
+    if (atAddress[0] !== undefined) return { by: 'address', agent: atAddress[0], tried }
 
     for (const agent of others.slice(0, MAX_TRIED))
       tried.push({ agent_id: agent.id, ...matchNetworks(agent.allowed_addresses, sourceAddress) })
@@ -74,12 +74,12 @@ export class AgentIdentifier {
   }
 }
 
-/** Of several agents at one address, only one is it. */
+/** Of several agents at one address, the one that the number lists is it. */
 const marking = (tried: Tried, agent: Agent): Tried =>
   tried.map((one) =>
     one.agent_id === agent.id || !one.matched
       ? one
-      : { ...one, matched: false, why: `${one.why}, but so is ${agent.id}` },
+      : { ...one, matched: false, why: `${one.why}, but the number is for ${agent.id} to present` },
   )
 
 function describe(agents: readonly Agent[]): string {
