@@ -104,8 +104,8 @@ export function createApp(config: Config): App {
         await connection.ready(REDIS_PATIENCE_MS)
 
         const parts = { connection, clock }
-        const { ring, passwords, rotation } = createSecrets(config, { ...parts, logger })
-        started(rotation, (part) => part.stop())
+        const secrets = started(createSecrets(config, { ...parts, logger }), (part) => part.stop())
+        const { ring, passwords, rotation } = secrets
         const contactTokens = new ContactTokens(ring)
         const directory = new Directory({
           ...parts,
@@ -206,6 +206,7 @@ export function createApp(config: Config): App {
           registrations: registrations.store,
           registrar: registrations.manager,
           secretRotation: rotation,
+          otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,
           router,
           calls,

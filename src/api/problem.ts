@@ -24,6 +24,7 @@ export const problems = {
   CALL_NOT_FOUND: { status: 404, title: 'No such call' },
   ROTATION_NOT_FOUND: { status: 404, title: 'No such rotation of the secret key' },
   ROTATION_UNDER_WAY: { status: 409, title: 'A rotation of the secret key is under way' },
+  OTHER_EDGES_ALIVE: { status: 409, title: 'Other edges would not know the new key' },
   NUMBER_TAKEN: { status: 409, title: 'The number exists already' },
   INBOUND_AGENT_TAKEN: { status: 409, title: 'The number has another inbound agent' },
   AGENT_IN_USE: { status: 409, title: 'Numbers use this agent' },

@@ -8,8 +8,15 @@ import { answerOf } from './store-answer.js'
 import { answer, namedBody, refusals, rotationView, secretKeyView } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
-// Nothing to say yet: an empty object, or no body at all.
-const rotationBody = namedBody('SecretKeyRotationBody', z.strictObject({}))
+const rotationBody = namedBody(
+  'SecretKeyRotationBody',
+  z.strictObject({
+    shared_data_folder: z
+      .boolean()
+      .default(false)
+      .describe('Other edges on the same Redis have their keys from the same data folder, and follow by themselves'),
+  }),
+)
 
 const view = (rotation: Rotation): z.output<typeof rotationView> => ({
   ...rotation,
@@ -19,7 +26,7 @@ const view = (rotation: Rotation): z.output<typeof rotationView> => ({
 })
 
 /** `/v1/secret-key`: the key that encrypts passwords at rest. */
-export function addSecretKey(api: Api, { secretRotation }: Services): void {
+export function addSecretKey(api: Api, { secretRotation, otherEdges }: Services): void {
   const tags = ['secret-key']
 
   api.get(
@@ -38,7 +45,14 @@ export function addSecretKey(api: Api, { secretRotation }: Services): void {
         response: { 202: answer('Under way', rotationView), ...refusals(409) },
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
+      const others = otherEdges()
+      if (others > 0 && secretRotation.keys().makes_keys && request.body?.shared_data_folder !== true)
+        throw new ApiError(
+          'OTHER_EDGES_ALIVE',
+          `${others} other edge(s) on this Redis would not know a key made here: configure one key for all (SIGNALBOX_SECRET_KEY, ` +
+            'the present one among SIGNALBOX__FORMER_SECRET_KEYS), or say "shared_data_folder": true when they share the data folder',
+        )
       const rotation = await answerOf('trunk', secretRotation.start().catch(refuseSecond))
       return reply.code(202).header('location', `/v1/secret-key/rotations/${rotation.id}`).send(view(rotation))
     },

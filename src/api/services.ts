@@ -44,6 +44,8 @@ export interface Services {
   readonly trunks: Pick<Trunks, 'get' | 'findEqual' | 'findOrCreate' | 'update' | 'remove' | 'list'>
   readonly passwords: Readonly<Record<keyof AllPasswords, Pick<Passwords, 'get' | 'replace' | 'has'>>>
   readonly secretRotation: Pick<SecretRotation, 'keys' | 'start' | 'find'>
+  /** How many other edges are alive on the same Redis. */
+  readonly otherEdges: () => number
   /** Registrations as their owners wrote them. */
   readonly registrations: Pick<Registrations, 'list' | 'get'>
   /** Registrations as they are now, and requests by hand. */

@@ -28,6 +28,8 @@ export interface RegistrationPartsOptions {
 export interface RegistrationParts {
   readonly store: Registrations
   readonly manager: RegistrationManager
+  /** The edges on this Redis. */
+  readonly edges: Edges
   /** Begins to register, once the SIP server is connected. */
   start(): Promise<void>
   /** Un-registers or hands over; within a few seconds. */
@@ -74,6 +76,7 @@ export function createRegistrations(config: Config, options: RegistrationPartsOp
   return {
     store,
     manager,
+    edges,
     async start() {
       await edges.start()
       manager.start()

@@ -33,22 +33,30 @@ export function secretCommand(io: Io): Command {
       'Go over to another key: the edge makes it, uses it at once and encrypts every password anew. Safe to run again',
       'signalbox secret rotate',
       'signalbox secret rotate --json',
-    ).action(async (options: EdgeOptions) => {
-      const client = connectTo(options)
-      const keys = await client.ask<KeysView>('GET', '/v1/secret-key')
-      if (!keys.makes_keys && keys.former_key_ids.length === 0) {
-        for (const line of STEPS) io.err(line)
-        throw new CliError('nothing to go over from: this edge has no former keys')
-      }
-      const rotation = await follow(await client.ask<Rotation>('POST', '/v1/secret-key/rotations', {}), client, io)
-      print(io, options, rotation, () => report(rotation))
-      if (rotation.state === 'failed')
-        throw new CliError(`${rotation.error ?? 'failed'}: every password can still be read; run it again`)
-      if (rotation.unreadable_count > 0)
-        throw new CliError(
-          `${count(rotation.unreadable_count, 'password')} cannot be read with any key of this edge: set them again`,
+    )
+      .option('--shared-data-folder', 'other edges on the same Redis share the data folder of this one')
+      .action(async (options: EdgeOptions & { sharedDataFolder?: boolean }) => {
+        const client = connectTo(options)
+        const keys = await client.ask<KeysView>('GET', '/v1/secret-key')
+        if (!keys.makes_keys && keys.former_key_ids.length === 0) {
+          for (const line of STEPS) io.err(line)
+          throw new CliError('nothing to go over from: this edge has no former keys')
+        }
+        const rotation = await follow(
+          await client.ask<Rotation>('POST', '/v1/secret-key/rotations', {
+            shared_data_folder: options.sharedDataFolder === true,
+          }),
+          client,
+          io,
         )
-    }),
+        print(io, options, rotation, () => report(rotation))
+        if (rotation.state === 'failed')
+          throw new CliError(`${rotation.error ?? 'failed'}: every password can still be read; run it again`)
+        if (rotation.unreadable_count > 0)
+          throw new CliError(
+            `${count(rotation.unreadable_count, 'password')} cannot be read with any key of this edge: set them again`,
+          )
+      }),
   )
   return group
 }
@@ -86,10 +94,6 @@ function report(rotation: Rotation): string {
   if (unneeded_keys.length > 0 && !made_key)
     lines.push(
       `no longer needed: ${unneeded_keys.join(', ')}; take them out of SIGNALBOX__FORMER_SECRET_KEYS everywhere`,
-    )
-  if (made_key)
-    lines.push(
-      'Edges with a data folder of their own on the same Redis need the file secret-key of this one, and a restart.',
     )
   return lines.join('\n')
 }

@@ -35,6 +35,18 @@ SecretKeyApi('a second rotation at the same time is refused with 409; without Re
   assert.is((await ask('POST', '/v1/secret-key/rotations', {})).body.code, 'STORE_UNAVAILABLE')
 })
 
+SecretKeyApi('a key is not made while other edges would not know it, unless they share the data folder', async () => {
+  const { ask, services } = startApi()
+  services.edgesAlive = 1
+  const refused = await ask('POST', '/v1/secret-key/rotations', {})
+  assert.is(refused.status, 409)
+  assert.is(refused.body.code, 'OTHER_EDGES_ALIVE')
+  assert.match(String(refused.body.detail), 'SIGNALBOX__FORMER_SECRET_KEYS')
+  assert.is((await ask('POST', '/v1/secret-key/rotations', { shared_data_folder: true })).status, 202)
+  services.rotation = { ...services.rotation, made_key: false }
+  assert.is((await ask('POST', '/v1/secret-key/rotations', {})).status, 202, 'a configured key is on every edge')
+})
+
 SecretKeyApi('is for those with a token, and takes no fields', async () => {
   const { api, ask } = startApi()
   assert.is((await inject(api, 'POST', '/v1/secret-key/rotations', {}, {})).status, 401)

@@ -49,4 +49,12 @@ SecretCommand(
   },
 )
 
+SecretCommand('rotate beside other edges says what to do first', async () => {
+  edge.services.edgesAlive = 1
+  const refused = await edge.run(['secret', 'rotate'])
+  assert.is(refused.exitCode, 1)
+  assert.match(refused.err, '(OTHER_EDGES_ALIVE)')
+  assert.is((await edge.run(['secret', 'rotate', '--shared-data-folder'])).exitCode, 0)
+})
+
 SecretCommand.run()

@@ -234,6 +234,8 @@ export class FakeServices implements Services {
   }
 
   formerKeys: string[] = []
+  edgesAlive = 0
+  readonly otherEdges = () => this.edgesAlive
 
   readonly secretRotation: Services['secretRotation'] = {
     keys: () => ({
@@ -475,6 +477,7 @@ const servicesOf = (services: FakeServices): Services => ({
   registrations: services.registrations,
   registrar: services.registrar,
   secretRotation: services.secretRotation,
+  otherEdges: services.otherEdges,
   cdrs: services.cdrs,
   router: services.router,
   calls: services.calls,
