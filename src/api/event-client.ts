@@ -19,6 +19,8 @@ export class EventClient implements EventListener {
   #timer: Timer | undefined
   #over = false
   #roomy: (() => void) | undefined
+  /** Where the last event stands that this client did not want; undefined when one that it wanted came since. */
+  #passed: string | undefined
 
   constructor(
     private readonly response: ServerResponse,
@@ -49,8 +51,8 @@ export class EventClient implements EventListener {
   }
 
   event({ id, event, text }: StreamedEvent): void {
-    const place = id === undefined ? '' : `id: ${id}\n`
-    if (this.wants(event)) this.write(`${place}event: ${event.type}\ndata: ${text}\n\n`)
+    if (this.wants(event)) this.write(`${placeOf(id)}event: ${event.type}\ndata: ${text}\n\n`)
+    else this.#passed = id ?? this.#passed
   }
 
   position(id: string): void {
@@ -82,7 +84,9 @@ export class EventClient implements EventListener {
     this.response.write(text)
     if (this.response.writableLength > MAX_BUFFER) return this.drop()
     this.#timer?.cancel()
-    this.#timer = this.clock.after(KEEP_ALIVE_MS, () => this.write(': keep-alive\n\n'))
+    this.#passed = undefined
+    // With the place of what it did not want: one who comes again has not missed that.
+    this.#timer = this.clock.after(KEEP_ALIVE_MS, () => this.write(`: keep-alive\n${placeOf(this.#passed)}\n`))
   }
 
   private drop(): void {
@@ -101,3 +105,5 @@ export class EventClient implements EventListener {
     this.drained()
   }
 }
+
+const placeOf = (id: string | undefined): string => (id === undefined ? '' : `id: ${id}\n`)

@@ -179,6 +179,17 @@ EventsApi('says something every 15 s when nothing happens', async () => {
   await eventually('two more', () => followed.text.split(': keep-alive').length === 4)
 })
 
+EventsApi('tells a client with a filter how far the stream has come, so that it can go on from there', async () => {
+  const followed = await follow('?types=call.ended')
+  await listeners(1)
+  tell(started('c1'), '1-1')
+  tell(started('c2'), '1-2')
+  services.clock.advance(15_000)
+  await followed.expect(': keep-alive\nid: 1-2\n\n')
+  services.clock.advance(15_000)
+  await followed.expect(': keep-alive\n\n')
+})
+
 EventsApi('a client that goes leaves nothing behind', async () => {
   const followed = await follow()
   await listeners(1)

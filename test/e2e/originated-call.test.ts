@@ -389,6 +389,23 @@ Originated('is told of on the event stream, in order', async () => {
   assert.is([...text.matchAll(new RegExp(id, 'g'))].length, 4)
   stop.abort()
   await reading
+  // One that has seen the first of them goes on from there.
+  const [, first = ''] = /^id: (.*)$/m.exec(text) ?? []
+  const again = new AbortController()
+  const resumed = await fetch(`${edge.url}/v1/events`, {
+    headers: { authorization: `Bearer ${edge.token}`, 'last-event-id': first },
+    signal: again.signal,
+  })
+  let rest = ''
+  for await (const piece of resumed.body!) {
+    rest += Buffer.from(piece as Uint8Array).toString()
+    if (rest.includes('call.ended')) break
+  }
+  again.abort()
+  assert.equal(
+    [...rest.matchAll(/^event: (.*)$/gm)].map(([, type]) => type),
+    ['call.ringing', 'call.answered', 'call.ended'],
+  )
 })
 
 Originated('leaves nothing behind', async () => {
