@@ -1,0 +1,100 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Registration } from '../../src/model/registration.js'
+import { StoreError } from '../../src/store/errors.js'
+import { sampleRegistration, startApi, type TestApi } from '../support/api-fakes.js'
+
+const Registrations = suite('Registrations over the API')
+
+interface Page {
+  readonly items: Registration[]
+  readonly next_cursor: string | null
+}
+
+/** Two trunks: `pbx-1` is to be registered, `pbx-2` is not. */
+async function withTrunks(): Promise<TestApi & { readonly on: string; readonly off: string }> {
+  const test = startApi()
+  const idOf = async (phone_number: string, enabled: boolean): Promise<string> => {
+    const { body } = await test.ask('POST', '/v1/numbers', {
+      phone_number,
+      sip_domain: `${phone_number.slice(1)}.example.com`,
+      username: 'u',
+      password: 'p',
+      register: { enabled, expires: 300 },
+    })
+    return (body['trunk'] as { id: string }).id
+  }
+  return { ...test, on: await idOf('+14155550100', true), off: await idOf('+14155550101', false) }
+}
+
+Registrations('are listed page by page, by state and by trunk', async () => {
+  const { ask, services } = startApi()
+  for (const [id, state] of [
+    ['a', 'registered'],
+    ['b', 'refused'],
+    ['c', 'registered'],
+  ] as const)
+    services.registrationRecords.set(id, sampleRegistration(id, { state }))
+  const list = async (query: string): Promise<Page> =>
+    (await ask('GET', `/v1/registrations${query}`)).body as unknown as Page
+  const ids = ({ items }: Page): string[] => items.map(({ trunk_id }) => trunk_id)
+  assert.equal(ids(await list('')), ['a', 'b', 'c'])
+  assert.equal(ids(await list('?state=registered')), ['a', 'c'])
+  const first = await list('?limit=2')
+  assert.equal(ids(await list(`?limit=2&cursor=${first.next_cursor ?? ''}`)), ['c'])
+  assert.equal(ids(await list('?trunk_id=b')), ['b'])
+  assert.equal(ids(await list('?trunk_id=b&state=registered')), [])
+  assert.equal(ids(await list('?trunk_id=z')), [])
+  assert.equal((await list('?trunk_id=a')).items[0], sampleRegistration('a'))
+})
+
+Registrations('a state there is not, and a trunk id that cannot be, are refused by name', async () => {
+  const { ask } = startApi()
+  for (const [query, field] of [
+    ['state=happy', 'state'],
+    ['trunk_id=../x', 'trunk_id'],
+    ['who=me', 'who'],
+  ] as const) {
+    const { status, body } = await ask('GET', `/v1/registrations?${query}`)
+    assert.is(status, 400)
+    assert.match(JSON.stringify(body), field)
+  }
+})
+
+Registrations('a trunk shows its own, and null when it is not to be registered', async () => {
+  const { ask, on, off } = await withTrunks()
+  const shown = await ask('GET', `/v1/trunks/${on}`)
+  assert.is((shown.body['registration'] as Registration).state, 'registered')
+  assert.is((await ask('GET', `/v1/trunks/${off}`)).body['registration'], null)
+})
+
+Registrations('are asked for by hand: 202 with the registration', async () => {
+  const { ask, services, on } = await withTrunks()
+  for (const what of ['register', 'unregister']) {
+    const { status, body } = await ask('POST', `/v1/trunks/${on}/${what}`)
+    assert.is(status, 202)
+    assert.is(body['trunk_id'], on)
+  }
+  assert.equal(services.registrationRequests, [`register ${on}`, `unregister ${on}`])
+})
+
+Registrations(
+  'by hand: no such trunk is 404, one that is not to be registered 409, and nothing is asked for',
+  async () => {
+    const { ask, services, off } = await withTrunks()
+    const gone = await ask('POST', '/v1/trunks/nothing/register')
+    assert.equal([gone.status, gone.body['code']], [404, 'TRUNK_NOT_FOUND'])
+    const refused = await ask('POST', `/v1/trunks/${off}/unregister`)
+    assert.equal([refused.status, refused.body['code']], [409, 'REGISTRATION_OFF'])
+    assert.equal(services.registrationRequests, [])
+  },
+)
+
+Registrations('say 503 while Redis is away', async () => {
+  const { ask, services } = startApi()
+  services.registrations.list = () => Promise.reject(new StoreError('UNAVAILABLE', 'Redis is away'))
+  const { status, body } = await ask('GET', '/v1/registrations')
+  assert.equal([status, body['code']], [503, 'STORE_UNAVAILABLE'])
+})
+
+Registrations.run()
