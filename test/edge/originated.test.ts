@@ -175,7 +175,7 @@ Placed('does not go on for ever between ends that answer each offer with another
   out.ring(183, {}, ANSWER)
   const b = out.answer(OTHER)
   const { a } = bench
-  const anew = (port: number): string => ANSWER.replace('6000', String(port))
+  const anew = (port: number): string => ANSWER.replaceAll('6000', String(port))
   let at = 0
   for (; at < 20; at++) {
     const [last, other] = [a.sent.at(-1), b.sent.at(-1)]
@@ -184,7 +184,7 @@ Placed('does not go on for ever between ends that answer each offer with another
     else other?.respond(200, 'OK', {}, anew(8000 + at))
     if (a.sent.length + b.sent.length === before) break
   }
-  assert.ok(at < 10, `${at} rounds`)
+  assert.ok(at > 2 && at < 10, `${at} rounds`)
   a.receive('INFO')
   assert.is(b.sent.at(-1)?.request.method, 'INFO')
   a.hangUp()
@@ -519,6 +519,13 @@ Placed('is ended by an operator in whatever phase it is', async () => {
       out.answer(OTHER)
       bench.a.sent[0]?.respond(200, 'OK', {}, AGENT_MOVED)
     },
+    'glare with the destination': async (bench) => {
+      const out = await bench.offered()
+      out.ring(183, {}, ANSWER)
+      const b = out.answer(OTHER)
+      bench.a.sent[0]?.respond(200, 'OK', {}, AGENT_MOVED)
+      b.sent[0]?.respond(491, 'Request Pending')
+    },
     'asked for an offer': async (bench) => {
       await bench.originate()
       bench.agent.refuse(488, 'No')
@@ -547,7 +554,6 @@ Placed('is ended by an operator in whatever phase it is', async () => {
     assert.is(bench.cdr.ended_by, 'edge', phase)
     // What is still under way says something.
     for (const out of bench.server.out) if (!out.over) out.refuse(487, 'Request Terminated')
-    bench.clock.advance(60_000)
     assert.is(bench.leaks, '', phase)
   }
 })
