@@ -52,7 +52,7 @@ interface GivenPasswords {
 }
 
 /** The id of a trunk that a dry run would add. */
-const NOT_YET = 'new'
+export const NOT_YET = 'new'
 const MAX_ATTEMPTS = 3
 
 /** The stored form of a number as people write it. @throws {ApiError} NUMBER_IMPOSSIBLE, VALIDATION_FAILED */
@@ -252,6 +252,7 @@ export async function importNumber(body: NumberImport, services: Services, dryRu
     if (!gone) {
       await checkAgents(services.agents, body).catch(async (error: unknown) => {
         await takeBack(number, present, services)
+        if (created) await withdraw(trunk.id, services)
         throw error
       })
       return { number, trunk, created: present === undefined }

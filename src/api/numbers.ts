@@ -3,7 +3,7 @@ import { extension, numberSchema, type PhoneNumber } from '../model/number.js'
 import { identifier, safeText } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
-import { importNumber, knownTrunk, numberImport, takeBack } from './import-number.js'
+import { importNumber, knownTrunk, NOT_YET, numberImport, takeBack } from './import-number.js'
 import { checkAgents, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -111,7 +111,16 @@ export function addNumbers(api: Api, services: Services): void {
     async (request, reply) => {
       const dryRun = request.query.dry_run
       const { number, trunk, created } = await importNumber(request.body, services, dryRun)
-      if (dryRun) return reply.code(200).send({ ...(await view(number, trunk)), dry_run: true })
+      if (dryRun) {
+        const would = await view(number, trunk)
+        const { password, inbound_auth } = request.body
+        const passwords = {
+          has_password: typeof password === 'string',
+          has_inbound_password: inbound_auth?.password !== undefined,
+        }
+        if (would.trunk?.id === NOT_YET) would.trunk = { ...would.trunk, ...passwords }
+        return reply.code(200).send({ ...would, dry_run: true })
+      }
       if (created) reply.header('location', `/v1/numbers/${encodeURIComponent(number.phone_number)}`)
       return reply.code(created ? 201 : 200).send(await view(number, trunk))
     },

@@ -58,9 +58,10 @@ function unreachable(hop: NextHop, { origination_uris }: Origination): string | 
   if (address !== undefined && NOWHERE.some((network) => contains(network, address)))
     return `${host} is no address of a server; for example sip:192.0.2.7:5060`
   const port = hop.port ?? 5060
+  const hosts = host === 'localhost' ? ['127.0.0.1', '::1', host] : [host]
   const ours = origination_uris.some((text) => {
     const uri = parseUri(text)
-    return uri?.scheme === 'sip' && bare(uri.host) === host && (uri.port ?? 5060) === port
+    return uri?.scheme === 'sip' && hosts.includes(bare(uri.host)) && (uri.port ?? 5060) === port
   })
   return ours
     ? `${host}:${port} is this edge itself: name the server of the trunk; for example sip:proxy.example.com:5060`

@@ -29,6 +29,7 @@ export function importCommand(io: Io): Command {
     .option('--extension', 'the number is an extension or another id, not a phone number')
     .option('--disabled', 'refuse its calls for now')
     .option('--label <text>', 'for people')
+    .addOption(new Option('--termination-uri <host>', 'the same as --sip-domain').hideHelp())
     .option('--trunk <id>', 'an existing trunk, in place of the options below')
   return addTrunkOptions(importing)
     .option('--dry-run', 'check everything and write nothing')
@@ -109,6 +110,7 @@ export async function importBody(
     replace: options['replace'] === true ? true : undefined,
     enabled: options['disabled'] === true ? false : undefined,
     trunk_id: text('trunk'),
+    termination_uri: text('terminationUri'),
     ...trunk,
     // Who says how often wants it to register.
     register: register === undefined ? undefined : { enabled: true, ...register },

@@ -110,6 +110,7 @@ Import('a proxy or domain that cannot be used is refused with its field, the rea
     [{ transport: 'tls' }, 'transport', /TLS/],
     [{ outbound_proxy: 'sip:127.0.0.1:5060' }, 'outbound_proxy', /this edge itself/],
     [{ outbound_proxy: '127.0.0.1;transport=tcp' }, 'outbound_proxy', /this edge itself/],
+    [{ outbound_proxy: 'localhost:5060' }, 'outbound_proxy', /this edge itself/],
     [{ outbound_proxy: null, sip_domain: '127.0.0.1' }, 'sip_domain', /this edge itself/],
     [{ outbound_proxy: 'sip:0.0.0.0:5070' }, 'outbound_proxy', /no address of a server/],
     [{ outbound_proxy: '[::]:5070' }, 'outbound_proxy', /no address of a server/],
@@ -240,6 +241,7 @@ Import('a dry run checks everything, tells what would be, and writes nothing', a
   assert.is(would.status, 200, would.text)
   assert.is(would.body.dry_run, true)
   assert.is(would.body.trunk_id, 'new')
+  assert.is((would.body.trunk as Record<string, unknown>).has_password, true)
   assert.is(would.body.next_hop, 'sip:192.0.2.7:5065;transport=tcp')
   assert.is(kept(test), 0)
   const made = await ask('POST', '/v1/numbers', form)
@@ -283,6 +285,43 @@ Import('passwords are there before the trunk is; one that is refused leaves none
   })
   assert.is((await ask('POST', '/v1/numbers', form)).status, 201)
   assert.equal([...services.secrets.keys()], ['faster'])
+})
+
+Import('a trunk or an agent that is removed while a number is written on it leaves no number without one', async () => {
+  const test = await startWithAgents('front')
+  const { ask, services } = test
+  const { body } = await ask('POST', '/v1/numbers', form)
+  const { create } = services.numbers
+  const removing = (remove: (trunkId: string) => void): void => {
+    Object.assign(services.numbers, {
+      create: async (...args: Parameters<typeof create>) => {
+        const number = await create(...args)
+        remove(number.trunk_id)
+        return number
+      },
+    })
+  }
+  removing((id) => services.trunkRecords.delete(id))
+  const named = await ask('POST', '/v1/numbers', { phone_number: '+14155550101', trunk_id: body.trunk_id })
+  assert.is(named.body.code, 'TRUNK_UNKNOWN', named.text)
+  assert.equal([...services.numberRecords.keys()], [N])
+
+  let times = 0
+  removing((id) => void (times++ === 0 && services.trunkRecords.delete(id)))
+  const inline = await ask('POST', '/v1/numbers', { ...form, phone_number: '+14155550102', username: 'v' })
+  assert.is(inline.status, 201, inline.text)
+  assert.ok(services.trunkRecords.has(String(inline.body.trunk_id)), 'another was made')
+  assert.is(services.numberRecords.get('+14155550102')?.trunk_id, inline.body.trunk_id)
+
+  removing(() => services.agentRecords.delete('front'))
+  const agentless = await ask('POST', '/v1/numbers', {
+    ...form,
+    phone_number: '+14155550103',
+    inbound_agent_id: 'front',
+  })
+  assert.is(agentless.body.code, 'AGENT_UNKNOWN', agentless.text)
+  assert.not.ok(services.numberRecords.has('+14155550103'))
+  assert.equal([...services.trunkRecords.keys()], [inline.body.trunk_id], 'nor a trunk')
 })
 
 Import.run()

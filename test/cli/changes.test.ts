@@ -46,6 +46,12 @@ Changes('number import takes every field, and prints what the customer must know
   assert.is(both.exitCode, 2)
 })
 
+Changes('number import takes a termination URI for the domain', async () => {
+  const made = await edge.run(['number', 'import', '+14155550100', '--termination-uri', 'sip:pbx.example.com'])
+  assert.is(made.exitCode, 0, made.err)
+  assert.is(edge.services.trunkRecords.get(trunkId())?.sip_domain, 'pbx.example.com')
+})
+
 Changes('number import --dry-run writes nothing', async () => {
   const would = await importOne('--dry-run')
   assert.match(would.out, 'number +14155550100 would be imported on a new trunk')

@@ -74,7 +74,7 @@ ImportAndKeys(
       const { sipPort, httpPort, dataFolder } = edge
       edge = await TestEdge.start({ redisUrl: redis.url, dataFolder, sipPort, httpPort })
       // Nobody waits here for the turn of the dead one to end.
-    await redis.cli('DEL', 'signalbox:index:secret-rotation')
+      await redis.cli('DEL', 'signalbox:index:secret-rotation')
       const again = await runCommand(['secret', 'rotate', '--json', '--shared-data-folder', ...at()])
       assert.is(again.exitCode, 0, again.output)
       const told = JSON.parse(again.output) as Record<string, unknown>
