@@ -1,12 +1,13 @@
 import type { Agent } from '../model/agent.js'
+import { headerLines } from '../trunks/digest/header-lines.js'
 import type { DigestVerifier, Verified } from '../trunks/digest/verifier.js'
 import type { HeaderMap, SipInvite } from './sip-server.js'
 
 /** What a caller's credentials prove. */
 export type Proof =
   | { readonly result: 'agent'; readonly agent: Agent }
-  /** None that could be checked: the headers of the 401 that asks for them. */
-  | { readonly result: 'challenge'; readonly headers: HeaderMap }
+  /** None that count now: the headers of the 401 that asks for them. `absent`: none at all for our realm. */
+  | { readonly result: 'challenge'; readonly headers: HeaderMap; readonly absent: boolean }
   /** Wrong ones. `known`: somebody has that user name. */
   | { readonly result: 'refused'; readonly why: string; readonly known: boolean }
   | { readonly result: 'unavailable'; readonly why: string }
@@ -64,22 +65,14 @@ export class AgentAuth {
   }
 
   private failed(verified: Verified, known: boolean): Proof {
-    if (verified.result !== 'refused') return this.challenge(verified.result === 'stale')
-    if (verified.code === 'absent') return this.challenge(false)
     // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
-    if (verified.code === 'replayed') return this.challenge(true)
+    if (verified.result !== 'refused' || verified.code === 'replayed') return this.challenge({ stale: true })
+    if (verified.code === 'absent') return this.challenge({ stale: false })
     return { result: 'refused', why: verified.why, known }
   }
 
-  private challenge(stale: boolean): Proof {
-    const headers: HeaderMap = {}
-    this.options.verifier.challenge(AGENT_REALM, { stale }).forEach((value, i) => {
-      headers[SPELLINGS[i] ?? ''] = value
-    })
-    delete headers['']
-    return { result: 'challenge', headers }
+  private challenge({ stale }: { readonly stale: boolean }): Proof {
+    const headers = headerLines('WWW-Authenticate', this.options.verifier.challenge(AGENT_REALM, { stale }))
+    return { result: 'challenge', headers, absent: !stale }
   }
 }
-
-/** Each challenge is a line of its own, which must not be joined (RFC 3261 7.3.1): names have no case, so each gets a spelling. */
-const SPELLINGS = ['WWW-Authenticate', 'Www-Authenticate', 'www-authenticate', 'WWW-AUTHENTICATE']

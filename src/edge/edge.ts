@@ -104,29 +104,29 @@ export class Edge {
       const { outbound } = this.parts
       // It says that it is an agent's. Whoever is none, and sends it all the same, may still call from a trunk.
       if (outbound !== undefined && invite.header(NUMBER_HEADER) !== undefined)
-        outbound.take(received, (refuse) => this.route(received, refuse))
+        outbound.take(received, (last) => this.route(received, last))
       else this.route(received, undefined)
     })
   }
 
-  /** @param refuse how a call is refused that is no agent's, though it says so, and no trunk's either */
-  private route(received: ReceivedCall, refuse: (() => void) | undefined): void {
+  /** @param last what becomes of a call that says it is an agent's, when it is no trunk's */
+  private route(received: ReceivedCall, last: (() => void) | undefined): void {
     const { call, invite } = received
     this.parts.router.decide(inboundRequest(invite)).then(
-      (routed) => call.run(() => this.routed(received, routed, refuse)),
+      (routed) => call.run(() => this.routed(received, routed, last)),
       (error: unknown) => call.failed(error),
     )
   }
 
-  private routed(received: ReceivedCall, routed: Routed, refuse: (() => void) | undefined): void {
+  private routed(received: ReceivedCall, routed: Routed, last: (() => void) | undefined): void {
     const { outbound } = this.parts
     const { decision } = routed
     // What comes to a Contact that a trunk was given comes from that trunk.
     const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
-    const inbound = (): void => this.prove(received, routed, () => takeInbound(received, routed, this.received))
-    if (outbound === undefined || isTrunks || received.over) inbound()
-    else if (refuse !== undefined) this.prove(received, routed, refuse)
-    else outbound.take(received, inbound)
+    const inbound = (): void => takeInbound(received, routed, this.received)
+    if (outbound === undefined || isTrunks || received.over) this.prove(received, routed, inbound)
+    else if (last !== undefined) this.prove(received, routed, last)
+    else outbound.take(received, (instead, why) => this.prove(received, routed, why === 'nobody' ? inbound : instead))
   }
 
   /** Where a trunk lets callers prove that they are it, asks for that, and routes the call as that trunk's. Otherwise `refuse`. */

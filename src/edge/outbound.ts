@@ -6,7 +6,7 @@ import type { OutboundCaller, OutboundRouter } from '../routing/outbound.js'
 import type { OutboundDecision, OutboundPlan } from '../routing/outbound-plan.js'
 import type { TrunkLimits } from '../store/limits.js'
 import { hopsLeft, refusal } from './admission.js'
-import { type AgentAuth, showsCredentials } from './agent-auth.js'
+import { type AgentAuth, type Proof, showsCredentials } from './agent-auth.js'
 import type { Calls } from './calls.js'
 import { toBytes } from './header-value.js'
 import { supports100rel } from './headers.js'
@@ -42,15 +42,22 @@ const PERHAPS_AN_AGENTS: ReadonlySet<VerdictCode> = new Set([
 /** Whether a call that is none from a trunk may be one of an agent. */
 export const maybeAgents = (code: VerdictCode | null): boolean => code !== null && PERHAPS_AN_AGENTS.has(code)
 
+/**
+ * What becomes of a call that nothing has proven to be an agent's. `nobody`: nothing speaks for it either; `unproven`: its number is
+ * an agent's to present, who may prove it.
+ * @param last refuses it, or asks for the agent's credentials
+ */
+export type Otherwise = (last: () => void, why: 'nobody' | 'unproven') => void
+
 /** Takes calls of agents to the trunks of the numbers they present. */
 export class OutboundCalls {
   constructor(private readonly parts: OutboundParts) {}
 
   /**
    * Takes a call on that may be an agent's: routes it, asks for credentials or refuses it.
-   * @param otherwise what to do when it is no agent's; it may refuse it for that
+   * @param otherwise what to do when nothing says that it is an agent's
    */
-  take(received: ReceivedCall, otherwise: (refuse: () => void) => void): void {
+  take(received: ReceivedCall, otherwise: Otherwise): void {
     const { call, invite } = received
     const presented = presentedNumber(invite)
     this.parts.identifier.identify({ sourceAddress: invite.sourceAddress, presented: presented.value }).then(
@@ -70,33 +77,37 @@ class OutboundCall {
     private readonly received: ReceivedCall,
     private readonly presented: PresentedNumber,
     private readonly identified: Identified,
-    private readonly otherwise: (refuse: () => void) => void,
+    private readonly otherwise: Otherwise,
   ) {}
 
   start(): void {
     const { identified, received } = this
-    const { tried } = identified
-    if (identified.by === 'address') return this.route(identified.agent, 'address', tried)
-    const shows = showsCredentials(received.invite)
-    if (identified.by === 'nobody' && !shows) return this.nobody(identified.nearestMiss)
+    if (identified.by === 'address') return this.route(identified.agent, 'address', identified.tried)
     const { call, invite } = received
+    if (!showsCredentials(invite) && identified.by === 'nobody') return this.nobody(identified.nearestMiss)
     this.parts.auth.prove(invite, identified.by === 'digest' ? identified.agents : []).then(
       (proof) =>
         call.run(() => {
-          if (received.over) return
-          if (proof.result === 'agent') return this.proven(proof.agent)
-          if (proof.result === 'unavailable') return this.refuse('ROUTING_UNAVAILABLE', proof.why)
-          if (proof.result === 'challenge') {
-            // Credentials for somebody else, of nobody who is known here.
-            if (identified.by === 'nobody') return this.nobody(identified.nearestMiss)
-            this.parts.metrics.challenges.inc({ of: 'agent' })
-            return received.challenge(proof.headers)
-          }
-          if (identified.by === 'nobody' && !proof.known) return this.nobody(identified.nearestMiss)
-          this.refuse('AGENT_CREDENTIALS_REFUSED', proof.why)
+          if (!received.over) this.judge(proof)
         }),
       (error: unknown) => call.failed(error),
     )
+  }
+
+  private judge(proof: Proof): void {
+    const { identified, received } = this
+    if (proof.result === 'agent') return this.proven(proof.agent)
+    if (proof.result === 'unavailable') return this.refuse('ROUTING_UNAVAILABLE', proof.why)
+    // What is shown, if anything, is for somebody else, or of nobody who is known here.
+    const isStranger = proof.result === 'challenge' ? proof.absent : !proof.known
+    if (isStranger && identified.by === 'nobody') return this.nobody(identified.nearestMiss)
+    const last = (): void => {
+      if (proof.result === 'refused') return this.refuse('AGENT_CREDENTIALS_REFUSED', proof.why)
+      this.parts.metrics.challenges.inc({ of: 'agent' })
+      received.challenge(proof.headers)
+    }
+    if (isStranger) this.otherwise(last, 'unproven')
+    else last()
   }
 
   private proven(agent: Agent): void {
@@ -105,7 +116,7 @@ class OutboundCall {
   }
 
   private nobody(nearestMiss: string): void {
-    this.otherwise(() => this.refuse('AGENT_SOURCE_UNKNOWN', nearestMiss))
+    this.otherwise(() => this.refuse('AGENT_SOURCE_UNKNOWN', nearestMiss), 'nobody')
   }
 
   private route(

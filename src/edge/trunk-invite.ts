@@ -76,8 +76,10 @@ function identityOf({ plan, callerName, privacy }: TrunkInvite): HeaderMap {
   const number = formatNumber(plan.number.phone_number, trunk)
   const host = trunk.from_domain === null ? domainOf(trunk).host : hostOf(trunk.from_domain)
   const address = (user: string): string => formatAddress(callerName, user, host)
-  const hasNumber = trunk.caller_id === 'from' && trunk.from_user === null
-  const user = trunk.from_user ?? (hasNumber ? number : (trunk.username ?? number))
+  const { from_user: account } = trunk
+  const hasNumber = trunk.caller_id === 'from' && !account
+  // An empty user is none.
+  const user = account || (hasNumber ? number : trunk.username || number)
   const asserted = trunk.caller_id === 'from' ? 'P-Preferred-Identity' : assertedIn[trunk.caller_id]
   const identity: HeaderMap = { From: privacy ? ANONYMOUS : address(user) }
   if (!hasNumber || privacy) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { TrunkProof } from '../../src/edge/trunk-auth.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import { digestParams } from '../support/far-digest.js'
 import { NUMBER, turn } from './bench.js'
@@ -453,6 +454,36 @@ OutboundCalls('is held against each agent of its user name, whose accounts may d
   await agents.call(OutboundBench.invite({ Authorization: credentialsFor(first.final, 'front-user', PASSWORD) }))
   assert.is(agents.bench.calls.list()[0]?.agent_id, 'front')
 })
+
+OutboundCalls(
+  'from a trunk’s address to a number on that trunk is inbound also when it presents an agent’s number',
+  async () => {
+    const agents = withDigest()
+    agents.routing.addTrunk('pbx-1', { sip_domain: 'pbx.example.com', allowed_addresses: ['127.0.0.1/32'] })
+    await agents.call(OutboundBench.invite({ 'X-Signalbox-Number': NUMBER }, SDP, NUMBER))
+    assert.is(agents.bench.server.last.uri, 'sip:front@127.0.0.1:5090')
+    assert.is(agents.challenged, 0)
+  },
+)
+
+OutboundCalls(
+  'is asked for the trunk’s credentials before the agent’s where the number it calls has such',
+  async () => {
+    const asked: string[] = []
+    const proofs: TrunkProof[] = [{ result: 'challenge', headers: {} }, { result: 'refused' }, { result: 'proven' }]
+    const agents = new OutboundBench(
+      { inbound_auth: { username: 'pbx', realm: 'pbx' } },
+      { trunkAuth: () => ({ prove: (_invite, trunk) => (asked.push(trunk.id), Promise.resolve(proofs.shift()!)) }) },
+    )
+    agents.routing.addAgent('front', { auth: { username: 'front-user' } })
+    const first = await agents.call(OutboundBench.invite({}, SDP, NUMBER))
+    assert.equal([first.final?.status, agents.challenged, asked.length], [401, 0, 1])
+    const second = await agents.call(OutboundBench.invite({}, SDP, NUMBER))
+    assert.equal([second.final?.status, agents.challenged, asked.length], [401, 1, 2])
+    await agents.call(OutboundBench.invite({}, SDP, NUMBER))
+    assert.is(agents.bench.server.last.uri, 'sip:front@127.0.0.1:5090')
+  },
+)
 
 OutboundCalls('of a proven agent that presents somebody else’s number is refused for that', async () => {
   const agents = withDigest()

@@ -124,7 +124,7 @@ Proving('is asked beside agents: whoever is none of them', async () => {
   const { routing } = agents
   const auth = new AuthBench({
     decide: (request) => routing.router.decide(request),
-    outbound: () => ({ take: (_received, otherwise) => otherwise(() => assert.unreachable()) }),
+    outbound: () => ({ take: (_received, otherwise) => otherwise(() => assert.unreachable(), 'nobody') }),
   })
   routing.addTrunk('pbx-1', { inbound_auth })
   const first = await auth.call()
