@@ -56,6 +56,8 @@ export class EventReader {
     private readonly connection: Connection,
     private readonly clock: Clock,
     private readonly receive: (entries: readonly EventEntry[]) => void,
+    /** The stream ends before where we were: what Redis had is lost. */
+    private readonly movedBack: (position: string) => void,
   ) {}
 
   /** The last entry that has been handed out or passed over; undefined while that is not known. */
@@ -89,7 +91,9 @@ export class EventReader {
     try {
       const { last } = await readEnds(this.connection)
       if (run !== this.#run) return
-      if (this.#position === undefined || isBefore(last, this.#position)) this.#position = last
+      const lost = this.#position !== undefined && isBefore(last, this.#position)
+      if (this.#position === undefined || lost) this.#position = last
+      if (lost) this.movedBack(last)
     } catch {
       // Redis is away; the loop tries again.
     }

@@ -55,7 +55,14 @@ export class Events implements EventSink {
   constructor(private readonly options: EventsOptions) {
     const { connection, clock } = options
     this.#writer = new EventWriter({ ...options, origin: this.#origin }, () => this.tellWaiting())
-    this.#reader = new EventReader(connection, clock, (entries) => this.receive(entries))
+    this.#reader = new EventReader(
+      connection,
+      clock,
+      (entries) => this.receive(entries),
+      (position) => {
+        for (const listener of this.#listeners) if (listener.live) listener.startOver(position)
+      },
+    )
   }
 
   /** Events that wait to be written. */
@@ -176,6 +183,12 @@ class Listener {
   goLive(position: string | undefined): void {
     this.position = position
     this.live = true
+  }
+
+  /** The stream has lost what it had. */
+  startOver(position: string): void {
+    this.position = position
+    this.told.reset()
   }
 
   /** An entry of the stream. */
