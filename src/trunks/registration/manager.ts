@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '../../engine/index.js'
 import type { EventSink } from '../../model/event.js'
 import type { Registration, RegistrationState } from '../../model/registration.js'
@@ -182,6 +183,8 @@ export class RegistrationManager {
     if (this.stopping || (trunk === undefined && !gone)) return
     const driver = this.drivers.get(id)
     if (trunk?.register.enabled === true) {
+      // Read again is not changed: after an outage of Redis all trunks are.
+      if (isDeepStrictEqual(this.trunks.get(id), trunk)) return
       this.trunks.set(id, trunk)
       this.ownership.want(id, trunk.account_id, () => this.beginning(id))
       if (driver !== undefined) void driver.change(trunk)
