@@ -1,7 +1,7 @@
 import { ALLOW, SUPPORTED, unknownOptions } from './capabilities.js'
 import { cseqNumber } from './guard.js'
 import { tidy } from './header-value.js'
-import { crossingEndHeaders, crossingRequestHeaders, crossingResponseHeaders } from './headers.js'
+import { crossingEndHeaders, crossingRequestHeaders, crossingResponseHeaders, type Passed } from './headers.js'
 import type { HeaderMap, RequestFailure, RequestOutcome, SipDialog, SipMessage, SipRequest } from './sip-server.js'
 
 export type LegName = 'a' | 'b'
@@ -42,6 +42,7 @@ export class Bridge {
   readonly #held: Relay[] = []
   readonly #pending = new Set<Relay>()
   readonly #awaited: { a?: AwaitedAck; b?: AwaitedAck } = {}
+  readonly #passed: { a?: Passed; b?: Passed } = {}
   #closed = false
 
   constructor(private readonly events: BridgeEvents) {}
@@ -49,6 +50,11 @@ export class Bridge {
   /** Puts a leg's dialog in its place. The caller of this listens to it and hands over what comes in. */
   attach(leg: LegName, dialog: SipDialog): void {
     this.#dialogs[leg] = dialog
+  }
+
+  /** Of a leg's `X-*` headers, lets only those of these names cross. */
+  confine(leg: LegName, passed: readonly string[]): void {
+    this.#passed[leg] = passed
   }
 
   /** Lets pass what comes in on a leg, and what has been held of it, in its order. */
@@ -81,7 +87,7 @@ export class Bridge {
     if (awaited === undefined || cseqNumber(ack) !== awaited.cseq) return
     delete this.#awaited[from]
     this.#pending.delete(awaited.relay)
-    awaited.acknowledge(ack.body, ackHeaders(ack))
+    awaited.acknowledge(ack.body, ackHeaders(ack, this.#passed[from]))
   }
 
   /** Ends relaying: whatever waits for an answer gets one. */
@@ -148,7 +154,7 @@ export class Bridge {
     if (dialog === undefined) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
     this.#pending.add(relay)
     const { method, body } = request
-    dialog.request({ method, headers: crossingRequestHeaders(request), body }, (failure, outcome) =>
+    dialog.request({ method, headers: crossingRequestHeaders(request, this.#passed[from]), body }, (failure, outcome) =>
       this.events.run(() => {
         if (outcome !== undefined) this.answered(relay, outcome)
         else this.failed(relay, failure)
@@ -173,7 +179,7 @@ export class Bridge {
     }
     if (acknowledge === undefined) this.#pending.delete(relay)
     else this.#awaited[from] = { cseq: cseqNumber(request), relay, acknowledge }
-    const headers = crossingResponseHeaders(response)
+    const headers = crossingResponseHeaders(response, this.#passed[other(from)])
     const options = response.body === '' ? { headers } : { headers, body: response.body }
     // RFC 4320 4.1: a 408 to anything but an INVITE is worse than none; by now the sender has given up anyway.
     const status = response.status === 408 && request.method !== 'INVITE' ? 504 : response.status
@@ -200,8 +206,8 @@ const other = (leg: LegName): LegName => (leg === 'a' ? 'b' : 'a')
 /** A 481 or 408 means the far end has no such dialog, and the server forgets it too (RFC 3261 12.2.1.2). */
 const endsDialog = (status: number): boolean => status === 481 || status === 408
 
-function ackHeaders(ack: SipMessage): HeaderMap {
-  const headers = crossingEndHeaders(ack)
+function ackHeaders(ack: SipMessage, passed: Passed): HeaderMap {
+  const headers = crossingEndHeaders(ack, passed)
   const type = ack.header('content-type')
   if (ack.body !== '' && type !== undefined) headers['Content-Type'] = tidy(type, 1_024)
   return headers

@@ -75,8 +75,9 @@ export class Crossing {
       if (wanted.has(name.toLowerCase()) && !staysOnItsLeg(name)) this.cross(name, value)
   }
 
-  /** The sender's `X-*` headers. */
-  copyExtensions(message: SipMessage): void {
+  /** The sender's `X-*` headers; of these names, when some are given. */
+  copyExtensions(message: SipMessage, names?: readonly string[]): void {
+    if (names !== undefined) return this.copyNamed(message.headers(), names)
     for (const [name, value] of message.headers())
       if ((name.startsWith('X-') || name.startsWith('x-')) && !staysOnItsLeg(name)) this.cross(name, value)
   }

@@ -96,8 +96,14 @@ export const supports100rel = (message: SipMessage): boolean =>
 
 export const requires100rel = (message: SipMessage): boolean => namesOption(message.header('require'), '100rel')
 
+/** Which `X-*` headers of a leg cross: those of these names, or (undefined) all. */
+export type Passed = readonly string[] | undefined
+
 /** Headers of a response that go with it to the other leg. */
-export function crossingResponseHeaders(response: SipMessage & { readonly status: number }): HeaderMap {
+export function crossingResponseHeaders(
+  response: SipMessage & { readonly status: number },
+  passed?: Passed,
+): HeaderMap {
   const headers = new Crossing()
   if (response.body !== '') headers.copyContent(response)
   headers.copy(response, RESPONSE_HEADERS)
@@ -106,24 +112,24 @@ export function crossingResponseHeaders(response: SipMessage & { readonly status
     const warning = copiedWarning(response)
     if (warning !== undefined) headers.put('Warning', warning)
   }
-  headers.copyExtensions(response)
+  headers.copyExtensions(response, passed)
   return headers.map
 }
 
 /** Headers of a request inside a dialog that go with it to the other leg. */
-export function crossingRequestHeaders(request: SipMessage): HeaderMap {
+export function crossingRequestHeaders(request: SipMessage, passed?: Passed): HeaderMap {
   const headers = new Crossing()
   if (request.body !== '') headers.copyContent(request)
   headers.copy(request, REQUEST_HEADERS)
-  headers.copyExtensions(request)
+  headers.copyExtensions(request, passed)
   return headers.map
 }
 
 /** Headers of an ACK or BYE that go with it: User-to-User, `X-*`, Reason. */
-export function crossingEndHeaders(bye: SipMessage): HeaderMap {
+export function crossingEndHeaders(bye: SipMessage, passed?: Passed): HeaderMap {
   const headers = new Crossing()
   headers.copy(bye, ['Reason', 'User-to-User'])
-  headers.copyExtensions(bye)
+  headers.copyExtensions(bye, passed)
   return headers.map
 }
 

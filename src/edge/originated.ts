@@ -113,6 +113,7 @@ export class OriginatedCall {
     facts.explanation = { detail: decision.detail, trace: decision.trace }
     const run = (handler: () => void): void => this.call.run(handler)
     this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) })
+    this.#bridge.confine('a', trunk.pass_headers)
     const { clock, settings } = parts
     this.#agent = new AgentLeg(
       { clock, offerPatienceMs: settings.offerPatienceMs, run },
@@ -302,7 +303,7 @@ export class OriginatedCall {
   private agentEnded(end: DialogEnd): void {
     const dial = this.#dial
     if (this.#destination !== undefined || dial === undefined || this.call.ended) return this.legEnded('a', end)
-    this.#farewell = crossingEndHeaders(end.bye)
+    this.#farewell = crossingEndHeaders(end.bye, this.plan.trunk.pass_headers)
     this.#farewell['Reason'] ??= ownReason(487, 'Agent hung up')
     this.call.winding()
     // The record says how the destination's INVITE ended.
@@ -312,7 +313,7 @@ export class OriginatedCall {
   private legEnded(leg: LegName, end: DialogEnd): void {
     const byLeg = leg === 'a' ? 'leg_a' : 'leg_b'
     const reason = copiedReason(end.bye).Reason
-    this.#farewell ??= crossingEndHeaders(end.bye)
+    this.#farewell ??= crossingEndHeaders(end.bye, leg === 'a' ? this.plan.trunk.pass_headers : undefined)
     this.call.end({
       result: this.call.facts.answeredAt === null ? 'CALLER_CANCELLED' : 'answered',
       by: end.byServer ? 'edge' : byLeg,

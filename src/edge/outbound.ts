@@ -187,6 +187,7 @@ class OutboundCall {
     const { received, parts } = this
     const { invite, call, caller } = received
     const privacy = asksPrivacy(invite)
+    received.confine(plan.trunk.pass_headers)
     received.dial(
       (events) =>
         new TrunkDial(

@@ -15,6 +15,7 @@ import {
   dialledNumber,
   supports100rel,
   type Caller,
+  type Passed,
 } from './headers.js'
 import type { LegCredentials } from './leg-credentials.js'
 import { copiedReason, ownReason, withCause } from './reason.js'
@@ -81,6 +82,7 @@ export class ReceivedCall {
   /** What goes with the BYE or CANCEL to the legs that are still up. */
   #farewell: HeaderMap | undefined
   #relayed = false
+  #passed: Passed
 
   constructor(
     private readonly parts: ReceivedCallParts,
@@ -138,6 +140,12 @@ export class ReceivedCall {
   /** Says what challenges of the caller, who is a trunk, are answered with. Without it, none are. */
   authenticate(credentials: LegCredentials): void {
     this.#leg.authenticate(credentials)
+  }
+
+  /** Of the caller's `X-*` headers, lets only those of these names reach the callee, from the answer on. */
+  confine(passed: readonly string[]): void {
+    this.#passed = passed
+    this.#bridge.confine('a', passed)
   }
 
   /** Asks the caller to come again with credentials. It is no call, then. */
@@ -296,7 +304,7 @@ export class ReceivedCall {
       const neverAcknowledged = leg === 'a' && end.byServer && end.reason === 'ACK timeout'
       const byLeg = leg === 'a' ? 'leg_a' : 'leg_b'
       const reason = copiedReason(end.bye).Reason
-      this.#farewell ??= crossingEndHeaders(end.bye)
+      this.#farewell ??= crossingEndHeaders(end.bye, leg === 'a' ? this.#passed : undefined)
       this.call.end({
         result: neverAcknowledged ? 'CALLER_GONE' : this.resultSoFar,
         by: end.byServer && !end.reason.startsWith('CANCEL') ? 'edge' : byLeg,

@@ -138,6 +138,20 @@ OutboundCalls('lets nothing of the agent’s through but the headers its trunk a
   assert.is(headers['Contact'], undefined)
 })
 
+OutboundCalls('lets no more through once it is answered; the trunk’s headers reach the agent', async () => {
+  const agents = new OutboundBench({ pass_headers: ['X-Customer'] })
+  const { a, b } = await agents.answered()
+  a.receive('INFO', { 'X-Customer': '4711', 'X-Secret': 'agent', 'User-to-User': 'abc' })
+  const asked = b.sent[0]?.request.headers ?? {}
+  assert.equal([asked['X-Customer'], asked['X-Secret'], asked['User-to-User']], ['4711', undefined, 'abc'])
+  const held = b.receive('INFO', { 'X-Trunk': 't' })
+  assert.is(a.sent[0]?.request.headers['X-Trunk'], 't')
+  a.sent[0]?.respond(200, 'OK', { 'X-Customer': '4711', 'X-Secret': 'agent' })
+  assert.equal(held.final?.headers, { 'X-Customer': '4711' })
+  a.hangUp({ 'X-Customer': '4711', 'X-Secret': 'agent', Reason: 'Q.850;cause=16' })
+  assert.equal(b.byes, [{ Reason: 'Q.850;cause=16', 'X-Customer': '4711' }])
+})
+
 OutboundCalls('gets the trunk’s own answer when that is definitive, with our code beside it', async () => {
   for (const [status, phrase, result] of [
     [486, 'Busy Here', 'destination_busy'],
