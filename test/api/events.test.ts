@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { SignalboxEvent } from '../../src/model/event.js'
+import type { EventListener } from '../../src/store/events.js'
 import { registrationSchema } from '../../src/model/registration.js'
 import { FakeServices, sampleCall, sampleCdr, startApi, TOKEN, type TestApi } from '../support/api-fakes.js'
 import { eventually, wait } from '../support/eventually.js'
@@ -230,13 +231,10 @@ EventsApi('ends when the edge stops, slow readers included, and takes nobody new
   const [followed, slow] = [await follow(), await follow()]
   slow.message.pause()
   await listeners(2)
-  const slowly = [...services.eventListeners][1]!
-  for (let at = 0; at < 10; at++)
-    slowly.event({
-      id: `1-${at}`,
-      event: started('c1'),
-      text: JSON.stringify(started('c1', { from: 'x'.repeat(60_000) })),
-    })
+  const slowly = [...services.eventListeners][1] as unknown as EventListener & { response: { writableLength: number } }
+  const text = JSON.stringify(started('c1', { from: 'x'.repeat(60_000) }))
+  // Until the system takes no more.
+  while (slowly.response.writableLength < 200_000) slowly.event({ id: '1-1', event: started('c1'), text })
   const closed = test.api.close()
   await wait(50)
   services.clock.advance(500)
