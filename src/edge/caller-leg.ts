@@ -27,7 +27,7 @@ export interface CallerLegOptions {
   run(handler: () => void): void
 }
 
-/** Leg A of an inbound call: the caller's INVITE, its answers, and the dialog that comes of it. */
+/** Leg A of a call that came to us: the caller's INVITE, its answers, and the dialog that comes of it. */
 export class CallerLeg {
   #state: 'open' | 'accepting' | 'answered' | 'over' = 'open'
   #dialog: SipDialog | undefined
