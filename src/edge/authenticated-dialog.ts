@@ -36,8 +36,9 @@ export class AuthenticatedDialog implements SipDialog {
     established: Pick<SipMessage, 'header'> | undefined,
   ) {
     this.#remoteTarget = urisOf(established?.header('contact'))[0]
-    const route = urisOf(established?.header('record-route')).at(-1)
-    this.#route = route === undefined ? undefined : (hostOf(route) ?? '')
+    const recorded = established?.header('record-route')
+    // A route that cannot be read leads to nobody we know.
+    this.#route = recorded === undefined ? undefined : (hostOf(urisOf(recorded).at(-1) ?? '') ?? '')
   }
 
   get callId(): string {

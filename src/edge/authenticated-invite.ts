@@ -40,7 +40,11 @@ export class AuthenticatedInvites implements TrunkInviter {
   ): void {
     this.identities
       .of(trunk)
-      .then((identity) => new InviteInTries(this.server, new PlacedLeg(identity), uri, options, origin, events).send())
+      .then((identity) => {
+        // Who we are may have taken a while to find: a phone must not ring for somebody who has hung up.
+        if (events.wanted?.() === false) return events.failed('given up before it was sent', undefined)
+        new InviteInTries(this.server, new PlacedLeg(identity), uri, options, origin, events).send()
+      })
       .catch((error: unknown) => events.failed(error instanceof Error ? error.message : String(error), undefined))
   }
 }

@@ -59,6 +59,7 @@ export class InviteAttempt {
   start(): void {
     const { send, run } = this.options
     send({
+      wanted: () => this.#cancelled === undefined,
       sent: (invite) => run(() => this.sent(invite)),
       provisional: (response) => run(() => this.provisional(response)),
       answered: (dialog, response) =>

@@ -70,6 +70,8 @@ export interface OutgoingInvite {
 
 /** What comes of an INVITE of ours. Exactly one of `answered`, `offered` and `failed` is called, once, after `sent` if that was called. */
 export interface OutgoingInviteEvents {
+  /** Asked when something had to be waited for before it is sent: false when nobody wants it any more. Absent: it is wanted. */
+  wanted?(): boolean
   /** It is on the wire. */
   sent(invite: OutgoingInvite): void
   /** A 101 to 199. Reliable ones are acknowledged by the server. */

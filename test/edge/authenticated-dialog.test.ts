@@ -145,6 +145,7 @@ InDialog('nothing is shown ahead where the dialog leads past the trunk’s own s
   for (const established of [
     { Contact: '<sip:far@203.0.113.9>' },
     { Contact: `<${TARGET}>`, 'Record-Route': '<sip:127.0.0.1;lr>, <sip:203.0.113.9;lr>' },
+    { Contact: `<${TARGET}>`, 'Record-Route': `${'<sip:127.0.0.1;lr>, '.repeat(300)}<sip:203.0.113.9;lr>` },
     { Contact: 'nonsense <<' },
     {},
   ]) {

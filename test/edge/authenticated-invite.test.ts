@@ -1,9 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AuthenticatedInvites } from '../../src/edge/authenticated-invite.js'
+import { InviteAttempt } from '../../src/edge/invite-attempt.js'
 import type { OutgoingInvite, OutgoingInviteOptions, PendingOffer, SipDialog } from '../../src/edge/sip-server.js'
 import { paramsOf, provesPassword } from '../support/digest-peer.js'
 import { TestIdentity } from '../support/identity.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { trunkOf } from '../support/trunk-bench.js'
 import { turn } from './bench.js'
 import { type Dialog, Response, ScriptedServer, SDP } from './scripted-server.js'
@@ -137,6 +139,37 @@ Inviting('a CANCEL reaches the try that is under way, also one that is not on th
   late.server.last.echo()
   assert.equal(late.server.last.cancelled, { Reason: 'x' })
   assert.equal(late.events, ['sent'])
+})
+
+Inviting('that is given up while who we are is still being found is never sent', async () => {
+  const bench = new InviteBench()
+  let found = (): void => {}
+  const invites = new AuthenticatedInvites(bench.server, {
+    of: () => new Promise((resolve) => (found = () => resolve(bench.identity))),
+  })
+  const given: string[] = []
+  const attempt = new InviteAttempt(
+    {
+      clock: new ManualClock(),
+      cancelWaitMs: 1_000,
+      run: (handler) => handler(),
+      send: (events) => invites.invite(trunkOf('pbx-1'), URI, { headers, body: SDP }, undefined, events),
+    },
+    {
+      sent: () => assert.unreachable(),
+      provisional: () => assert.unreachable(),
+      answered: () => assert.unreachable(),
+      offered: () => assert.unreachable(),
+      failed: () => assert.unreachable(),
+      givenUp: (status, reason) => given.push(`${status} ${reason}`),
+    },
+  )
+  attempt.start()
+  attempt.cancel({})
+  found()
+  await turn()
+  assert.equal(bench.server.out, [])
+  assert.equal(given, ['0 given up before it was sent'])
 })
 
 Inviting('without credentials, or with a challenge that is none of ours, the challenge is the end', async () => {
