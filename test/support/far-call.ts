@@ -64,6 +64,7 @@ export class FarCall {
     call.#local = `${message.header('to') ?? ''};tag=${call.tag}`
     call.#remote = message.header('from') ?? ''
     call.#target = uriOf(message.header('contact') ?? '')
+    call.#routes = message.all('record-route').flatMap((line) => line.split(','))
     return call
   }
 

@@ -1,4 +1,5 @@
 import type { FarEnd, Heard, Way } from './far-end.js'
+import type { SipText } from './sip-text.js'
 
 /** How a far end treats REGISTER. Everything may be changed while it runs. */
 export interface RegistrarPlay {
@@ -68,6 +69,14 @@ export const reasonOf = (status: number): string => reasons[status] ?? 'As The T
 /** `sip:x` of `<sip:x>;expires=30` or `"A" <sip:x>`. */
 export const uriOf = (value: string): string => /<([^>]*)>/.exec(value)?.[1] ?? value.split(';')[0]?.trim() ?? ''
 
+/** The Contacts of a REGISTER, each with the seconds it asks for. */
+function contactsOf(message: SipText, overall: number): { uri: string; expires: number }[] {
+  return message
+    .all('contact')
+    .flatMap((line) => line.split(/,(?=\s*(?:"[^"]*"\s*)?<)/))
+    .map((value) => ({ uri: uriOf(value), expires: Number(/;\s*expires=(\d+)/i.exec(value)?.[1] ?? overall) }))
+}
+
 /** The bindings of a registrar that keeps to RFC 3261 section 10.3. */
 export class FarRegistrar {
   readonly play: RegistrarPlay = { ...acceptAll }
@@ -118,9 +127,9 @@ export class FarRegistrar {
     if (this.turnedAway(heard, play.outcome)) return
     const { message } = heard
     const contact = message.header('contact')
-    const written = /;\s*expires=(\d+)/i.exec(contact ?? '')?.[1] ?? message.header('expires') ?? '3600'
-    const asked = Number(written)
-    if (asked !== 0 && asked < play.minExpires) {
+    const overall = Number(message.header('expires') ?? '3600')
+    const wanted = contact === undefined || contact === '*' ? [] : contactsOf(message, overall)
+    if (wanted.some(({ expires }) => expires !== 0 && expires < play.minExpires)) {
       end.answer(heard, 423, reasonOf(423), { headers: [`Min-Expires: ${play.minExpires}`] })
       return
     }
@@ -130,8 +139,7 @@ export class FarRegistrar {
     const now = performance.now()
     for (const [uri, binding] of contacts) if (binding.expiresAtMs <= now) contacts.delete(uri)
     if (contact === '*') contacts.clear()
-    else if (contact !== undefined)
-      for (const value of message.all('contact')) this.#bind(heard, contacts, aor, uriOf(value), asked)
+    for (const { uri, expires } of wanted) this.#bind(heard, contacts, aor, uri, expires)
     end.answer(heard, 200, 'OK', {
       headers: [
         ...play.otherContacts.map((other) => `Contact: ${other}`),
