@@ -103,9 +103,9 @@ function registeredBy(edge: TestEdge, owners: readonly string[], timeoutMs: numb
   )
 }
 
-/** The SIP port of the edge that sent a REGISTER: the one its Contact names. */
+/** The SIP port of the edge that sent a REGISTER: its Via names it. A Contact may be the one a former owner left, to be taken away. */
 const portOf = ({ message }: Heard): number =>
-  Number(/:(\d+)/.exec(/@[^>;]*/.exec(message.header('contact') ?? '')?.[0] ?? '')?.[1] ?? 0)
+  Number(/^SIP\/2\.0\/\w+ [^:;]+:(\d+)/.exec(message.header('via') ?? '')?.[1])
 
 const registersFor = (i: number): Heard[] =>
   registrar.requests('REGISTER').filter(({ message }) => (message.header('to') ?? '').includes(`@${domainOf(i)}`))
