@@ -5,6 +5,7 @@ import { Carrier, type CarrierOptions } from '../support/carrier.js'
 import { EDGE, TestEdge } from '../support/edge.js'
 import { eventually, wait } from '../support/eventually.js'
 import type { Heard } from '../support/far-end.js'
+import { NameServer } from '../support/name-server.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 
 const CARRIER = '127.0.0.7'
@@ -23,21 +24,27 @@ const ENV = {
 
 const RegistrationOnSockets = suite('Registration, with real sockets')
 let redis: TestRedis
+let names: NameServer
 let edge: TestEdge
 const carriers: Carrier[] = []
 let trunks = 0
 
 RegistrationOnSockets.before(async () => {
   redis = await startRedis()
-  edge = await TestEdge.start({ redisUrl: redis.url, env: ENV })
+  names = await NameServer.start()
+  edge = await startEdge()
 })
 RegistrationOnSockets.after.each(async () => {
   for (const carrier of carriers.splice(0)) await carrier.close()
 })
 RegistrationOnSockets.after(async () => {
   await edge.stop()
+  await names.stop()
   await redis.stop()
 })
+
+const startEdge = (ports: { sipPort?: number; httpPort?: number } = {}): Promise<TestEdge> =>
+  TestEdge.start({ redisUrl: redis.url, env: { ...ENV, SIGNALBOX__DNS__SERVERS: names.address }, ...ports })
 
 async function open(options: Partial<CarrierOptions> = {}): Promise<Carrier> {
   const carrier = await Carrier.open({ address: CARRIER, auth: AUTH, ...options })
@@ -200,6 +207,29 @@ RegistrationOnSockets(
   },
 )
 
+RegistrationOnSockets(
+  '503, and silence, send it to the next server of the SRV records in the same attempt',
+  async () => {
+    const [busy, silent, good] = [await open(), await open(), await open()]
+    busy.registrar.play.first = 503
+    silent.registrar.play.first = 'silent'
+    names.a('sip.example.net', [CARRIER])
+    names.srv(
+      '_sip._udp.trunk.example.net',
+      [busy, silent, good].map(({ port }, i) => ({ priority: i, weight: 1, port, target: 'sip.example.net' })),
+    )
+    const id = await importTrunk('sip:trunk.example.net;transport=udp')
+    const registration = await stands(id, 'registered')
+    assert.is(registration.registrar, `sip:${CARRIER}:${good.port};transport=udp`)
+    assert.is(registration.failures, 0)
+    assert.is(busy.requests('REGISTER').length, 1)
+    const callIds = [busy, silent, good].map((carrier) => carrier.requests('REGISTER')[0]?.message.callId)
+    assert.is(new Set(callIds).size, 1)
+    await remove(id)
+    await eventually('it is un-registered there', () => good.registrar.bindings(AOR).length === 0)
+  },
+)
+
 RegistrationOnSockets('503 with Retry-After is silence for that long', async () => {
   const carrier = await open()
   carrier.registrar.play.outcome = 503
@@ -238,7 +268,7 @@ RegistrationOnSockets(
     const id = await importTrunk(`sip:${CARRIER}:${carrier.port};transport=tcp`)
     const retrying = await stands(id, 'retrying')
     assert.match(retrying.reason, `sip:${CARRIER}:${carrier.port};transport=tcp cannot be reached: `)
-  assert.match(retrying.reason, /clos|connection/)
+    assert.match(retrying.reason, /clos|connection/)
     await remove(id)
   },
 )
@@ -299,7 +329,7 @@ RegistrationOnSockets('a restart keeps the Call-ID and raises the CSeq', async (
   await edge.stop()
   const last = carrier.requests('REGISTER').at(-1)!
   assert.is(expiresOf(last), '0', 'the only edge un-registers when it stops')
-  edge = await TestEdge.start({ redisUrl: redis.url, env: ENV, sipPort, httpPort })
+  edge = await startEdge({ sipPort, httpPort })
   // The key of the first edge was in its data folder: the password is given anew.
   await edge.must('PATCH', `/v1/trunks/${id}`, { password: PASSWORD })
   await stands(id, 'registered')

@@ -199,8 +199,7 @@ export class RegistrationManager {
   }
 
   private beginning(trunkId: string) {
-    const driver = this.drivers.get(trunkId)
-    return { callId: driver?.callId ?? randomUUID(), cseq: driver?.cseq ?? 0 }
+    return this.drivers.get(trunkId)?.beginning ?? { callId: randomUUID(), cseq: 0 }
   }
 
   private tickSoon(delayMs: number): void {
@@ -274,7 +273,7 @@ export class RegistrationManager {
 
   /** A trunk that is not to be registered, and is not: its record goes. */
   private async finish(driver: TrunkRegistration): Promise<void> {
-    const { trunkId, fence, accountId } = driver
+    const { trunkId, fence, view } = driver
     if (this.stopping || driver.state !== 'stopped' || this.trunks.has(trunkId)) return
     if (this.drivers.get(trunkId) !== driver) return
     this.discard(driver)
@@ -282,7 +281,7 @@ export class RegistrationManager {
     const { store, edges } = this.options
     try {
       await store.release(trunkId, edges.self, fence, { remove: true })
-      await store.unlist(`${accountId}:${trunkId}`)
+      await store.unlist(`${view.account_id}:${trunkId}`)
     } catch {
       // The record stays as that of a trunk nobody registers, until it is removed or claimed again.
     }

@@ -10,6 +10,8 @@ export interface PauseSettings {
 const SAFETY_S = 10
 /** No registrar makes us ask more often than this. */
 const SHORTEST_MS = 1_000
+/** While a binding still stands it is tried no more often than this. */
+const LAST_TRIES_MS = 10_000
 /** Failures in a row up to which a Retry-After shorter than our own pause is believed. */
 const TRUSTED_FAILURES = 3
 
@@ -23,17 +25,21 @@ export function refreshPauseMs(grantedS: number, random: () => number): number {
  * Until the next try after a failure: a random 50 to 100 % of base * 2 ** failures, at most the longest pause (RFC 5626 4.5). What the
  * registrar asked for in Retry-After takes its place, with a ceiling; one that is shorter only as long as it helps.
  * @param failures in a row, this one included
+ * @param aliveMs how long the binding goes on that a failed refresh was for; 0: there is none
  */
 export function retryPauseMs(
   failures: number,
   retryAfterS: number | undefined,
   settings: PauseSettings,
   random: () => number,
+  aliveMs = 0,
 ): number {
   const { retryBaseS, retryMaxS, retryAfterMaxS } = settings
   const upperS = Math.min(retryMaxS, retryBaseS * 2 ** Math.min(Math.max(failures, 1), 30))
   const ownMs = Math.max(upperS * (0.5 + 0.5 * random()) * 1000, SHORTEST_MS)
-  if (retryAfterS === undefined) return ownMs
+  // A refresh that failed: another try or two before calls are lost.
+  const beforeItsEndMs = aliveMs > 0 ? Math.max(aliveMs / 2, LAST_TRIES_MS) : Infinity
+  if (retryAfterS === undefined) return Math.min(ownMs, beforeItsEndMs)
   const askedMs = Math.max(Math.min(retryAfterS, retryAfterMaxS) * 1000 * (1 + 0.05 * random()), SHORTEST_MS)
   return failures <= TRUSTED_FAILURES ? askedMs : Math.max(askedMs, ownMs)
 }

@@ -22,6 +22,7 @@ import { Facts } from './facts.js'
 import { refreshPauseMs, refusedPauseMs, retryPauseMs } from './pauses.js'
 import { RegisterRequests } from './register-requests.js'
 import { settingsOf, versionOf, type ReadSettings, type RegistrationSettings } from './settings.js'
+import type { Beginning } from './ownership.js'
 import { RegistrationMachine, type PauseBefore, type Sending } from './registration-machine.js'
 
 /** A connection that ends this soon after the REGISTER, and that many times in a row, is a failure of the registrar. */
@@ -35,7 +36,6 @@ const HELD_PAUSE_MS = 1_000
 /** The registration of one trunk that this edge owns: the machine of `chart.ts` with its timer, requests and record. */
 export class TrunkRegistration extends RegistrationMachine {
   readonly trunkId: string
-  readonly accountId: string
   private claimed: number
   private readonly requests: RegisterRequests
   private trunk: Trunk
@@ -60,7 +60,6 @@ export class TrunkRegistration extends RegistrationMachine {
   constructor(parts: DriverParts, trunk: Trunk, record: RegistrationRecord) {
     super(parts, new Facts(parts.clock, parts.edgeId, trunk, record.state))
     this.trunkId = trunk.id
-    this.accountId = trunk.account_id
     this.claimed = record.fence
     this.requests = new RegisterRequests(parts, trunk, record)
     this.trunk = trunk
@@ -96,7 +95,7 @@ export class TrunkRegistration extends RegistrationMachine {
   /** Where calls of the trunk go; undefined while nothing is registered. */
   get path(): RegisteredPath | undefined {
     const { binding } = this
-    if (binding === undefined || binding.endsMs <= this.parts.clock.now()) return undefined
+    if (binding === undefined || this.hasEnded) return undefined
     return { target: binding.target, serviceRoute: binding.serviceRoute }
   }
 
@@ -110,12 +109,9 @@ export class TrunkRegistration extends RegistrationMachine {
     return this.claimed
   }
 
-  get callId(): string {
-    return this.requests.callId
-  }
-
-  get cseq(): number {
-    return this.requests.cseq
+  /** What a claim of it begins with, should Redis have lost it. */
+  get beginning(): Beginning {
+    return { callId: this.requests.callId, cseq: this.requests.cseq }
   }
 
   /** The trunk was claimed anew: all goes on as it was. */
@@ -177,8 +173,7 @@ export class TrunkRegistration extends RegistrationMachine {
     const quick = this.parts.clock.now() - binding.sinceMs < QUICK_LOSS_MS
     this.quickLosses = quick ? this.quickLosses + 1 : 0
     // Whatever is under way fails with the connection: then at once again.
-    if (this.busy) this.again = this.wanted && this.quickLosses < MAX_QUICK_LOSSES
-    if (this.busy) return
+    if (this.busy) return void (this.again = this.wanted && this.quickLosses < MAX_QUICK_LOSSES)
     const { state } = this
     this.unbind()
     this.inherited = placeOfBinding(binding)
@@ -270,7 +265,7 @@ export class TrunkRegistration extends RegistrationMachine {
       case 'refresh':
         return refreshPauseMs(this.facts.grantedS, random)
       case 'retry':
-        return this.heldPauseMs ?? retryPauseMs(this.facts.failures, this.retryAfterS, settings, random)
+        return this.heldPauseMs ?? retryPauseMs(this.facts.failures, this.retryAfterS, settings, random, this.aliveMs)
       case 'probe':
         return refusedPauseMs(this.retryAfterS, settings, random)
     }
@@ -336,8 +331,13 @@ export class TrunkRegistration extends RegistrationMachine {
     this.facts.unbind()
   }
 
+  /** Milliseconds that the binding goes on; 0 when there is none. */
+  private get aliveMs(): number {
+    return Math.max(0, (this.binding?.endsMs ?? 0) - this.parts.clock.now())
+  }
+
   private get hasEnded(): boolean {
-    return this.binding !== undefined && this.binding.endsMs <= this.parts.clock.now()
+    return this.binding !== undefined && this.aliveMs === 0
   }
 
   /** Nothing could be sent: soon again, and what stands goes on to its end. */

@@ -39,6 +39,14 @@ Pauses('after failures a random 50 to 100 % of base * 2 ** failures, up to the l
   ])
 })
 
+Pauses('while a binding stands it is tried again before its end, though not often; Retry-After is kept to', () => {
+  assert.is(retryPauseMs(1, undefined, settings, LEAST, 40_000), 20_000)
+  assert.is(retryPauseMs(2, undefined, settings, LEAST, 20_000), 10_000)
+  assert.is(retryPauseMs(3, undefined, settings, LEAST, 5_000), 10_000)
+  assert.is(retryPauseMs(1, undefined, settings, LEAST, 600_000), 30_000)
+  assert.is(retryPauseMs(1, 120, settings, LEAST, 40_000), 120_000)
+})
+
 Pauses('Retry-After takes the place of the pause, with a ceiling', () => {
   assert.is(retryPauseMs(1, 5, settings, LEAST), 5_000)
   assert.ok(retryPauseMs(1, 30, settings, MOST) >= 30_000)
