@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { registrationState, type Registration } from '../model/registration.js'
+import { registrationState, shownRegistration, type Registration } from '../model/registration.js'
 import { identifier } from '../model/text.js'
 import type { RegistrationRequest } from '../store/registrations.js'
 import { pageQuery, pageView } from './paging.js'
@@ -31,9 +31,13 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
     },
     async (request) => {
       const { state, trunk_id: trunkId, ...page } = request.query
-      if (trunkId === undefined) return pageView(await pageAnswerOf('trunk', registrations.list({ ...page, state })))
+      if (trunkId === undefined) {
+        const found = await pageAnswerOf('trunk', registrations.list({ ...page, state }))
+        return pageView({ ...found, items: found.items.map(shownRegistration) })
+      }
       const found = await answerOf('trunk', registrations.get(trunkId))
-      return { items: found !== undefined && (state ?? found.state) === found.state ? [found] : [], next_cursor: null }
+      const fits = found !== undefined && (state ?? found.state) === found.state
+      return { items: fits ? [shownRegistration(found)] : [], next_cursor: null }
     },
   )
 

@@ -26,20 +26,39 @@ function dataFolder({ data }: DataConfig): string {
   return data.dir
 }
 
+/** Makes what was renamed or linked in the folder outlast a loss of power. */
+function syncFolder(config: DataConfig): void {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(config.data.dir, 'r')
+    fsyncSync(descriptor)
+  } catch {
+    // There are file systems that do not take it for a folder; the file itself is written.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
+}
+
+/** A file of the data folder that its owner alone may read, written to the disk. */
+function writeFresh(file: string, text: string): void {
+  const descriptor = openSync(file, 'wx', OWNER_ONLY)
+  try {
+    writeFileSync(descriptor, text)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 /** Writes a file of the data folder that its owner alone may read: all of it, or what was there stays. It is on the disk afterwards. */
 export function writeKept(config: DataConfig, name: string, text: string): void {
   guarded(config, () => {
     const file = join(dataFolder(config), name)
     const fresh = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
     try {
-      const descriptor = openSync(fresh, 'wx', OWNER_ONLY)
-      try {
-        writeFileSync(descriptor, text)
-        fsyncSync(descriptor)
-      } finally {
-        closeSync(descriptor)
-      }
+      writeFresh(fresh, text)
       renameSync(fresh, file)
+      syncFolder(config)
     } finally {
       rmSync(fresh, { force: true })
     }
@@ -52,10 +71,11 @@ export function keptText(config: DataConfig, name: string, make: () => string): 
     const kept = readKept(config, name)
     if (kept !== undefined) return kept
     const file = join(dataFolder(config), name)
-    const fresh = `${file}.${process.pid}`
-    writeFileSync(fresh, `${make()}\n`, { mode: OWNER_ONLY })
+    const fresh = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
     try {
+      writeFresh(fresh, `${make()}\n`)
       linkSync(fresh, file)
+      syncFolder(config)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     } finally {

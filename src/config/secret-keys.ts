@@ -84,8 +84,10 @@ export class SecretKeyFiles {
     if (!this.makesKeys) return undefined
     const stamp = this.stamp()
     if (stamp === this.seen) return undefined
+    const keys = secretKeys(this.config)
+    // Only now: what could not be read is read again.
     this.seen = stamp
-    return secretKeys(this.config)
+    return keys
   }
 
   private stamp(): string | undefined {

@@ -1,5 +1,6 @@
 import type { Attempt, Cdr, Direction, LiveCall } from '../model/call.js'
 import type { DecisionTrace, OutboundTrace } from '../model/decision.js'
+import { hideContactTokens } from '../model/contact-token.js'
 import { tidy } from './header-value.js'
 
 /** What is known of a call while it goes on; the same fields make its live view and, at the end, its record. */
@@ -72,10 +73,13 @@ export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
     ended_by: end.by,
     leg_a_status: facts.legAStatus,
     leg_b_status: facts.legBStatus,
-    end_reason: tidy(end.reason, MAX_TEXT),
-    attempts: facts.attempts.map((attempt) => ({ ...attempt, reason: tidy(attempt.reason, MAX_TEXT) })),
+    end_reason: told(end.reason),
+    attempts: facts.attempts.map((attempt) => ({ ...attempt, reason: told(attempt.reason) })),
     explanation: facts.explanation,
   }
 }
+
+/** Words of a far end, which may have written our Contact into them. */
+const told = (reason: string): string => tidy(hideContactTokens(reason.slice(0, 4 * MAX_TEXT)), MAX_TEXT)
 
 const capped = (callId: string | null): string | null => (callId === null ? null : tidy(callId, MAX_CALL_ID))

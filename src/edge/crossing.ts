@@ -1,3 +1,4 @@
+import { hideContactTokens } from '../model/contact-token.js'
 import { tidy } from './header-value.js'
 import type { HeaderMap, SipMessage } from './sip-server.js'
 
@@ -86,7 +87,8 @@ export class Crossing {
     if (value.length > MAX_VALUE || this.#crossed >= MAX_CROSSING || this.#length > MAX_CROSSING_LENGTH) return
     this.#crossed += 1
     this.#length += name.length + value.length
-    this.put(name, tidy(value, MAX_VALUE))
+    // The Contact that we registered is known to the sender; nobody else is to call by it.
+    this.put(name, hideContactTokens(tidy(value, MAX_VALUE)))
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hideContactTokens } from './contact-token.js'
 import { identifier, instant } from './text.js'
 
 /**
@@ -53,3 +54,9 @@ export const registrationSchema = z.object({
   edge_id: z.string().nullable(),
 })
 export type Registration = z.output<typeof registrationSchema>
+
+/** A registration as others than the edges see it: a registrar may have written our Contact into its routes. */
+export function shownRegistration(registration: Registration): Registration {
+  const { service_route, path } = registration
+  return { ...registration, service_route: service_route.map(hideContactTokens), path: path.map(hideContactTokens) }
+}

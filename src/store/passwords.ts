@@ -43,6 +43,7 @@ export class Passwords {
     const key = this.kind.key(id)
     const sealed = this.secrets.seal(password, key)
     await this.connection.ask('secret', (client) => client.set(key, sealed))
+    await this.kept(key, sealed, password)
   }
 
   /**
@@ -57,7 +58,9 @@ export class Passwords {
       if (raw.kind === 'unusable') await this.connection.ask('secret', (client) => client.del(key))
       const before = raw.kind === 'text' ? raw.text : null
       const after = password === null ? null : this.secrets.seal(password, key)
-      if (await this.write(key, before, after)) return () => this.putBack(key, { before, after, password })
+      if (!(await this.write(key, before, after))) continue
+      const kept = after === null || password === null ? after : await this.kept(key, after, password)
+      return () => this.putBack(key, { before, after: kept, password })
     }
     throw new StoreError('UNAVAILABLE', `${this.kind.noun} ${id} is being changed by others all the time`)
   }
@@ -76,10 +79,25 @@ export class Passwords {
     { before, after, password }: { before: string | null; after: string | null; password: string | null },
   ): Promise<void> {
     const again = before === null ? null : this.sealedAnew(before, key)
-    if ((await this.write(key, after, again)) || password === null) return
-    // A rotation of the key may have sealed it anew: still ours when it is the same password.
-    const raw = await this.read(key)
-    if (raw.kind === 'text' && this.opened(raw.text, key) === password) await this.write(key, raw.text, again)
+    let isBack = await this.write(key, after, again)
+    if (!isBack && password !== null) {
+      // A rotation of the key may have sealed it anew: still ours when it is the same password.
+      const raw = await this.read(key)
+      const isOurs = raw.kind === 'text' && this.opened(raw.text, key) === password
+      isBack = isOurs && (await this.write(key, raw.text, again))
+    }
+    const secret = isBack && again !== null ? this.opened(again, key) : undefined
+    if (again !== null && secret !== undefined) await this.kept(key, again, secret)
+  }
+
+  /**
+   * What was just written, sealed anew when another edge's rotation ended between the sealing and the writing: it did not see this
+   * text, and keeps its key no longer.
+   */
+  private async kept(key: string, sealed: string, password: string): Promise<string> {
+    if (!this.secrets.isSealedWithFormerKey(sealed)) return sealed
+    const anew = this.secrets.seal(password, key)
+    return (await this.write(key, sealed, anew)) ? anew : sealed
   }
 
   /** The same secret under the present key, which may have been replaced meanwhile; one that does not open stays as it is. */

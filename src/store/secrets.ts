@@ -52,6 +52,7 @@ export class Secrets {
 
   /** Whether it should be sealed again, with the present key. */
   isSealedWithFormerKey(sealed: string): boolean {
+    this.ring.refresh()
     return keyIdOf(sealed) !== this.idOf(this.ring.present)
   }
 

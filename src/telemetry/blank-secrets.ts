@@ -14,7 +14,7 @@ const SECRET_HEADERS = new Set([
 const SECRET_LINES = ['a=crypto:', 'a=ice-pwd:', 'a=key-mgmt:', 'k=', 'signal=']
 
 /** The token of a Contact we registered: who knows it can call as that trunk. */
-const CONTACT_TOKEN = /\bsbt[a-z2-7]{20}\b/gi
+const CONTACT_TOKEN = /sbt[a-z2-7]{20}/gi
 
 const LONGEST_NAME = 64
 
@@ -50,7 +50,10 @@ function secretFrom(text: string, start: number, end: number): number {
   const packed = head.replaceAll(' ', '')
   const beginning = SECRET_LINES.find((line) => packed.startsWith(line))
   if (beginning !== undefined) return head.indexOf(beginning.at(-1) ?? '') + 1
-  const colon = head.indexOf(':')
-  if (colon < 0 || !SECRET_HEADERS.has(head.slice(0, colon).trimEnd())) return -1
+  // A name may have any amount of space behind it.
+  let colon = head.indexOf(':')
+  if (!SECRET_HEADERS.has((colon < 0 ? head : head.slice(0, colon)).trimEnd())) return -1
+  if (colon < 0) colon = text.slice(start, end).indexOf(':')
+  if (colon < 0) return -1
   return text[start + colon + 1] === ' ' ? colon + 2 : colon + 1
 }

@@ -97,4 +97,16 @@ Registrations('say 503 while Redis is away', async () => {
   assert.equal([status, body['code']], [503, 'STORE_UNAVAILABLE'])
 })
 
+Registrations('do not tell the token of a Contact that a registrar wrote into its routes', async () => {
+  const { ask, services } = startApi()
+  const token = `sbt${'a2'.repeat(10)}`
+  const routes = { service_route: [`sip:${token}@192.0.2.7;lr`], path: [`sip:192.0.2.7;lr;at=${token}`] }
+  services.registrationRecords.set('one', sampleRegistration('one', routes))
+  for (const query of ['', '?trunk_id=one']) {
+    const { text } = await ask('GET', `/v1/registrations${query}`)
+    assert.not.match(text, token)
+    assert.match(text, 'sip:***@192.0.2.7;lr')
+  }
+})
+
 Registrations.run()

@@ -225,6 +225,13 @@ Headers('name a caller by tel: URI, user part, or not at all', () => {
   assert.is(numberOf('no uri'), '')
 })
 
+Headers('what a trunk knows of our Contact does not go on to the agent', async () => {
+  const token = `sbt${'a2'.repeat(10)}`
+  const out = await sent({ 'X-Original-Uri': `sip:${token}@edge;sbt=${token}`, 'User-to-User': token })
+  assert.is(out.header('x-original-uri'), 'sip:***@edge;sbt=***')
+  assert.not(JSON.stringify(out.options.headers).includes(token))
+})
+
 Headers('what was dialled is never a Contact token: To says it instead', () => {
   const token = `sbt${'a2'.repeat(10)}`
   const of = (uri: string, to: string): string => dialledNumber(new Message({ To: to }), uri)

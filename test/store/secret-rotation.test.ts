@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, rmSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -197,6 +197,62 @@ RotationOfKeys('another edge on the same data folder follows without a restart',
   assert.is(await two.passwords.trunk.get('pbx'), 'hush-hush')
   await two.passwords.trunk.set('other', 'hush-hush')
   assert.equal(await keyIds(), new Set([key_id]))
+  rmSync(folder, { recursive: true })
+})
+
+RotationOfKeys(
+  'a password that another edge sealed before a rotation and wrote after it outlives both edges',
+  async () => {
+    const folder = temporaryFolder()
+    const config = loadConfig({ env: { SIGNALBOX_DATA_DIR: folder } })
+    const one = edgeWith(config)
+    let between: (() => Promise<unknown>) | undefined
+    const slow = new Proxy(bench.connection, {
+      get(target, name) {
+        if (name !== 'ask') return Reflect.get(target, name) as unknown
+        return async (...args: Parameters<Connection['ask']>) => {
+          const interrupt = between
+          between = undefined
+          await interrupt?.()
+          return target.ask(...args)
+        }
+      },
+    })
+    const files = new SecretKeyFiles(config)
+    const { passwords } = partsOf(secretKeys(config), files, () => files.changed(), slow)
+    between = () => rotate(one)
+    await passwords.trunk.set('set', 'pw-1')
+    // A change reads first.
+    between = async () => void (between = () => rotate(one))
+    await passwords.trunk.replace('replaced', 'pw-2')
+    await passwords.trunk.set('undone', 'pw-3')
+    const undo = await passwords.trunk.replace('undone', 'refused')
+    between = () => rotate(one)
+    await undo()
+    const restarted = edgeWith(config)
+    assert.equal(restarted.rotation.keys().former_key_ids, [], 'the former keys are gone')
+    assert.is(await restarted.passwords.trunk.get('set'), 'pw-1')
+    assert.is(await restarted.passwords.trunk.get('replaced'), 'pw-2')
+    assert.is(await restarted.passwords.trunk.get('undone'), 'pw-3')
+    rmSync(folder, { recursive: true })
+  },
+)
+
+RotationOfKeys('keys that could not be read when they changed are read when they can be', async () => {
+  const folder = temporaryFolder()
+  const config = loadConfig({ env: { SIGNALBOX_DATA_DIR: folder } })
+  const [one, two] = [edgeWith(config), edgeWith(config)]
+  await one.passwords.trunk.set('pbx', 'hush-hush')
+  await rotate(one)
+  const file = join(folder, 'secret-key')
+  const times = statSync(file)
+  const text = readFileSync(file)
+  writeFileSync(file, 'not a key')
+  utimesSync(file, times.atime, times.mtime)
+  assert.is((await rejection(two.passwords.trunk.get('pbx'))).code, 'INVALID')
+  writeFileSync(file, text)
+  utimesSync(file, times.atime, times.mtime)
+  assert.is(await two.passwords.trunk.get('pbx'), 'hush-hush')
   rmSync(folder, { recursive: true })
 })
 

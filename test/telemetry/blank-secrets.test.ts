@@ -65,7 +65,17 @@ BlankSecrets('leaves a message without secrets as it came', () => {
 })
 
 BlankSecrets('takes time in proportion to the length, whatever the text', () => {
-  const hostile = ['a=crypto', 'Authorization', 'Authorization:\r\n ', ' \r\n', 'k=k=', ':', '\r', 'signal  ']
+  const hostile = [
+    'a=crypto',
+    `authorization${' '.repeat(60)}\n`,
+    'Authorization',
+    'Authorization:\r\n ',
+    ' \r\n',
+    'k=k=',
+    ':',
+    '\r',
+    'signal  ',
+  ]
   for (const piece of hostile) {
     const text = piece.repeat(Math.ceil(400_000 / piece.length))
     const started = performance.now()
@@ -74,8 +84,14 @@ BlankSecrets('takes time in proportion to the length, whatever the text', () => 
   }
 })
 
+BlankSecrets('finds such a header however much space is before its colon', () => {
+  const padded = `Authorization${' '.repeat(80)}:`
+  assert.is(blankSecrets(`${padded} Digest response="aaaa"\r\n`), `${padded} ***\r\n`)
+})
+
 BlankSecrets('takes Contact tokens out wherever they stand', () => {
   const token = `sbt${'a2'.repeat(10)}`
+  assert.is(blankSecrets(`Call-ID: x_${token}_y\r\n`), 'Call-ID: x_***_y\r\n')
   const text = `INVITE sip:${token}@192.0.2.1:5060;sbt=${token} SIP/2.0\r\nTo: <sip:${token}@pbx>\r\n\r\n`
   assert.is(blankSecrets(text), 'INVITE sip:***@192.0.2.1:5060;sbt=*** SIP/2.0\r\nTo: <sip:***@pbx>\r\n\r\n')
 })

@@ -24,6 +24,7 @@ export class DnsClient {
   private readonly underWay = new Set<{ fail(error: DnsError): void }>()
   /** Until when each counts as silent. */
   private readonly silent = new Map<string, number>()
+  private closed = false
 
   constructor(private readonly options: DnsClientOptions) {}
 
@@ -48,13 +49,15 @@ export class DnsClient {
     }
   }
 
-  /** Gives up every question under way. */
-  cancel(): void {
+  /** Gives up every question under way, and asks no more. */
+  close(): void {
+    this.closed = true
     for (const asking of [...this.underWay]) asking.fail(new DnsError('ECANCELLED', 'given up'))
   }
 
   private askServers<Type extends RecordType>(name: string, type: Type): Promise<ReplyRecords<Type>> {
     const { clock, tryMs } = this.options
+    if (this.closed) return Promise.reject(new DnsError('ECANCELLED', 'given up'))
     return new Promise((resolve, reject) => {
       const over = (): void => void this.underWay.delete(asking)
       const asking = new Asking<Type>(

@@ -3,6 +3,7 @@ import type { NaptrRecord, SrvRecord } from 'node:dns'
 import type { Clock } from '../clock.js'
 import type { Answer } from './answer-cache.js'
 import { DnsClient } from './dns-client.js'
+import { DnsError } from './dns-error.js'
 import { parseServer, type ServerAddress } from './server-address.js'
 
 export type { NaptrRecord, SrvRecord } from 'node:dns'
@@ -22,6 +23,7 @@ export class NameServers {
   private readonly given: readonly ServerAddress[]
   private systemServers: { readonly list: readonly ServerAddress[]; readonly untilMs: number } | undefined
   private systemLookups = 0
+  private closed = false
 
   /**
    * @param servers `address` or `address:port`; none: those of the system.
@@ -51,6 +53,7 @@ export class NameServers {
 
   /** What the system's resolver makes of a name: search domains, multicast DNS and whatever else this machine is set up for. */
   async systemAddresses(name: string): Promise<Answer<string>> {
+    if (this.closed) throw new DnsError('ECANCELLED', 'given up')
     if (this.systemLookups >= maxSystemLookups)
       throw new Error(`${maxSystemLookups} look-ups by the system are under way`)
     this.systemLookups++
@@ -62,9 +65,10 @@ export class NameServers {
     }
   }
 
-  /** Gives up every question under way. */
-  cancel(): void {
-    this.client.cancel()
+  /** Gives up every question under way, and asks no more. */
+  close(): void {
+    this.closed = true
+    this.client.close()
   }
 
   private servers(): readonly ServerAddress[] {

@@ -110,9 +110,9 @@ export class Resolver {
     return this.inTime(hop, inquiry, this.lookUp(hop, host.endsWith('.') ? host.slice(0, -1) : host, protocol, inquiry))
   }
 
-  /** Gives up every question under way; they are rejected. */
+  /** Gives up every question under way; they are rejected, as is whatever would have to be asked from now on. */
   close(): void {
-    this.servers.cancel()
+    this.servers.close()
   }
 
   private async lookUp(hop: NextHop, host: string, given: Protocol | undefined, inquiry: Inquiry): Promise<Target[]> {

@@ -346,9 +346,10 @@ function thrown(error: unknown, minExpiresS: number | null): NotBound {
 
 /** Text of a registrar, for people: it may have written our Contact into it. */
 function shown(text: string, maxLength: number): string {
-  return hideContactTokens(printable(text, maxLength))
+  // Before it is cut: a token without its end would not be known as one.
+  return printable(hideContactTokens(text.slice(0, 4 * maxLength)), maxLength)
 }
 
 function describe(response: ClientResponse): string {
-  return `${response.status} ${printable(response.reason, MAX_PHRASE)}`.trim()
+  return `${response.status} ${shown(response.reason, MAX_PHRASE)}`.trim()
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '../../engine/index.js'
 import type { EventSink } from '../../model/event.js'
-import type { Registration, RegistrationState } from '../../model/registration.js'
+import { shownRegistration, type Registration, type RegistrationState } from '../../model/registration.js'
 import type { Trunk } from '../../model/trunk.js'
 import type { Connection } from '../../store/connection.js'
 import type { Directory } from '../../store/directory.js'
@@ -156,7 +156,7 @@ export class RegistrationManager {
   async view(trunk: Pick<Trunk, 'id' | 'account_id' | 'register' | 'updated_at'>): Promise<Registration | null> {
     if (!trunk.register.enabled) return null
     const own = this.drivers.get(trunk.id)?.view
-    return own ?? (await this.options.store.get(trunk.id)) ?? unclaimed(trunk)
+    return shownRegistration(own ?? (await this.options.store.get(trunk.id)) ?? unclaimed(trunk))
   }
 
   /**
@@ -295,7 +295,8 @@ export class RegistrationManager {
     if (state === 'stopped') void this.finish(driver)
   }
 
-  private tell(data: Registration): void {
+  private tell(registration: Registration): void {
+    const data = shownRegistration(registration)
     const { logger, events } = this.options
     const { trunk_id: trunk, state, last_code: code, last_phrase: phrase, registrar, reason } = data
     const fields = { trunk, state, code, phrase, registrar, reason }

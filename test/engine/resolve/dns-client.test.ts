@@ -22,7 +22,7 @@ Client.before.each(async () => {
 })
 
 Client.after.each(async () => {
-  for (const client of clients) client.cancel()
+  for (const client of clients) client.close()
   for (const server of [dns, ...others]) await server.stop()
 })
 
@@ -242,7 +242,7 @@ Client('gives up what is under way when it is told to', async () => {
   const client = makeClient([dns.address], { clock })
   const codes = Promise.all([codeOf(client.ask('a.example.com', 'A')), codeOf(client.ask('b.example.com', 'SRV'))])
   await eventually('both questions', () => dns.asked.length === 2)
-  client.cancel()
+  client.close()
   assert.equal(await codes, ['ECANCELLED', 'ECANCELLED'])
   assert.is(clock.pending, 0)
 })

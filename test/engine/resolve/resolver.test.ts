@@ -10,6 +10,7 @@ import { ResolveError } from '../../../src/engine/resolve/resolve-error.js'
 import { Resolver } from '../../../src/engine/resolve/resolver.js'
 import type { ResolverOptions } from '../../../src/engine/resolve/resolver.js'
 import type { Protocol } from '../../../src/engine/transport/transport.js'
+import { eventually } from '../../support/eventually.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { NameServer } from '../../support/name-server.js'
 
@@ -423,5 +424,21 @@ Resolve('takes names in the hosts file before name servers, unless told which se
     await rm(folder, { recursive: true })
   }
 })
+
+Resolve(
+  'once closed it asks no further: neither what comes next of a question under way nor anything new',
+  async () => {
+    dns.fail('*', 'silent')
+    const clock = new ManualClock()
+    const resolver = makeResolver({ clock })
+    const waiting = errorOf(resolver, 'sip:pbx.example.com')
+    await eventually('the first question', () => dns.asked.length === 1)
+    resolver.close()
+    assert.is((await waiting).code, 'FAILED')
+    assert.is((await errorOf(resolver, 'sip:other.example.com:5070')).code, 'FAILED')
+    assert.is(dns.asked.length, 1)
+    assert.is(clock.pending, 0)
+  },
+)
 
 Resolve.run()

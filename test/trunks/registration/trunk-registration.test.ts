@@ -506,6 +506,11 @@ RegistrationOfTrunk('neither password nor token is in what it tells, also when a
   assert.not.match(told, TOKEN)
   assert.not.match(told, '"one"')
   assert.match(bench.view.last_phrase ?? '', '***@h>? for you')
+  // Cut where the token is.
+  for (const length of [96, 100, 110, 117, 380]) {
+    const cut = await started(refuses(403, `${'x'.repeat(length)}${TOKEN}`))
+    assert.not.match(JSON.stringify(cut.view), TOKEN.slice(0, 4), String(length))
+  }
 })
 
 RegistrationOfTrunk.run()
