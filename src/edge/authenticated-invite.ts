@@ -124,6 +124,8 @@ class InviteInTries {
     if (given.proxy === undefined || !isAddress(given.proxy)) this.leg.policy.sentTo(response.sourceAddress)
     this.leg.answer({ method: 'INVITE', uri, body: given.body }, response, this.#exchange, (answer) => {
       if (!('exchange' in answer)) return this.events.failed(answer.why, response)
+      // Its servers may have had to be looked up.
+      if (this.#cancelled !== undefined) return this.events.failed(why, response)
       this.#exchange = answer.exchange
       this.#options = { ...given, proxy: this.pinned(response) }
       this.send()

@@ -44,14 +44,14 @@ function addressKey(text: string): string {
 }
 
 /**
- * On a leg we placed by way of a trunk: those may ask whom the INVITE was sent to, and those who ask for a realm that this trunk
- * has had an answer for.
+ * On a leg we placed by way of a trunk: those may ask whom the INVITE was sent to, and other servers of the trunk for a realm that it
+ * has had an answer for. The realm alone proves nothing: a callee that the dialog leads to directly knows it as well as we do.
  */
 export class PlacedPolicy implements ChallengePolicy {
   readonly #hosts: Set<string>
   readonly #realms = new Set<string>()
 
-  constructor(private readonly identity: Pick<TrunkIdentity, 'session' | 'hosts'>) {
+  constructor(private readonly identity: Pick<TrunkIdentity, 'session' | 'hosts' | 'allows'>) {
     this.#hosts = new Set(identity.hosts.map(addressKey))
   }
 
@@ -71,7 +71,11 @@ export class PlacedPolicy implements ChallengePolicy {
   }
 
   mayAnswer({ sourceAddress }: Pick<SipResponse, 'sourceAddress'>, realms: readonly string[]): boolean {
-    if (this.mayShow(sourceAddress)) return true
+    return this.mayShow(sourceAddress) || (this.identity.allows(sourceAddress) && this.knows(realms))
+  }
+
+  /** Whether this trunk has had an answer for all these realms. */
+  knows(realms: readonly string[]): boolean {
     return realms.every((realm) => this.#realms.has(realm) || this.identity.session.knows(realm))
   }
 }
@@ -114,10 +118,23 @@ export class PlacedLeg implements LegCredentials {
     exchange: DigestExchange | undefined,
     done: (answer: ChallengeAnswer) => void,
   ): void {
+    const { identity, policy } = this
     const realms = challengedRealms(response)
-    const answer = answerIf(this.policy, this.identity, realms, request, response, exchange)
-    if ('exchange' in answer) this.policy.answered(realms)
-    done(answer)
+    const judge = (): void => {
+      const answer = answerIf(policy, identity, realms, request, response, exchange)
+      if ('exchange' in answer) policy.answered(realms)
+      done(answer)
+    }
+    if (policy.mayAnswer(response, realms) || !policy.knows(realms)) return judge()
+    // Perhaps another one of the trunk's servers.
+    identity
+      .addresses()
+      .then((addresses) => {
+        for (const address of addresses) policy.sentTo(address)
+        judge()
+      })
+      // Who is told has handlers of his own for what goes wrong there; nothing may end the process.
+      .catch(() => {})
   }
 }
 

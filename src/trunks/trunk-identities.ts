@@ -1,6 +1,7 @@
 import type { Trunk } from '../model/trunk.js'
 import type { Credentials } from './digest/exchange.js'
 import type { DigestSession, DigestSessions } from './digest/session.js'
+import { matchNetworks } from './identify.js'
 import { readNextHop } from './next-hop.js'
 import type { TrunkCredentials } from './trunk-credentials.js'
 import type { TrunkPaths } from './trunk-paths.js'
@@ -14,6 +15,8 @@ export interface TrunkIdentity {
   readonly hosts: readonly string[]
   /** IP addresses of its servers, as its next hop resolves now. Never rejects. */
   addresses(): Promise<readonly string[]>
+  /** Whether the trunk's `allowed_addresses` have this one. */
+  allows(address: string): boolean
   /** What we showed was refused: the password may be another one by now. */
   refused(): void
 }
@@ -45,6 +48,7 @@ export class TrunkIdentities implements TrunkIdentityFinder {
           ({ targets }) => targets.map(({ address }) => address),
           () => [],
         ),
+      allows: (address) => matchNetworks(trunk.allowed_addresses, address).matched,
       refused: () => credentials.forget(trunk.id),
     }
   }

@@ -161,21 +161,40 @@ InDialog('nothing is shown ahead where the dialog leads past the trunk’s own s
     assert.ok(placed(established, identity).request('INFO').inner.sent[0]?.request.headers['Proxy-Authorization'])
 })
 
-InDialog('a stranger on a leg we placed gets no answer: neither a server of the trunk nor a realm of it', () => {
+InDialog('a stranger on a leg we placed gets no answer, not for a realm of the trunk either', () => {
   const identity = new TestIdentity().knowing('pbx')
+  identity.allowed = ['198.51.100.7']
   const policy = new PlacedPolicy(identity)
   policy.sentTo('192.0.2.1')
   policy.sentTo('2001:db8::1')
   const from = (sourceAddress: string) => ({ sourceAddress })
   assert.ok(policy.mayAnswer(from('192.0.2.1'), ['any']))
   assert.ok(policy.mayAnswer(from('2001:DB8:0::1'), ['any']))
-  assert.ok(policy.mayAnswer(from('203.0.113.9'), ['pbx']))
+  assert.not(policy.mayAnswer(from('203.0.113.9'), ['pbx']))
   assert.not(policy.mayAnswer(from('203.0.113.9'), ['any']))
-  assert.not(policy.mayAnswer(from('203.0.113.9'), ['pbx', 'any']), 'one realm of its own beside ours')
+  assert.ok(policy.mayAnswer(from('198.51.100.7'), ['pbx']), 'an address that calls from the trunk may come from')
+  assert.not(policy.mayAnswer(from('198.51.100.7'), ['pbx', 'any']), 'one realm of its own beside ours')
   policy.answered(['any'])
-  assert.ok(policy.mayAnswer(from('203.0.113.9'), ['any']))
+  assert.ok(policy.mayAnswer(from('198.51.100.7'), ['any']))
   for (let at = 0; at < 100; at++) policy.answered([`r${at}`])
-  assert.not(policy.mayAnswer(from('203.0.113.9'), ['r99']), 'what a leg remembers is bounded')
+  assert.not(policy.mayAnswer(from('198.51.100.7'), ['r99']), 'what a leg remembers is bounded')
+})
+
+InDialog('a callee that a dialog leads to directly gets no answer for the trunk’s realm', async () => {
+  const identity = new TestIdentity()
+  identity.hosts = []
+  const leg = new PlacedLeg(identity)
+  leg.policy.sentTo('192.0.2.1')
+  leg.policy.answered(['pbx'])
+  // Its responses come from 127.0.0.1, which is none of the trunk's servers; then it is.
+  for (const servers of [['192.0.2.2'], ['127.0.0.1']]) {
+    identity.servers = servers
+    const bench = new DialogBench(identity, leg)
+    bench.inner.byeAnswers.push(new Response(401, 'x', challenge('n1')))
+    bench.dialog.bye({})
+    await turn()
+    assert.is(bench.inner.byes.length, servers[0] === '127.0.0.1' ? 2 : 1)
+  }
 })
 
 InDialog('on a leg that came from a trunk, one of its servers that asks for a realm of it is answered', async () => {

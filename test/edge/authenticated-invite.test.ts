@@ -192,7 +192,22 @@ Inviting('is not answered to whom it was not sent', async () => {
   knowing.identity.knowing('pbx')
   await knowing.send({ proxy: 'sip:192.0.2.1:5060' })
   knowing.server.last.events.failed('407 No', response)
-  assert.is(knowing.server.out.length, 2, 'a realm of this trunk may be asked for from elsewhere')
+  await turn()
+  assert.is(knowing.server.out.length, 1, 'not even for a realm of this trunk')
+  const other = new InviteBench()
+  other.identity.knowing('pbx').servers = ['203.0.113.66']
+  await other.send({ proxy: 'sip:192.0.2.1:5060' })
+  other.server.last.events.failed('407 No', response)
+  await turn()
+  assert.is(other.server.out.length, 2, 'another server of this trunk may ask for its realm')
+  const gone = new InviteBench()
+  gone.identity.knowing('pbx').servers = ['203.0.113.66']
+  await gone.send({ proxy: 'sip:192.0.2.1:5060' })
+  gone.server.last.events.failed('407 No', response)
+  gone.invite?.cancel({})
+  await turn()
+  assert.is(gone.server.out.length, 1, 'a CANCEL while its servers are looked up')
+  assert.equal(gone.events, ['sent', 'failed 407: 407 No'])
 })
 
 Inviting('without an offer, the dialog that comes with the ACK answers challenges too', async () => {

@@ -7,10 +7,15 @@ export class TestIdentity implements TrunkIdentity {
   readonly session = new DigestSession()
   hosts = ['127.0.0.1']
   servers = ['127.0.0.1']
+  allowed: readonly string[] = []
   refusals = 0
 
   addresses(): Promise<readonly string[]> {
     return Promise.resolve(this.servers)
+  }
+
+  allows(address: string): boolean {
+    return this.allowed.includes(address)
   }
 
   refused(): void {
