@@ -418,10 +418,7 @@ OutboundCall('from anywhere is taken with the credentials of its agent, and refu
       address: ELSEWHERE,
       target: edge.sip,
       service: DESTINATION,
-      args: [
-        ...['-key', 'number', line.number, '-au', auth.username, '-ap', password],
-        ...['-auth_uri', `${DESTINATION}@${edge.sip.address}:${edge.sip.port}`],
-      ],
+      args: ['-key', 'number', line.number, '-au', auth.username, '-ap', password],
     })
   const good = await sipp(auth.password)
   assert.is(good.exitCode, 0, good.errors)

@@ -84,6 +84,9 @@ Verifier('refuses what proves nothing, and says what it is', async () => {
     [answer(challenge, { ...ann, username: 'bob' }), 'denied'],
     [answer(challenge, ann, { ...INVITE, method: 'BYE' }), 'denied'],
     [answer(challenge, ann, { ...INVITE, uri: 'sip:+1666@127.0.0.1:5060;transport=tcp' }), 'wrong-uri'],
+    [answer(challenge, ann, { ...INVITE, uri: 'sip:127.0.0.2:5060' }), 'wrong-uri'],
+    [answer(challenge, ann, { ...INVITE, uri: 'sip:127.0.0.1:5061' }), 'wrong-uri'],
+    [answer(challenge, ann, { ...INVITE, uri: 'tel:+31555' }), 'wrong-uri'],
     [good.replace('algorithm=SHA-256', 'algorithm=SHA-512-256'), 'unsupported'],
     [good.replace('qop=auth', 'qop=auth-int'), 'unsupported'],
     [good.replace(/, qop=auth.*/, ''), 'unsupported'],
@@ -111,6 +114,12 @@ Verifier('the Request-URI may be written in any way that means the same (RFC 326
   const { verifier, verify } = setUp()
   const shown = answer(verifier.challenge(REALM)[0] ?? '')
   assert.is(await codeOf(verify(shown, { uri: 'SIP:+%31555@127.0.0.1:5060;Transport=TCP' })), 'ok')
+})
+
+Verifier('credentials may name the server alone, as SIPp writes them', async () => {
+  const { verifier, verify } = setUp()
+  const [challenge = ''] = verifier.challenge(REALM)
+  assert.is(await codeOf(verify(answer(challenge, ann, { ...INVITE, uri: 'sip:127.0.0.1:5060' }))), 'ok')
 })
 
 Verifier('each use of a nonce counts once, in any order within 64', async () => {
