@@ -39,7 +39,7 @@ export const registrationSchema = z.object({
   /** Seconds the registrar granted; null while nothing is registered. */
   granted_expires_s: z.number().int().nullable(),
   /** Seconds a 423 taught us to ask for at least; null when none did. */
-  min_expires_s: z.number().int().nullable(),
+  min_expires_s: z.number().int().min(0).max(0xffff_ffff).nullable(),
   expires_at: instant.nullable(),
   next_attempt_at: instant.nullable(),
   /** Attempts that failed since the last success. */

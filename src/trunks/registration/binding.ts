@@ -1,3 +1,4 @@
+import { formatUri, parseUri } from '../../engine/index.js'
 import type { RegistrationRecord } from '../../store/registrations.js'
 import type { Credentials } from '../digest/exchange.js'
 import { sameTarget, type Target } from '../target.js'
@@ -41,7 +42,10 @@ export function inheritedPlace({
   contact,
   aor,
 }: Pick<RegistrationRecord, 'contact' | 'aor'>): BindingPlace | undefined {
-  return contact === null || aor === null ? undefined : { contact, aor }
+  if (contact === null || aor === null) return undefined
+  // What stands in Redis is not believed: it would end in a request.
+  const uri = parseUri(contact)
+  return uri === undefined || uri.scheme === 'tel' ? undefined : { contact: formatUri(uri), aor }
 }
 
 /** A binding to take away: with its own Contact, or that of a former owner; and whether to register again after it. */

@@ -43,10 +43,16 @@ export function readRoutes(header: string | undefined): string[] | undefined {
   if (header === undefined || header.trim() === '') return []
   const list = header.length > MAX_HEADER ? undefined : parseNameAddrList(header)
   if (list === undefined || list.length > MAX_ROUTES) return undefined
+  return checkRoutes(list.map(({ uri }) => uri))
+}
+
+/** The URIs of routes as they go into a request; undefined when one of them is none that can be used. */
+export function checkRoutes(texts: readonly string[]): string[] | undefined {
+  if (texts.length > MAX_ROUTES) return undefined
   const uris: string[] = []
-  for (const { uri } of list) {
-    const parsed = parseUri(uri)
-    if (parsed === undefined || parsed.scheme === 'tel' || uri.length > MAX_ROUTE_LENGTH) return undefined
+  for (const text of texts) {
+    const parsed = text.length > MAX_ROUTE_LENGTH ? undefined : parseUri(text)
+    if (parsed === undefined || parsed.scheme === 'tel') return undefined
     uris.push(formatUri(parsed))
   }
   return uris

@@ -3,6 +3,7 @@ import { parseUri, type Clock } from '../../engine/index.js'
 import type { Registration } from '../../model/registration.js'
 import type { Registrations } from '../../store/registrations.js'
 import type { RegisteredPath } from '../trunk-paths.js'
+import { checkRoutes } from './bindings.js'
 
 /** What other edges wrote is believed so long. */
 const FRESH_MS = 1_000
@@ -51,6 +52,7 @@ function pathOf(registration: Registration | undefined, nowMs: number): Register
   const address = uri.host.replace(/^\[|\]$/g, '')
   return {
     target: { transport, address, port: uri.port },
-    serviceRoute: registration.service_route,
+    // What stands in Redis is not believed: it would end in a request.
+    serviceRoute: checkRoutes(registration.service_route) ?? [],
   }
 }

@@ -459,6 +459,21 @@ RegistrationOfTrunk(
   },
 )
 
+RegistrationOfTrunk('a Contact in Redis that is no URI ends in no request', async () => {
+  for (const contact of [
+    'sip:a@192.0.2.44>\r\nX-Evil: 1\r\nX-A: <',
+    'sip:a@192.0.2.44>, <sip:b@192.0.2.44',
+    'sip:a@192.0.2.44\nX-Evil: 1',
+    'tel:+1',
+    '*',
+    'x',
+  ]) {
+    const bench = await started(undefined, {}, { contact, aor: 'sip:u100@pbx.example.com' })
+    assert.is(bench.driver.state, 'registered')
+    assert.is(bench.sent.length, 1, JSON.stringify(contact))
+  }
+})
+
 RegistrationOfTrunk("a trunk that is another edge's is dropped before anything is sent", async () => {
   const bench = await started()
   bench.guard = () => {
