@@ -1,7 +1,7 @@
 import { eventually } from './eventually.js'
 import { FarCall, sdp, type PlaceOptions } from './far-call.js'
 import { FarDigest, type FarDigestOptions } from './far-digest.js'
-import { FarEnd, type FarEndOptions, type Heard, type Way } from './far-end.js'
+import { FarEnd, hostText, type FarEndOptions, type Heard, type Way } from './far-end.js'
 import { FarRegistrar, reasonOf, type FarBinding } from './far-registrar.js'
 
 /** How a carrier treats an INVITE that has shown its credentials. */
@@ -144,10 +144,11 @@ export class Carrier {
     if (calls.outcome === 'silent') return
     if (this.#isChallenged('INVITE') && !this.#letIn(heard)) return
     const { address, port } = this.end.local
-    const here = `sip:${address}:${port};transport=${heard.protocol}`
+    const host = hostText(address)
+    const here = `sip:${host}:${port};transport=${heard.protocol}`
     const call = FarCall.answering(this.end, heard, {
       recordRoute: calls.recordRoute === null ? undefined : (calls.recordRoute ?? `<${here};lr>`),
-      contact: calls.contact ?? `<sip:callee@${address}:${port};transport=${heard.protocol}>`,
+      contact: calls.contact ?? `<sip:callee@${host}:${port};transport=${heard.protocol}>`,
     })
     this.dialogs.set(call.callId, call)
     for (const status of calls.provisional) call.provisional(status)

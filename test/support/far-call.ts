@@ -1,11 +1,12 @@
 import { eventually } from './eventually.js'
-import { responseText, type FarEnd, type Heard, type Way } from './far-end.js'
+import { hostText, responseText, type FarEnd, type Heard, type Way } from './far-end.js'
 import { uriOf } from './far-registrar.js'
 import { SipText } from './sip-text.js'
 
 /** SDP with one audio line. */
 export function sdp(address: string, more: readonly string[] = []): string {
-  const lines = ['v=0', `o=far 1 1 IN IP4 ${address}`, 's=-', `c=IN IP4 ${address}`, 't=0 0', 'm=audio 42000 RTP/AVP 0']
+  const where = `IN IP${address.includes(':') ? 6 : 4} ${address}`
+  const lines = ['v=0', `o=far 1 1 ${where}`, 's=-', `c=${where}`, 't=0 0', 'm=audio 42000 RTP/AVP 0']
   return [...lines, 'a=rtpmap:0 PCMU/8000', ...more, ''].join('\r\n')
 }
 
@@ -73,7 +74,7 @@ export class FarCall {
     const tag = `far${++count}`
     const callId = `far-${process.pid}-${count}-${Date.now()}`
     const { address, port } = end.local
-    const contact = `<sip:caller@${address}:${port};transport=${way.protocol}>`
+    const contact = `<sip:caller@${hostText(address)}:${port};transport=${way.protocol}>`
     const body = options.body ?? sdp(address)
     const local = `<sip:${options.from}>;tag=${tag}`
     const text = [
@@ -266,4 +267,4 @@ export class FarCall {
 }
 
 const viaOf = (end: FarEnd, way: Way, unique: string): string =>
-  `Via: SIP/2.0/${way.protocol.toUpperCase()} ${end.local.address}:${end.local.port};rport;branch=z9hG4bK-${unique}`
+  `Via: SIP/2.0/${way.protocol.toUpperCase()} ${hostText(end.local.address)}:${end.local.port};rport;branch=z9hG4bK-${unique}`

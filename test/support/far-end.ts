@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, isIPv6, type Server, type Socket } from 'node:net'
 import { freePort } from './free-port.js'
 import { StreamReader, type Address } from './sip-peer.js'
 import { SipText } from './sip-text.js'
@@ -31,6 +31,9 @@ export interface FarEndOptions {
   /** Default both. */
   readonly protocols?: readonly FarProtocol[]
 }
+
+/** An address as it stands in a URI or a Via. */
+export const hostText = (address: string): string => (isIPv6(address) ? `[${address}]` : address)
 
 /** The branch of the topmost Via and the method: what makes two requests the same one. */
 function transactionOf(message: SipText): string {
@@ -200,7 +203,7 @@ export class FarEnd {
 }
 
 async function boundUdp(address: string, port: number): Promise<UdpSocket> {
-  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 22 })
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', recvBufferSize: 1 << 22 })
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)
     socket.bind({ address, port, exclusive: true }, resolve)
