@@ -34,10 +34,14 @@ export class DrachtioOffer implements PendingOffer {
 
   acknowledge(body: string, done: (error: Error | undefined, dialog?: SipDialog) => void): void {
     if (!this.settle()) return
+    const unformed = (error: unknown): void => {
+      this.hangUpUnformed()
+      this.host.run(() => done(errorOf(error)))
+    }
     try {
-      this.offer.ack(body).catch((error: unknown) => this.host.run(() => done(errorOf(error))))
+      this.offer.ack(body).catch(unformed)
     } catch (error) {
-      return this.host.run(() => done(errorOf(error)))
+      return unformed(error)
     }
     // The promise resolves a turn later; the dialog is there now, and must be listened to before the next message.
     const dialog = this.host.library.findDialogById(this.offer.res.stackDialogId)
@@ -53,7 +57,15 @@ export class DrachtioOffer implements PendingOffer {
     this.offer
       .destroy()
       .catch(() => {})
-      .finally(() => done?.())
+      .finally(() => {
+        if (this.offer.res.get('contact') === undefined) this.hangUpUnformed()
+        done?.()
+      })
+  }
+
+  /** A 200 the library makes no dialog of (no Contact) has been acknowledged, and no more: the far end believes in a call. */
+  private hangUpUnformed(): void {
+    this.host.byeByOther(this.offer.res.stackDialogId, {})
   }
 
   /** False when that has been done before. */

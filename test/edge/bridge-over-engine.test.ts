@@ -547,6 +547,28 @@ scenario('an agent’s 200 without Contact is ended at the agent, and the next a
   await alone.stop()
 })
 
+for (const how of ['answers', 'hangs up'] as const)
+  scenario(`an offer of the agent’s without a Contact is hung up when the caller ${how}`, async () => {
+    const peer = await rawAgent((request, answer) => {
+      if (request.startsWith('INVITE')) answer('200 OK', ['Content-Type: application/sdp'], ANSWER)
+      if (request.startsWith('BYE')) answer('200 OK')
+    })
+    const alone = await startMiddle([peer.uri])
+    const offer = (await caller.app.createUAC(alone.uri(), { localSdp: undefined, noAck: true })) as unknown as {
+      ack(sdp: string): Promise<SrfDialog>
+      destroy(): Promise<void>
+    }
+    if (how === 'answers') {
+      const mine = await offer.ack(SDP)
+      await once(mine, 'destroy')
+    } else await offer.destroy()
+    await eventually('the BYE', () => peer.methods.includes('BYE'))
+    await eventually('the record', () => alone.cdrs[0])
+    await eventually('nothing is left', () => alone.engine.gauges().dialogs === 0 && heldByLibrary(alone.server) === 0)
+    peer.close()
+    await alone.stop()
+  })
+
 scenario('the connection to the server is lost: the call ends, and both ends are told when it is back', async () => {
   const answered = answering(agent)
   const mine = await calling()
