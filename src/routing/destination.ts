@@ -38,7 +38,7 @@ export function readDestination(
   const isAllowed = isExtension && allowed.some((pattern) => hasExtension(pattern, dialled))
   const asExtension = { ok: true, destination: { kind: 'extension', value: dialled } } as const
   if (isAllowed && (dialled.length < NUMBER_LENGTH || allowed.includes(dialled))) return asExtension
-  const normalised = normaliseNumber(dialled, { country, phoneContext })
+  const normalised = normaliseNumber(dialled, { country, phoneContext, ownPrefixes: true })
   if (normalised.ok) return { ok: true, destination: { kind: 'e164', value: normalised.e164 } }
   if (isAllowed) return asExtension
   const isNumberLike = dialled.length >= NUMBER_LENGTH && !/[A-Za-z_*#]/.test(dialled)

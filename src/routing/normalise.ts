@@ -9,6 +9,11 @@ export interface NormaliseOptions {
   readonly country?: string | null | undefined
   /** RFC 3966 phone-context: a global prefix such as `+1-415`; a domain name says nothing. */
   readonly phoneContext?: string | undefined
+  /**
+   * Where a country is known, 011 is read as international prefix only if it is one there: elsewhere national numbers begin so (Leeds,
+   * Turin, Buenos Aires), and one with a digit too many would be a number in another country. Default: it is read so anywhere.
+   */
+  readonly ownPrefixes?: boolean
 }
 
 const MAX_INPUT = 64
@@ -23,7 +28,7 @@ const SEPARATORS = ' -.()/'
 export function normaliseNumber(input: string, options: NormaliseOptions = {}): Normalised {
   if (input.length > MAX_INPUT) return refuse(`is longer than ${MAX_INPUT} characters`)
   if (input.slice(0, 4).toLowerCase() === 'tel:') return normaliseTel(input, options)
-  const { country, phoneContext } = options
+  const { country, phoneContext, ownPrefixes = false } = options
   if (typeof country === 'string' && !isSupportedCountry(country)) return refuse('is in a country that is not known')
   const read = readDigits(input)
   if (typeof read === 'string') return refuse(read)
@@ -34,7 +39,9 @@ export function normaliseNumber(input: string, options: NormaliseOptions = {}): 
     typeof contextDigits === 'object' ? parse(`+${contextDigits.digits}${digits}`) : undefined,
     typeof country === 'string' ? parse(digits, country) : undefined,
     digits.startsWith('00') ? parse(`+${digits.slice(2)}`) : undefined,
-    digits.startsWith('011') ? parse(`+${digits.slice(3)}`) : undefined,
+    digits.startsWith('011') && !(ownPrefixes && typeof country === 'string')
+      ? parse(`+${digits.slice(3)}`)
+      : undefined,
   ]
   const possible = attempts.find((attempt) => attempt?.ok)
   if (possible !== undefined) return possible

@@ -57,6 +57,16 @@ ADestination('is impossible when no country has such a number, or none is told',
   )
 })
 
+ADestination(
+  'with a digit too many is not a number of another country: 011 stands for that only where it is dialled so',
+  () => {
+    assert.is(read('0113 125 5019', trunk('GB')), 'e164 +441131255019')
+    for (const country of ['GB', 'IT', 'AR'])
+      assert.is(read('0113125550199', trunk(country)), 'DESTINATION_IMPOSSIBLE', country)
+    assert.is(read('0113125550199', trunk('US')), 'e164 +3125550199', 'the Netherlands, from there')
+  },
+)
+
 ADestination('is an extension that the trunk allows, whole or by its beginning, as it is dialled', () => {
   assert.is(read('200', trunk(null, '200')), 'extension 200')
   assert.is(read('sip:2001@edge', trunk(null, '2*')), 'extension 2001')
