@@ -47,9 +47,9 @@ export class AgentAuth {
   /** Agents of several accounts may have the same user name: each is held against what is shown. */
   private async tryAll(invite: SipInvite, listed: readonly Agent[]): Promise<Proof> {
     const { verifier, behind, passwordOf } = this.options
-    const { method, uri, body } = invite
+    const { method, uri, body, sourceAddress: source } = invite
     // As text: user names are hashed as their UTF-8.
-    const request = { realm: AGENT_REALM, authorization: authorizationOf(invite), method, uri, body }
+    const request = { realm: AGENT_REALM, authorization: authorizationOf(invite), method, uri, body, source }
     let agents: readonly Agent[] = []
     for (let tried = 0; ; tried++) {
       const verified = await verifier.verify(request, (username) => {
@@ -60,19 +60,19 @@ export class AgentAuth {
       const agent = agents[tried]
       if (verified.result === 'ok' && agent !== undefined) return { result: 'agent', agent }
       const isDenied = verified.result === 'refused' && verified.code === 'denied'
-      if (!isDenied || tried + 1 >= agents.length) return this.failed(verified, agents.length > 0)
+      if (!isDenied || tried + 1 >= agents.length) return this.failed(verified, agents.length > 0, source)
     }
   }
 
-  private failed(verified: Verified, known: boolean): Proof {
+  private failed(verified: Verified, known: boolean, source: string): Proof {
     // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
-    if (verified.result !== 'refused' || verified.code === 'replayed') return this.challenge({ stale: true })
-    if (verified.code === 'absent') return this.challenge({ stale: false })
+    if (verified.result !== 'refused' || verified.code === 'replayed') return this.challenge({ stale: true, source })
+    if (verified.code === 'absent') return this.challenge({ stale: false, source })
     return { result: 'refused', why: verified.why, known }
   }
 
-  private challenge({ stale }: { readonly stale: boolean }): Proof {
-    const headers = headerLines('WWW-Authenticate', this.options.verifier.challenge(AGENT_REALM, { stale }))
-    return { result: 'challenge', headers, absent: !stale }
+  private challenge(how: { readonly stale: boolean; readonly source: string }): Proof {
+    const headers = headerLines('WWW-Authenticate', this.options.verifier.challenge(AGENT_REALM, how))
+    return { result: 'challenge', headers, absent: !how.stale }
   }
 }

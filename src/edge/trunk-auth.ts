@@ -28,26 +28,27 @@ export class TrunkAuth {
     const { verifier, passwordOf } = this.options
     const { inbound_auth: auth } = trunk
     if (auth === null) return { result: 'refused' }
-    const { method, uri, body } = invite
-    const request = { realm: auth.realm, authorization: authorizationOf(invite), method, uri, body }
+    const { method, uri, body, sourceAddress: source } = invite
+    const request = { realm: auth.realm, authorization: authorizationOf(invite), method, uri, body, source }
+    const challenge = (stale: boolean): TrunkProof => this.challenge(auth.realm, { stale, source })
     try {
       const verified = await verifier.verify(request, async (username) => {
         const password = await passwordOf(trunk)
         return username === auth.username ? password : undefined
       })
       if (verified.result === 'ok') return { result: 'proven' }
-      if (verified.result === 'stale') return this.challenge(auth.realm, true)
-      if (verified.code === 'absent') return this.challenge(auth.realm, false)
+      if (verified.result === 'stale') return challenge(true)
+      if (verified.code === 'absent') return challenge(false)
       // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
-      return verified.code === 'replayed' ? this.challenge(auth.realm, true) : { result: 'refused' }
+      return verified.code === 'replayed' ? challenge(true) : { result: 'refused' }
     } catch {
       return { result: 'refused' }
     }
   }
 
-  private challenge(realm: string, stale: boolean): TrunkProof {
+  private challenge(realm: string, how: { readonly stale: boolean; readonly source: string }): TrunkProof {
     const { verifier, metrics } = this.options
     metrics.challenges.inc({ of: 'trunk' })
-    return { result: 'challenge', headers: headerLines('WWW-Authenticate', verifier.challenge(realm, { stale })) }
+    return { result: 'challenge', headers: headerLines('WWW-Authenticate', verifier.challenge(realm, how)) }
   }
 }

@@ -21,26 +21,29 @@ export class NonceMaker {
     this.#key = Buffer.from(key ?? randomBytes(32))
   }
 
-  make(realm: string, nowMs: number): string {
+  /** @param source whom it is made for: it is good for nobody else */
+  make(realm: string, nowMs: number, source: string): string {
     const head = Buffer.alloc(TIME_BYTES + RANDOM_BYTES)
     head.writeUIntBE(Math.floor(nowMs), 0, TIME_BYTES)
     randomBytes(RANDOM_BYTES).copy(head, TIME_BYTES)
-    return Buffer.concat([head, this.prove(head, realm)]).toString('base64url')
+    return Buffer.concat([head, this.prove(head, realm, source)]).toString('base64url')
   }
 
-  /** The nonce, when it is one of ours for this realm. */
-  read(text: string, realm: string): OwnNonce | undefined {
+  /** The nonce, when it is one of ours for this realm and whoever shows it. */
+  read(text: string, realm: string, source: string): OwnNonce | undefined {
     if (text.length !== Math.ceil(TEXT_LENGTH)) return undefined
     const bytes = Buffer.from(text, 'base64url')
     // One nonce has one spelling: what is remembered of it goes by the text.
     if (bytes.length !== TIME_BYTES + RANDOM_BYTES + PROOF_BYTES || bytes.toString('base64url') !== text)
       return undefined
     const head = bytes.subarray(0, TIME_BYTES + RANDOM_BYTES)
-    if (!timingSafeEqual(this.prove(head, realm), bytes.subarray(TIME_BYTES + RANDOM_BYTES))) return undefined
+    if (!timingSafeEqual(this.prove(head, realm, source), bytes.subarray(TIME_BYTES + RANDOM_BYTES))) return undefined
     return { madeMs: head.readUIntBE(0, TIME_BYTES) }
   }
 
-  private prove(head: Buffer, realm: string): Buffer {
-    return createHmac('sha256', this.#key).update(head).update(realm, 'utf8').digest().subarray(0, PROOF_BYTES)
+  private prove(head: Buffer, realm: string, source: string): Buffer {
+    // An address has no line break.
+    const of = `${source}\n${realm}`
+    return createHmac('sha256', this.#key).update(head).update(of, 'utf8').digest().subarray(0, PROOF_BYTES)
   }
 }

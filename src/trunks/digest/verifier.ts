@@ -30,6 +30,11 @@ export interface ShownRequest {
   /** Request-URI. */
   readonly uri: string
   readonly body: string
+  /**
+   * The address it came from. A nonce is good for the address that was challenged alone: each edge counts its uses for itself, and what
+   * somebody else overheard could be shown to another one. Default: ''.
+   */
+  readonly source?: string
 }
 
 /** Why credentials are not taken. */
@@ -88,8 +93,11 @@ export class DigestVerifier {
   }
 
   /** Values of WWW-Authenticate, one a line: they must not be joined (`headerLines`). */
-  challenge(realm: string, { stale = false }: { readonly stale?: boolean } = {}): string[] {
-    const nonce = this.#nonces.make(realm, this.nowMs)
+  challenge(
+    realm: string,
+    { stale = false, source = '' }: { readonly stale?: boolean; readonly source?: string } = {},
+  ): string[] {
+    const nonce = this.#nonces.make(realm, this.nowMs, source)
     const said = `realm="${escapeQuoted(realm)}", nonce="${nonce}", qop="auth"${stale ? ', stale=true' : ''}`
     return this.#algorithms.map((algorithm) => `Digest ${said}, algorithm=${algorithm}`)
   }
@@ -100,12 +108,12 @@ export class DigestVerifier {
     if ('result' in claim) return claim
     // Nobody has an empty password.
     const password = (await passwordOf(claim.username)) || undefined
-    const { realm, method, body } = request
+    const { realm, method, body, source = '' } = request
     const expected = computeResponse({ ...claim, realm, method, body, password: password ?? this.#nobody })
     if (!equal(expected, claim.response) || password === undefined)
       return refused('denied', 'the user name or the password is wrong')
     const { nowMs } = this
-    const made = this.#nonces.read(claim.nonce, realm)
+    const made = this.#nonces.read(claim.nonce, realm, source)
     if (made === undefined || this.#counts.isForgotten(made.madeMs, nowMs)) return { result: 'stale' }
     if (!this.#counts.take(claim.nonce, made.madeMs, claim.count, nowMs))
       return refused('replayed', 'the credentials have been used before')

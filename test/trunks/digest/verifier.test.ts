@@ -174,6 +174,15 @@ Verifier(
   },
 )
 
+Verifier('what another address overheard is worth nothing, not even to an edge that has not seen it yet', async () => {
+  const key = new Uint8Array(32).fill(7)
+  const [one, other] = [setUp({ key }), setUp({ key })]
+  const shown = (): string => answer(one.verifier.challenge(REALM, { source: '192.0.2.7' })[0] ?? '')
+  assert.is(await codeOf(other.verify(shown(), { source: '192.0.2.8' })), 'stale')
+  assert.is(await codeOf(other.verify(shown())), 'stale')
+  assert.is(await codeOf(other.verify(shown(), { source: '192.0.2.7' })), 'ok')
+})
+
 Verifier('edges that share a key take each other’s nonces, those of a clock far ahead excepted', async () => {
   const key = Buffer.alloc(32, 7)
   const [one, other] = [setUp({ key }), setUp({ key })]
