@@ -1,7 +1,9 @@
 import type { Clock } from '../engine/index.js'
 import type { EventSink } from '../model/event.js'
+import { headerLines } from '../trunks/digest/header-lines.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import type { Routed } from '../routing/router.js'
+import { AGENT_REALM } from './agent-auth.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
@@ -12,7 +14,7 @@ import type { CallLogger, CallMetrics, CdrSink, InboundRouter, TrunkChannels } f
 import { NUMBER_HEADER } from './presented.js'
 import { ReceivedCall } from './received-call.js'
 import type { EdgeSettings } from './settings.js'
-import type { SipInvite, SipRequest, SipServer } from './sip-server.js'
+import type { HeaderMap, SipInvite, SipRequest, SipServer } from './sip-server.js'
 import type { TrunkAuth } from './trunk-auth.js'
 
 export interface EdgeParts {
@@ -104,33 +106,42 @@ export class Edge {
       const { outbound } = this.parts
       // It says that it is an agent's. Whoever is none, and sends it all the same, may still call from a trunk.
       if (outbound !== undefined && invite.header(NUMBER_HEADER) !== undefined)
-        outbound.take(received, (last) => this.route(received, last))
+        outbound.take(received, (last, _why, challenges) => this.route(received, last, challenges))
       else this.route(received, undefined)
     })
   }
 
-  /** @param last what becomes of a call that says it is an agent's, when it is no trunk's */
-  private route(received: ReceivedCall, last: (() => void) | undefined): void {
+  /**
+   * @param last what becomes of a call that says it is an agent's, when it is no trunk's
+   * @param agents challenges for agents
+   */
+  private route(received: ReceivedCall, last: (() => void) | undefined, agents?: HeaderMap): void {
     const { call, invite } = received
     this.parts.router.decide(inboundRequest(invite)).then(
-      (routed) => call.run(() => this.routed(received, routed, last)),
+      (routed) => call.run(() => this.routed(received, routed, last, agents)),
       (error: unknown) => call.failed(error),
     )
   }
 
-  private routed(received: ReceivedCall, routed: Routed, last: (() => void) | undefined): void {
+  private routed(received: ReceivedCall, routed: Routed, last: (() => void) | undefined, agents?: HeaderMap): void {
     const { outbound } = this.parts
     const { decision } = routed
     // What comes to a Contact that a trunk was given comes from that trunk.
     const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
     const inbound = (): void => takeInbound(received, routed, this.received)
     if (outbound === undefined || isTrunks || received.over) this.prove(received, routed, inbound)
-    else if (last !== undefined) this.prove(received, routed, last)
-    else outbound.take(received, (instead, why) => this.prove(received, routed, why === 'nobody' ? inbound : instead))
+    else if (last !== undefined) this.prove(received, routed, last, agents)
+    else
+      outbound.take(received, (instead, why, challenges) =>
+        this.prove(received, routed, why === 'nobody' ? inbound : instead, challenges),
+      )
   }
 
-  /** Where a trunk lets callers prove that they are it, asks for that, and routes the call as that trunk's. Otherwise `refuse`. */
-  private prove(received: ReceivedCall, { asks }: Routed, refuse: () => void): void {
+  /**
+   * Where a trunk lets callers prove that they are it, asks for that, and routes the call as that trunk's. Otherwise `refuse`.
+   * @param agents challenges for agents, one of whom it may be as well: each answers for the realm it knows
+   */
+  private prove(received: ReceivedCall, { asks }: Routed, refuse: () => void, agents: HeaderMap = {}): void {
     const { trunkAuth, router } = this.parts
     if (asks === undefined || trunkAuth === undefined || received.over) return refuse()
     const { call, invite } = received
@@ -139,7 +150,11 @@ export class Edge {
       (proof) =>
         call.run(() => {
           if (received.over) return
-          if (proof.result === 'challenge') return received.challenge(proof.headers)
+          if (proof.result === 'challenge') {
+            const others = asks.inbound_auth?.realm === AGENT_REALM ? {} : agents
+            const lines = [...Object.values(proof.headers), ...Object.values(others)]
+            return received.challenge(headerLines('WWW-Authenticate', lines))
+          }
           if (proof.result === 'refused') return refuse()
           router
             .decide({ ...inboundRequest(invite), provenTrunkId: asks.id })

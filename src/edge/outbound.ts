@@ -13,6 +13,7 @@ import { supports100rel } from './headers.js'
 import type { ChallengeMetrics } from './ports.js'
 import { asksPrivacy, presentedNumber, type PresentedNumber } from './presented.js'
 import type { ReceivedCall } from './received-call.js'
+import type { HeaderMap } from './sip-server.js'
 import { TrunkDial, type TrunkDialParts } from './trunk-dial.js'
 
 export interface OutboundParts {
@@ -46,8 +47,9 @@ export const maybeAgents = (code: VerdictCode | null): boolean => code !== null 
  * What becomes of a call that nothing has proven to be an agent's. `nobody`: nothing speaks for it either; `unproven`: its number is
  * an agent's to present, who may prove it.
  * @param last refuses it, or asks for the agent's credentials
+ * @param challenges what asks for them, for whoever asks for others' at the same time
  */
-export type Otherwise = (last: () => void, why: 'nobody' | 'unproven') => void
+export type Otherwise = (last: () => void, why: 'nobody' | 'unproven', challenges?: HeaderMap) => void
 
 /** Takes calls of agents to the trunks of the numbers they present. */
 export class OutboundCalls {
@@ -106,7 +108,7 @@ class OutboundCall {
       this.parts.metrics.challenges.inc({ of: 'agent' })
       received.challenge(proof.headers)
     }
-    if (isStranger) this.otherwise(last, 'unproven')
+    if (isStranger) this.otherwise(last, 'unproven', proof.result === 'challenge' ? proof.headers : undefined)
     else last()
   }
 

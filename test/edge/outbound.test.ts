@@ -499,6 +499,36 @@ OutboundCalls(
   },
 )
 
+OutboundCalls(
+  'is asked for either’s credentials at once: an agent and a trunk each answer for the realm they know',
+  async () => {
+    for (const [realm, lines, realms] of [
+      ['pbx', {}, ['pbx', 'signalbox', 'signalbox']],
+      ['pbx', { 'X-Signalbox-Number': NUMBER }, ['pbx', 'signalbox', 'signalbox']],
+      ['signalbox', {}, ['signalbox']],
+    ] as const) {
+      const headers = { 'WWW-Authenticate': `Digest realm="${realm}", nonce="n", qop="auth", algorithm=SHA-256` }
+      const agents = new OutboundBench(
+        { inbound_auth: { username: 'pbx', realm } },
+        { trunkAuth: () => ({ prove: () => Promise.resolve({ result: 'challenge', headers }) }) },
+      )
+      agents.routing.addAgent('front', { auth: { username: 'front-user' } })
+      const first = await agents.call(OutboundBench.invite(lines, SDP, NUMBER))
+      assert.is(first.final?.status, 401)
+      const asked = Object.entries(first.final?.headers ?? {}).map(([name, value]) => {
+        assert.is(name.toLowerCase(), 'www-authenticate')
+        return digestParams(value).get('realm')
+      })
+      assert.equal(asked, realms)
+      assert.is(agents.bench.cdrs.length, 0)
+      if (realm === 'signalbox') continue
+      const Authorization = credentialsFor(first.final, 'front-user', PASSWORD, NUMBER)
+      await agents.call(OutboundBench.invite({ ...lines, Authorization }, SDP, NUMBER))
+      assert.is(agents.bench.server.last.uri, `sip:${NUMBER}@pbx.example.com`)
+    }
+  },
+)
+
 OutboundCalls('of a proven agent that presents somebody else’s number is refused for that', async () => {
   const agents = withDigest()
   agents.routing.addAgent('other', { auth: { username: 'other' } })
