@@ -1,12 +1,13 @@
 import {
   destination as openDestination,
   pino,
+  stdSerializers,
   stdTimeFunctions,
   type DestinationStream,
   type Logger as PinoLogger,
 } from 'pino'
 import type { Config } from '../config/schema.js'
-import { blankFields } from './blank-fields.js'
+import { BLANK, blankFields } from './blank-fields.js'
 
 /** JSON lines. Fields that name a thing of ours: `callId`, `leg`, `trunk`. */
 export type Logger = PinoLogger
@@ -24,9 +25,28 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
       level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
+      serializers: { err: errorFields },
       formatters: { level: (label) => ({ level: label }), log: blankFields },
     },
     // Asynchronous: a reader of our output that has stopped reading must not stop calls. Pino writes the rest when we exit.
     destination ?? openDestination({ dest: 1, sync: false }),
   )
 }
+
+/** An error as it is logged: without the command that Redis refused, whose arguments are records, sealed secrets and tokens. */
+function errorFields(error: unknown): unknown {
+  return error instanceof Error ? blankFields(withoutCommands(stdSerializers.err(error), 0)) : error
+}
+
+function withoutCommands(logged: object, depth: number): Record<string, unknown> {
+  const fields = { ...logged } as Record<string, unknown>
+  delete fields['command']
+  for (const [name, inner] of Object.entries(fields)) {
+    if (Array.isArray(inner))
+      fields[name] = depth > 3 ? [] : inner.map((one) => (isObject(one) ? withoutCommands(one, depth + 1) : one))
+    else if (isObject(inner)) fields[name] = depth > 3 ? BLANK : withoutCommands(inner, depth + 1)
+  }
+  return fields
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -48,6 +48,22 @@ Logging('secrets are blanked at any depth and in any spelling; the object that w
   assert.is(fields.trunk.auth.password, 'hunter2')
 })
 
+Logging('a command that Redis refused is not in the line of its error, nor what else of an error is secret', () => {
+  const { logger, lines, text } = logging()
+  const refused = Object.assign(new Error('WRONGTYPE Operation'), {
+    code: 'X',
+    command: { name: 'set', args: ['key', 'hunter2'] },
+    request: { authorization: 'Bearer hunter2' },
+  })
+  logger.error({ err: refused }, 'x')
+  logger.error({ err: new AggregateError([refused], 'several') }, 'x')
+  logger.error({ err: Object.assign(new Error('outer', { cause: refused }), { lastNodeError: refused }) }, 'x')
+  assert.not.match(text(), 'hunter2')
+  const err = lines()[0]?.['err'] as Record<string, unknown>
+  assert.equal([err['type'], err['message'], err['code']], ['Error', 'WRONGTYPE Operation', 'X'])
+  assert.match(String(err['stack']), 'logger.test')
+})
+
 Logging('what is no secret stays: a numeric response, errors, dates, names that only contain the words', () => {
   const { logger, lines } = logging()
   logger.error({ response: 486, err: new Error('gone'), at: new Date(0), tokens_left: 3, password: null }, 'x')
