@@ -203,6 +203,7 @@ class OutboundCall {
             hopsLeft: hopsLeft(invite),
             reliable: supports100rel(invite),
             ringTimeoutMs: parts.ringTimeoutMs,
+            committed: () => received.committed,
             run: (handler) => call.run(handler),
           },
           events,

@@ -72,6 +72,8 @@ export interface TrunkDialOptions {
   readonly hopsLeft?: number
   /** Whether the agent's leg can take reliable provisional responses. Default: no. */
   readonly reliable?: boolean
+  /** Whether the caller has been given an SDP answer that only this destination can keep: a 3xx is not followed then. Default: no. */
+  committed?(): boolean
   /** Milliseconds until an answer, over all servers. */
   readonly ringTimeoutMs: number
   /** Runs a handler; what it throws ends the call. */
@@ -279,6 +281,7 @@ export class TrunkDial implements Dial {
 
   /** Follows a 3xx: whom we ask for changes, not whom we ask. False when it cannot be followed. */
   private redirect(target: Target, response: SipResponse): boolean {
+    if (this.options.committed?.() === true) return false
     const uri = redirectedUri(response)
     if (uri === undefined || uri === this.#uri || this.#redirects >= this.parts.settings.maxRedirects) return false
     this.#redirects += 1

@@ -234,6 +234,14 @@ Dialling('follows so many 3xx and no more, and none in a circle or without a usa
   assert.is(nowhere.failure.passed, undefined)
 })
 
+Dialling('follows no 3xx once the caller has an answer that another destination could not keep', async () => {
+  const bench = await DialBench.started({}, { committed: () => true })
+  bench.server.last.ring(183)
+  bench.server.last.refuse(302, 'Moved', { Contact: '<sip:a@x>' })
+  assert.is(bench.server.out.length, 1)
+  assert.is(bench.failure.code, 'TRUNK_REDIRECTED')
+})
+
 Dialling('rings no longer than it may, over all servers', async () => {
   const bench = await DialBench.started()
   bench.clock.advance(10_000)
