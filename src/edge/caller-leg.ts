@@ -17,6 +17,9 @@ import type {
 /** A server gives up on an application that says nothing about an INVITE for 64 s; we say something well before. */
 const SILENCE_MS = 50_000
 
+/** Reliable provisional responses that wait for the PRACK of an earlier one, at most: further ones are not passed on. */
+const MAX_QUEUED = 16
+
 export interface CallerLegOptions {
   readonly invite: SipInvite
   readonly server: SipServer
@@ -121,7 +124,7 @@ export class CallerLeg {
 
   private ringReliably(response: SipResponse): void {
     if (this.#unacknowledged) {
-      this.#reliableQueue.push(response)
+      if (this.#reliableQueue.length < MAX_QUEUED) this.#reliableQueue.push(response)
       return
     }
     // To an INVITE without offer the SDP would be an offer, and its answer would come with a PRACK that the agent never sees.

@@ -15,15 +15,21 @@ export function refusalHeaders(code: VerdictCode, status: number, text: string =
 export const ownReason = (cause: number, text: string): string =>
   `SIP;cause=${cause};text=${quoted(tidy(text, MAX_TEXT))}`
 
+/** A message's Reason; '' when it has none, or one so long that a part of it, its quotes left open, would swallow what follows. */
+function reasonOf(message: SipMessage): string {
+  const value = message.header('reason') ?? ''
+  return value.length > MAX_REASON ? '' : tidy(value, MAX_REASON)
+}
+
 /** A Reason of ours, with the causes of the telephone network in the far end's (RFC 6432) before it. */
 export function withCause(message: SipMessage, own: string): string {
-  const values = splitList(tidy(message.header('reason') ?? '', MAX_REASON))
+  const values = splitList(reasonOf(message))
   return [...values.filter((value) => /^q\.850[ ;]/i.test(value)).slice(0, 2), own].join(', ')
 }
 
 /** The Reason header of a BYE or CANCEL, for the other leg; no header when there is none. */
 export function copiedReason(message: SipMessage): HeaderMap {
-  const value = tidy(message.header('reason') ?? '', MAX_REASON)
+  const value = reasonOf(message)
   return value === '' ? {} : { Reason: value }
 }
 

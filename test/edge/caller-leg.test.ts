@@ -70,6 +70,14 @@ CallerLeg('that requires 100rel gets reliable responses one at a time, and its 2
   assert.is(bench.leaks, '')
 })
 
+CallerLeg('that sends no PRACK has a bounded number of responses waiting for it', async () => {
+  const bench = new Bench()
+  const invite = await bench.call(Bench.invite({ Require: '100rel' }))
+  for (let i = 0; i < 100; i++) bench.server.last.ring(180)
+  for (let acknowledged = 0; acknowledged < invite.given.length; acknowledged++) invite.given[acknowledged]?.prack?.()
+  assert.is(invite.given.length, 17)
+})
+
 CallerLeg('that never sends the PRACK is answered all the same in the end', async () => {
   const bench = new Bench()
   const invite = await bench.call(Bench.invite({ Require: '100rel' }))

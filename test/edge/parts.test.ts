@@ -6,7 +6,7 @@ import { unknownOptions } from '../../src/edge/capabilities.js'
 import { contactFault, cseqNumber, hasToTag, readAddress, readableByLibrary } from '../../src/edge/guard.js'
 import { withoutMultipart } from '../../src/edge/drachtio-frames.js'
 import { fromBytes, quoted, tidy, toBytes, unfold } from '../../src/edge/header-value.js'
-import { copiedReason, copiedWarning, ownReason, refusalHeaders } from '../../src/edge/reason.js'
+import { copiedReason, copiedWarning, ownReason, refusalHeaders, withCause } from '../../src/edge/reason.js'
 import { Message } from './scripted-server.js'
 
 const Values = suite('A header value between two legs')
@@ -122,6 +122,10 @@ Reasons('are copied to the other leg, several values too, and never invented', (
   const value = 'Q.850;cause=16;text="x", SIP;cause=200'
   assert.equal(copiedReason(new Message({ Reason: value })), { Reason: value })
   assert.equal(copiedReason(new Message({})), {})
+  // Half of a quoted text would swallow what comes after it.
+  const long = new Message({ Reason: `Q.850;cause=17;text="${'y'.repeat(2_000)}"` })
+  assert.equal(copiedReason(long), {})
+  assert.is(withCause(long, 'SIP;cause=486'), 'SIP;cause=486')
 })
 
 Reasons('of the far end’s Warning lose its host, and all that is no warning', () => {
