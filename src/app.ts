@@ -82,7 +82,8 @@ export function createApp(config: Config): App {
         const token = adminToken(config)
 
         // First, so that a taken address is told before anything else is done.
-        let registrations: RegistrationParts | undefined
+        // Made below; until then nothing is registered that could lose its connection.
+        let registrations = noneYet()
         const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
         const engine =
           config.drachtio.host === null ? startEngine(config, metrics, logger, connectionClosed) : undefined
@@ -205,6 +206,7 @@ export function createApp(config: Config): App {
           passwords,
           registrations: registrations.store,
           registrar: registrations.manager,
+          trunkPaths: trunks.paths,
           secretRotation: rotation,
           otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,
@@ -250,6 +252,8 @@ export function createApp(config: Config): App {
     },
   }
 }
+
+const noneYet = (): RegistrationParts | undefined => undefined
 
 type Started = <T>(part: T, stop: (part: T) => unknown) => T
 

@@ -16,6 +16,7 @@ import type { Registrations } from '../store/registrations.js'
 import type { Trunks } from '../store/trunks.js'
 import type { RegistrationManager } from '../trunks/registration/manager.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { TrunkPaths } from '../trunks/trunk-paths.js'
 
 /** The Fastify instance the resources are added to. */
 export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
@@ -50,6 +51,8 @@ export interface Services {
   readonly registrations: Pick<Registrations, 'list' | 'get'>
   /** Registrations as they are now, and requests by hand. */
   readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
+  /** Where calls to trunks go. */
+  readonly trunkPaths: Pick<TrunkPaths, 'states'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { identifier } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
+import { CallError } from '../model/verdict.js'
 import { Turns } from '../store/turns.js'
 import { pageQuery, pageView } from './paging.js'
 import { withPasswords } from './password.js'
@@ -9,7 +10,15 @@ import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { changedTrunk, fieldsOf, trunkChanges, type TrunkChanges } from './trunk-body.js'
 import { checkTrunk } from './trunk-checks.js'
-import { namedBody, refusals, showTrunk, trunkPage, trunkView, trunkWithRegistrationView } from './views.js'
+import {
+  namedBody,
+  refusals,
+  showTrunk,
+  trunkPage,
+  trunkServersView,
+  trunkView,
+  trunkWithRegistrationView,
+} from './views.js'
 
 const byId = z.strictObject({ id: identifier })
 
@@ -19,7 +28,7 @@ const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there 
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
-  const { trunks, passwords, registrar, origination, logger } = services
+  const { trunks, passwords, registrar, origination, trunkPaths, logger } = services
   const tags = ['trunks']
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
@@ -72,6 +81,28 @@ export function addTrunks(api: Api, services: Services): void {
       const trunk = await answerOf('trunk', trunks.get(request.params.id))
       if (trunk === undefined) throw absent(request.params.id)
       return { ...(await view(trunk)), registration: await answerOf('trunk', registrar.view(trunk)) }
+    },
+  )
+
+  api.get(
+    '/trunks/:id/servers',
+    {
+      schema: {
+        tags,
+        summary: 'Show where calls to a trunk go now, as this edge sees it: its servers and whether they answer',
+        params: byId,
+        response: { 200: trunkServersView, ...refusals(400, 404) },
+      },
+    },
+    async (request) => {
+      const trunk = await answerOf('trunk', trunks.get(request.params.id))
+      if (trunk === undefined) throw absent(request.params.id)
+      try {
+        return { items: await trunkPaths.states(trunk), problem: null }
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error
+        return { items: [], problem: error.message }
+      }
     },
   )
 

@@ -59,6 +59,25 @@ export const trunkWithRegistrationView = named(
   }),
 )
 
+/** Servers of a trunk, as the edge that is asked knows them. */
+export const trunkServersView = named(
+  'TrunkServers',
+  z.object({
+    items: z
+      .array(
+        z.object({
+          target: z.string().describe('`sip:192.0.2.7:5065;transport=tcp`'),
+          state: z
+            .enum(['up', 'down', 'avoided'])
+            .describe('`down`: does not answer OPTIONS; `avoided`: failed lately. Both are tried last'),
+          avoided_until: z.string().nullable(),
+        }),
+      )
+      .describe('In the order in which a call would try them now'),
+    problem: z.string().nullable().describe('Why there is none: what name servers were asked and said'),
+  }),
+)
+
 export const numberView = named('Number', z.object(numberSchema.shape))
 
 export const numberWithTrunkView = named(

@@ -25,6 +25,11 @@ export type TrunkView = Trunk & {
   readonly registration_next_hop: string | null
 }
 
+interface ServersView {
+  readonly items: readonly { readonly target: string; readonly state: string; readonly avoided_until: string | null }[]
+  readonly problem: string | null
+}
+
 type SetOptions = EdgeOptions & RawOptions
 
 const at = (id: string): string => `/v1/trunks/${encodeURIComponent(id)}`
@@ -61,6 +66,26 @@ export function trunkCommand(io: Io): Command {
       .action(async (id: string, options: EdgeOptions) => {
         const trunk = await connectTo(options).ask<TrunkView>('GET', at(id))
         print(io, options, trunk, () => fields(trunk))
+      }),
+  )
+
+  group.addCommand(
+    edgeCommand(
+      'servers',
+      'Show where calls to a trunk go now, and whether its servers answer',
+      'signalbox trunk servers trunk-4f2a',
+    )
+      .argument('<id>', 'trunk')
+      .action(async (id: string, options: EdgeOptions) => {
+        const view = await connectTo(options).ask<ServersView>('GET', `${at(id)}/servers`)
+        const text = (): string =>
+          view.problem ??
+          table(view.items, {
+            SERVER: (server) => server.target,
+            STATE: (server) => server.state,
+            'TRIED LAST UNTIL': (server) => server.avoided_until,
+          })
+        print(io, options, view, text)
       }),
   )
   for (const inner of registerCommands(io)) group.addCommand(inner)

@@ -30,6 +30,22 @@ TrunksApi('GET shows a trunk without its password, whether it has one, and its n
   assert.is(list.body.next_cursor, null)
 })
 
+TrunksApi('GET .../servers tells where calls go, or why nowhere', async () => {
+  const { ask, url } = await startWithTrunk()
+  const found = await ask('GET', `${url}/servers`)
+  assert.is(found.status, 200)
+  assert.equal(found.body, {
+    items: [{ target: 'sip:192.0.2.7:5060;transport=udp', state: 'up', avoided_until: null }],
+    problem: null,
+  })
+  await ask('PATCH', url, { outbound_proxy: 'nowhere.example.com' })
+  const none = await ask('GET', `${url}/servers`)
+  assert.is(none.status, 200)
+  assert.equal(none.body.items, [])
+  assert.match(String(none.body.problem), /no address found/)
+  assert.is((await ask('GET', '/v1/trunks/nobody/servers')).status, 404)
+})
+
 TrunksApi('PATCH changes what is given; null clears; the rest stays', async () => {
   const { ask, url } = await startWithTrunk()
   const changed = await ask('PATCH', url, {

@@ -262,6 +262,8 @@ Commands('number import, list, show and rm, and the trunk it made', async () => 
   )
   const trunkShown = await edge.run(['trunk', 'show', trunk])
   assert.match(trunkShown.out, /\nhas_password +true/)
+  const servers = await edge.run(['trunk', 'servers', trunk])
+  assert.match(servers.out, /\nsip:192\.0\.2\.7:5060;transport=udp +up/)
   for (const { out } of [made, shown, trunkShown]) assert.not.match(out, 'hush-hush')
   const taken = await edge.run([
     'number',

@@ -1,3 +1,4 @@
+import { CallError } from '../../src/model/verdict.js'
 import type { Services } from '../../src/api/index.js'
 import { createApi, type Api } from '../../src/api/index.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
@@ -208,6 +209,13 @@ export class FakeServices implements Services {
         trunk.register.enabled ? (this.registrationRecords.get(trunk.id) ?? sampleRegistration(trunk.id)) : null,
       ),
     request: (id, what) => this.asked(() => void this.registrationRequests.push(`${what} ${id}`)),
+  }
+
+  readonly trunkPaths: Services['trunkPaths'] = {
+    states: (trunk) =>
+      trunk.outbound_proxy === 'nowhere.example.com'
+        ? Promise.reject(new CallError('TRUNK_UNREACHABLE', `trunk ${trunk.id}: no address found`))
+        : Promise.resolve([{ target: 'sip:192.0.2.7:5060;transport=udp', state: 'up' as const, avoided_until: null }]),
   }
 
   private passwordsIn(secrets: Map<string, string>): Services['passwords']['trunk'] {
@@ -476,6 +484,7 @@ const servicesOf = (services: FakeServices): Services => ({
   passwords: services.passwords,
   registrations: services.registrations,
   registrar: services.registrar,
+  trunkPaths: services.trunkPaths,
   secretRotation: services.secretRotation,
   otherEdges: services.otherEdges,
   cdrs: services.cdrs,
