@@ -61,6 +61,11 @@ export class CallerLeg {
     return this.#dialog
   }
 
+  /** Whether its 200 is on its way, and not known to be sent or lost. */
+  get accepting(): boolean {
+    return this.#state === 'accepting' && this.#accept === undefined
+  }
+
   /** Says what challenges of the caller are answered with; without it, none are. To be called before `accept`. */
   authenticate(credentials: LegCredentials): void {
     this.#credentials = credentials

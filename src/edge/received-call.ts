@@ -79,6 +79,8 @@ export class ReceivedCall {
   #answered: SipDialog | PendingOffer | undefined
   /** A callee's offer that waits for the caller's ACK. */
   #offer: PendingOffer | undefined
+  /** Leg B's end, which came while the caller's 200 was on its way. */
+  #endedEarly: DialogEnd | undefined
   /** What goes with the BYE or CANCEL to the legs that are still up. */
   #farewell: HeaderMap | undefined
   #relayed = false
@@ -230,6 +232,7 @@ export class ReceivedCall {
       this.call.facts.legAStatus = 200
       this.call.answered()
       if (this.#leg.dialog !== undefined) this.#bridge.attach('a', this.#leg.dialog)
+      if (this.#endedEarly !== undefined) return this.legEnded('b', this.#endedEarly)
       if (this.#offer === undefined) this.#bridge.open('a')
     })
   }
@@ -301,6 +304,11 @@ export class ReceivedCall {
 
   private legEnded(leg: LegName, end: DialogEnd): void {
     this.call.run(() => {
+      // The caller cannot be refused any more: whether the call was answered is known when its 200 is sent, or is not.
+      if (leg === 'b' && this.#leg.accepting && !this.over) {
+        this.#endedEarly = end
+        return
+      }
       const neverAcknowledged = leg === 'a' && end.byServer && end.reason === 'ACK timeout'
       const byLeg = leg === 'a' ? 'leg_a' : 'leg_b'
       const reason = copiedReason(end.bye).Reason
