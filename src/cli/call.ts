@@ -135,7 +135,7 @@ async function watch(io: Io, options: EdgeOptions, client: Client, begun: CallVi
       io.out(options.json === true ? JSON.stringify(call) : `${show(call.call_id)}  ${progress(call)}`)
     }
     if (call?.state === 'ended') {
-      if (call.answered_at === null) throw new CliError(`the call was not answered: ${call.result}`)
+      if (call.answered_at === null) throw new CliError(notAnswered(call))
       return
     }
     await wait(WATCH_MS, undefined, { signal: stop }).catch(() => undefined)
@@ -146,6 +146,9 @@ async function watch(io: Io, options: EdgeOptions, client: Client, begun: CallVi
 
 const progress = (call: CallView): string =>
   call.state === 'ended' ? `ended  ${show(call.result)} after ${show(call.duration_s)} s` : call.state
+
+const notAnswered = ({ result, end_reason }: Pick<Cdr, 'result' | 'end_reason'>): string =>
+  `the call was not answered: ${show(result)}${end_reason === '' ? '' : `: ${show(end_reason)}`}`
 
 /** A call for people. */
 export function describe(call: CallView): string {

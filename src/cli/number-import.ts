@@ -37,7 +37,7 @@ export function importCommand(io: Io): Command {
       '--file <csv>',
       'rows under the names of the API (register.enabled; lists separated by ";"); other options hold for every row',
     )
-    .option('--report <csv>', 'with --file: write each refused row there')
+    .option('--report <csv>', 'with --file: list the refused rows there, each with its line, number and reason')
     .option('--concurrency <n>', `with --file: rows under way at the same time, 1 to ${MAX_CONCURRENCY}`, '8')
     .option('--from-line <n>', 'with --file: leave out the rows before this line')
     .action(async (number: string | undefined, options: ImportOptions) => {

@@ -42,7 +42,7 @@ export const verdicts = {
   TRUNK_TIMEOUT: { status: 504, reason: 'Trunk did not respond', tryNext: true },
   TRUNK_OVERLOADED: { status: 503, reason: 'Trunk unavailable', tryNext: true },
   TRUNK_AUTH_REFUSED: { status: 503, reason: 'Trunk refused our credentials', tryNext: false },
-  TRUNK_REDIRECTED: { status: 503, reason: 'Trunk redirected the call too often', tryNext: false },
+  TRUNK_REDIRECTED: { status: 503, reason: 'Trunk redirected the call elsewhere', tryNext: false },
   DESTINATION_BUSY: { status: 486, reason: 'Busy Here', tryNext: false },
   DESTINATION_DECLINED: { status: 603, reason: 'Decline', tryNext: false },
   DESTINATION_NO_ANSWER: { status: 480, reason: 'Destination did not answer', tryNext: false },

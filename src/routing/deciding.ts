@@ -189,7 +189,7 @@ export class Deciding {
     if (!matched && this.named !== undefined)
       return `${phone_number} is on trunk ${trunk.id}; ${this.sayNamed(this.named)}`
     if (!matched)
-      return `${phone_number} is on trunk ${trunk.id}, which allows ${describeAllowed(trunk)}; the call came from ${this.source}`
+      return `${phone_number} is on trunk ${trunk.id}, ${whomItAllows(trunk)}; the call came from ${this.source}`
     if (reader.trunks.has(trunk.id)) return undefined
     // A trunk that memory did not have is read for by others, where they read alike.
     const isReadForElsewhere = this.readers.some(({ trunks }) => trunks.has(trunk.id))
@@ -345,3 +345,6 @@ function hostOf({ sip_domain }: Trunk): string | undefined {
   const colon = sip_domain.lastIndexOf(':')
   return (colon > sip_domain.lastIndexOf(']') ? sip_domain.slice(0, colon) : sip_domain).toLowerCase()
 }
+
+const whomItAllows = (trunk: Trunk): string =>
+  trunk.allowed_addresses.length === 0 ? 'whose allowed_addresses is empty' : `which allows ${describeAllowed(trunk)}`

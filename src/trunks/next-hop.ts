@@ -25,6 +25,14 @@ const MAX_LENGTH = 300
 
 const refused = (why: string): ParsedProxy => ({ ok: false, why: `${why}; ${EXAMPLE}` })
 
+const BAD_PORT = 'has a port outside 1 to 65535'
+
+/** Whether a text that is no URI ends with a number no port has. */
+function hasBadPort(text: string): boolean {
+  const port = /:(\d{1,20})(?:;|$)/.exec(text)?.[1]
+  return port !== undefined && (Number(port) < 1 || Number(port) > 65_535)
+}
+
 /** The scheme a text begins with (`sip`, `https`), or undefined when it begins with a host (`pbx:5060`, `[::1]`). */
 function schemeOf(text: string): string | undefined {
   const colon = text.indexOf(':')
@@ -84,11 +92,11 @@ export function parseOutboundProxy(text: string, transport?: Transport | null): 
   if (scheme !== undefined && scheme !== 'sip' && scheme !== 'sips')
     return refused(`has the scheme "${scheme}", not sip`)
   const uri = parseUri(scheme === undefined ? `sip:${text}` : text)
-  if (uri === undefined || uri.scheme === 'tel') return refused('is not a SIP address')
+  if (uri === undefined || uri.scheme === 'tel') return refused(hasBadPort(text) ? BAD_PORT : 'is not a SIP address')
   if (uri.user !== undefined) return refused('must not have a user part: it names a server')
   if (uri.headers !== undefined) return refused('must not carry headers after "?"')
   if (!properHost(uri.host)) return refused(`"${uri.host}" is neither a host name nor an IP address`)
-  if (uri.port !== undefined && (uri.port < 1 || uri.port > 65_535)) return refused('has a port outside 1 to 65535')
+  if (uri.port !== undefined && (uri.port < 1 || uri.port > 65_535)) return refused(BAD_PORT)
   for (const name of uri.params.keys()) {
     const lower = name.toLowerCase()
     if (lower !== 'transport' && lower !== 'lr')

@@ -42,7 +42,17 @@ CallCommand('start --watch says each state until the end, and fails when nobody 
     await new Promise((resolve) => setTimeout(resolve, 300))
     services.cdrRecords.set(
       call.call_id,
-      sampleCdr(call.call_id, answered ? {} : { answered_at: null, result: 'destination_busy', duration_s: 0 }),
+      sampleCdr(
+        call.call_id,
+        answered
+          ? {}
+          : {
+              answered_at: null,
+              result: 'destination_busy',
+              end_reason: 'sip:192.0.2.7: answered 486 Busy',
+              duration_s: 0,
+            },
+      ),
     )
     const { exitCode, out, err } = await running
     assert.is(exitCode, answered ? 0 : 1)
@@ -50,7 +60,7 @@ CallCommand('start --watch says each state until the end, and fails when nobody 
       out.split('\n').map((line) => line.split('  ')[1]),
       ['trying', 'ringing', 'ended'],
     )
-    if (!answered) assert.match(err, 'not answered: destination_busy')
+    if (!answered) assert.match(err, 'not answered: destination_busy: sip:192.0.2.7: answered 486 Busy')
   }
 })
 

@@ -226,6 +226,15 @@ RouterOfCalls('refuses each thing that is wrong by its own code', async () => {
       /pbx-2, which allows 192\.0\.2\.0\/24, 198\.51\.100\.7; the call came from 127\.0\.0\.1/,
     ],
     [
+      'on another trunk, which allows nobody',
+      (b) => {
+        b.addTrunk('pbx-2', { allowed_addresses: [] })
+        b.addNumber(NUMBER, { trunk_id: 'pbx-2' })
+      },
+      'NUMBER_NOT_ON_TRUNK',
+      /pbx-2, whose allowed_addresses is empty; the call came from 127\.0\.0\.1/,
+    ],
+    [
       'number and trunk of different accounts',
       (b) => b.addNumber(NUMBER, { account_id: 'acme' }),
       'NUMBER_NOT_ON_TRUNK',
