@@ -56,7 +56,7 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const limits = new TrunkLimits({ connection, clock })
   const paths = new TrunkPaths({ targets, health, registered: options.registered })
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks })
-  const requests = new TrunkRequests({ client, sessions: digests })
+  const requests = new TrunkRequests({ client, sessions: digests, clock })
   const ping = new TrunkPing({
     trunks: options.directory,
     paths,

@@ -1,5 +1,5 @@
 import Srf from 'drachtio-srf'
-import type { ClientRequest, ClientResponse, SipClient } from '../trunks/sip-client.js'
+import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient } from '../trunks/sip-client.js'
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
@@ -49,6 +49,8 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   readonly #lostHandlers: (() => void)[] = []
   readonly #connectedHandlers: ((addresses: readonly string[]) => void)[] = []
   #kept: (() => void)[] = []
+  /** Give up the requests outside dialogs that have no final response yet. */
+  readonly #unanswered = new Set<() => void>()
   /** Offers that have no answer yet, by the server's id of their dialog. */
   readonly #offers = new Map<string, DrachtioOffer>()
 
@@ -108,6 +110,7 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
     }
     const wasConnected = this.#connected
     this.#connected = false
+    this.giveUpUnanswered()
     if (wasConnected) this.library.disconnect()
   }
 
@@ -182,8 +185,15 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   }
 
   request(request: ClientRequest): Promise<ClientResponse & { readonly sent: boolean }> {
-    if (!this.#connected) return Promise.reject(new Error('the SIP server is away'))
-    return sendRequest(this.library, request)
+    if (!this.#connected) return Promise.reject(new SipServerAway())
+    return new Promise((resolve, reject) => {
+      // The library forgets what a lost connection owes an answer.
+      const giveUp = (): void => reject(new SipServerAway('the SIP server went away before it had answered'))
+      this.#unanswered.add(giveUp)
+      sendRequest(this.library, request)
+        .then(resolve, reject)
+        .finally(() => this.#unanswered.delete(giveUp))
+    })
   }
 
   accept(
@@ -286,8 +296,14 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
     if (!this.#connected) return
     this.#connected = false
     this.#offers.clear()
+    this.giveUpUnanswered()
     this.options.logger.error({}, 'Connection to the SIP server lost')
     for (const handler of this.#lostHandlers) this.run(handler)
+  }
+
+  private giveUpUnanswered(): void {
+    for (const giveUp of this.#unanswered) giveUp()
+    this.#unanswered.clear()
   }
 
   private sendWhenConnected(send: () => void): void {

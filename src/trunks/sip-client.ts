@@ -23,11 +23,21 @@ export interface ClientRequest {
   readonly silenceMs?: number
 }
 
+/** Nothing can be sent, or was answered, because the SIP server is away: no fault of the far end. */
+export class SipServerAway extends Error {
+  override readonly name = 'SipServerAway'
+
+  constructor(why = 'the SIP server is away') {
+    super(why)
+  }
+}
+
 /** Sends requests outside dialogs by the SIP server. */
 export interface SipClient {
   /**
    * The final response. A server that is silent, or that nothing can be sent to, is one too: 408, or a 503 whose `sent` is false.
-   * @throws {Error} when the SIP server is away or refuses the request
+   * @throws {SipServerAway} when the SIP server is away, or goes away before it has answered
+   * @throws {Error} when it refuses the request
    */
   request(request: ClientRequest): Promise<ClientResponse & { readonly sent: boolean }>
 }

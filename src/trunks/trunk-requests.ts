@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { Clock } from '../engine/index.js'
 import type { Challenged, Credentials, DigestExchange, DigestRequest } from './digest/exchange.js'
-import type { ClientResponse, SipClient } from './sip-client.js'
+import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient } from './sip-client.js'
 import type { Target } from './target.js'
 
 /** One request outside dialogs to one server of a trunk. */
@@ -46,21 +47,26 @@ export interface Sessions {
 }
 
 const MAX_RETRIES = 6
+/** Beyond timer F of RFC 3261 (32 s) no answer comes any more: not even the SIP server's own in its place. */
+const MAX_ANSWER_MS = 40_000
 
 /** Sends requests outside dialogs to trunks, answering their challenges. */
 export class TrunkRequests {
   private readonly client: SipClient
   private readonly sessions: Sessions
+  private readonly clock: Clock
 
-  constructor({ client, sessions }: { client: SipClient; sessions: Sessions }) {
+  constructor({ client, sessions, clock }: { client: SipClient; sessions: Sessions; clock: Clock }) {
     this.client = client
     this.sessions = sessions
+    this.clock = clock
   }
 
   /**
    * Sends the request, with credentials ahead when they are known, and again for each challenge that can be answered: to the same
    * target, with the same Call-ID and From tag and the next CSeq (RFC 3261 22.2).
-   * @throws {Error} when the SIP server is away or refuses the request, or no CSeq is given
+   * @throws {SipServerAway} when the SIP server is away, or says nothing within 40 s
+   * @throws {Error} when it refuses the request, or no CSeq is given
    */
   async send(request: TrunkRequest): Promise<TrunkAnswer> {
     const { method, uri, target, silenceMs, callId = randomUUID() } = request
@@ -71,7 +77,7 @@ export class TrunkRequests {
     const fixed = { ...request.headers, From: `${request.headers.From};tag=${fromTag}`, 'Call-ID': callId }
     for (let sends = 1; ; sends++) {
       const cseq = await nextCseq()
-      const response = await this.client.request({
+      const response = await this.answerTo({
         method,
         uri,
         headers: { ...fixed, CSeq: `${cseq} ${method}`, ...exchange.headers },
@@ -87,6 +93,16 @@ export class TrunkRequests {
       if (sends > retries)
         return { response, sends, refused: { answered: false, code: 'refused', why: `challenged ${sends} times` } }
     }
+  }
+
+  private answerTo(request: ClientRequest): ReturnType<SipClient['request']> {
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(MAX_ANSWER_MS, () => reject(new SipServerAway('the SIP server gave no answer')))
+      this.client
+        .request(request)
+        .then(resolve, reject)
+        .finally(() => timer.cancel())
+    })
   }
 }
 

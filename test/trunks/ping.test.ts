@@ -53,7 +53,7 @@ class PingBench {
         },
       },
       paths: { of: () => this.path() },
-      requests: new TrunkRequests({ client: this.client, sessions: new DigestSessions() }),
+      requests: new TrunkRequests({ client: this.client, sessions: new DigestSessions(), clock: new ManualClock() }),
       credentialsOf: () => this.credentials(),
       health: this.health,
       metrics: { trunkTargetsDown: { set: (count) => void (this.down = count) } },

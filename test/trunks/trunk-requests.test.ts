@@ -1,8 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Challenged, DigestExchange } from '../../src/trunks/digest/exchange.js'
+import { SipServerAway } from '../../src/trunks/sip-client.js'
 import { type TrunkRequest, TrunkRequests } from '../../src/trunks/trunk-requests.js'
 import { answered, ScriptedClient } from '../support/scripted-client.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { wait } from '../support/eventually.js'
 import { rejection } from '../support/store-bench.js'
 import { targetOf } from '../support/trunk-bench.js'
 
@@ -40,8 +43,10 @@ class ScriptedExchange implements DigestExchange {
 function start(script: ScriptedClient['script'], exchange = new ScriptedExchange()) {
   const client = new ScriptedClient(script)
   const begun: unknown[] = []
+  const clock = new ManualClock()
   const requests = new TrunkRequests({
     client,
+    clock,
     sessions: {
       of: (trunkId) => ({
         begin: (digest, credentials) => {
@@ -51,7 +56,7 @@ function start(script: ScriptedClient['script'], exchange = new ScriptedExchange
       }),
     },
   })
-  return { client, requests, exchange, begun }
+  return { client, requests, exchange, begun, clock }
 }
 
 const Requests = suite('TrunkRequests')
@@ -115,6 +120,17 @@ Requests('sends nothing without a CSeq, and passes on that the SIP server is awa
   assert.is(fenced.client.requests.length, 0)
   const away = start(() => Promise.reject(new Error('the SIP server is away')))
   assert.is((await rejection(away.requests.send(request))).message, 'the SIP server is away')
+})
+
+Requests('gives up when neither an answer comes nor the silence in its place', async () => {
+  const { requests, clock } = start(() => new Promise<never>(() => {}))
+  const answer = requests.send(request)
+  await wait(1)
+  clock.advance(32_000)
+  assert.is(await Promise.race([answer, wait(1)]), undefined)
+  clock.advance(8_000)
+  assert.instance(await rejection(answer), SipServerAway)
+  assert.is(clock.pending, 0)
 })
 
 Requests('gives each request a Call-ID and a From tag of its own when it is given none', async () => {

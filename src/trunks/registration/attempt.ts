@@ -1,7 +1,7 @@
 import { hideContactTokens } from '../../model/contact-token.js'
 import { printable } from '../../model/printable.js'
 import type { Credentials } from '../digest/exchange.js'
-import type { ClientResponse } from '../sip-client.js'
+import { SipServerAway, type ClientResponse } from '../sip-client.js'
 import { nameTarget, type Target } from '../target.js'
 import { readRetryAfter } from '../target-health.js'
 import type { TrunkAnswer, TrunkRequest } from '../trunk-requests.js'
@@ -339,7 +339,7 @@ function notSent(kind: NotBound['kind'], result: AttemptResult, why: string, min
 function thrown(error: unknown, minExpiresS: number | null): NotBound {
   const why = error instanceof Error ? error.message : String(error)
   if (error instanceof NotOurs) return notSent('lost', 'held', why, minExpiresS)
-  if (error instanceof NotNow) return notSent('held', 'held', why, minExpiresS)
+  if (error instanceof NotNow || error instanceof SipServerAway) return notSent('held', 'held', why, minExpiresS)
   const unusable = (error as { code?: unknown }).code === 'TRUNK_NOT_USABLE'
   return notSent(unusable ? 'refused' : 'failed', unusable ? 'not_usable' : 'unreachable', why, minExpiresS)
 }

@@ -1,4 +1,5 @@
 import { formatUri, parseUri } from '../../engine/index.js'
+import { StoreError } from '../../store/errors.js'
 import type { RegistrationRecord } from '../../store/registrations.js'
 import type { Credentials } from '../digest/exchange.js'
 import { sameTarget, type Target } from '../target.js'
@@ -95,9 +96,11 @@ export const notUsable = (why: string): NotBound => ({
   minExpiresS: null,
 })
 
-/** Nothing could be sent. */
-export const heldBy = (error: unknown): NotBound => ({
-  ...notUsable(error instanceof Error ? error.message : String(error)),
-  kind: 'held',
-  result: 'held',
-})
+/** The credentials cannot be read: to be tried again soon, or after a pause when it is not for Redis to come back. */
+export const unread = (error: unknown): NotBound => {
+  const broken = error instanceof StoreError && error.code === 'INVALID'
+  return {
+    ...notUsable(error instanceof Error ? error.message : String(error)),
+    ...(broken ? { kind: 'failed' } : { kind: 'held', result: 'held' }),
+  }
+}

@@ -289,6 +289,8 @@ export class RegistrationManager {
 
   private changed(driver: TrunkRegistration, before: RegistrationState): void {
     const { state } = driver
+    // What one that was given up still hears is of no account.
+    if (this.drivers.get(driver.trunkId) !== driver) return
     const isNew = this.tally.note(driver)
     this.keeper.mark(driver)
     if (state !== before || isNew) this.tell(driver.view)

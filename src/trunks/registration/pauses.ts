@@ -15,6 +15,11 @@ const LAST_TRIES_MS = 10_000
 /** Failures in a row up to which a Retry-After shorter than our own pause is believed. */
 const TRUSTED_FAILURES = 3
 
+/** Until it is tried again after nothing could be sent `times` in a row: soon, and less often when that does not help. */
+export function heldPauseMs(times: number, random: () => number): number {
+  return SHORTEST_MS * 2 ** Math.min(Math.max(times - 1, 0), 3) * (1 + random())
+}
+
 /** Until the refresh: a random 80 to 90 % of the grant, never later than 10 s before its end; of a very short grant, the half. */
 export function refreshPauseMs(grantedS: number, random: () => number): number {
   const wanted = Math.min(grantedS * (0.8 + 0.1 * random()), grantedS - SAFETY_S)

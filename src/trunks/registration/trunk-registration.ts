@@ -6,20 +6,20 @@ import { nameTarget, sameTarget } from '../target.js'
 import type { RegisteredPath } from '../trunk-paths.js'
 import type { Bound, NotBound, Outcome } from './attempt.js'
 import {
-  heldBy,
   inheritedPlace,
   leftBehind,
   notUsable,
   placeOfBinding,
   sameRegistrar,
   sameSettings,
+  unread,
   type Binding,
   type BindingPlace,
   type OwnedBinding,
 } from './binding.js'
 import type { DriverParts } from './driver-parts.js'
 import { Facts } from './facts.js'
-import { refreshPauseMs, refusedPauseMs, retryPauseMs } from './pauses.js'
+import { heldPauseMs, refreshPauseMs, refusedPauseMs, retryPauseMs } from './pauses.js'
 import { RegisterRequests } from './register-requests.js'
 import { settingsOf, versionOf, type ReadSettings, type RegistrationSettings } from './settings.js'
 import type { Beginning } from './ownership.js'
@@ -30,8 +30,6 @@ const QUICK_LOSS_MS = 5_000
 const MAX_QUICK_LOSSES = 3
 /** A lost connection is replaced after a random part of this. */
 const LOST_JITTER_MS = 200
-/** When nothing may be sent it is tried again so much later. */
-const HELD_PAUSE_MS = 1_000
 
 /** The registration of one trunk that this edge owns: the machine of `chart.ts` with its timer, requests and record. */
 export class TrunkRegistration extends RegistrationMachine {
@@ -51,9 +49,9 @@ export class TrunkRegistration extends RegistrationMachine {
   private dropped = false
   private again = false
   private quickLosses = 0
-  /** Of the last failure: what the registrar asked for, or a pause of its own. */
+  /** Of the last failure: what the registrar asked for. */
   private retryAfterS: number | undefined
-  private heldPauseMs: number | undefined
+  private timesHeld = 0
   private job: (() => Promise<void>) | undefined
 
   /** @param record as the claim found it */
@@ -134,9 +132,11 @@ export class TrunkRegistration extends RegistrationMachine {
       if (!sameRegistrar(before.read, this.read)) this.facts.forgetMinExpires()
       return this.nudge('the trunk has changed')
     }
-    if (before.updatedAt === trunk.updated_at || this.used === undefined) return
+    if (before.updatedAt === trunk.updated_at) return
+    if (this.used === undefined) return this.nudge('the trunk has changed')
     const credentials = await this.parts.credentialsOf(trunk).catch(() => undefined)
-    const used = this.used.credentials
+    const used = this.used?.credentials
+    if (this.dropped) return
     if (credentials?.password !== used?.password || credentials?.username !== used?.username)
       this.nudge('the password has changed')
   }
@@ -212,6 +212,8 @@ export class TrunkRegistration extends RegistrationMachine {
     this.job = undefined
     try {
       await job?.()
+    } catch (error) {
+      if (!this.dropped) this.took(unread(error))
     } finally {
       this.busy = false
       if (!this.dropped) this.afterwards()
@@ -265,7 +267,7 @@ export class TrunkRegistration extends RegistrationMachine {
       case 'refresh':
         return refreshPauseMs(this.facts.grantedS, random)
       case 'retry':
-        return this.heldPauseMs ?? retryPauseMs(this.facts.failures, this.retryAfterS, settings, random, this.aliveMs)
+        return retryPauseMs(this.facts.failures, this.retryAfterS, settings, random, this.aliveMs)
       case 'probe':
         return refusedPauseMs(this.retryAfterS, settings, random)
     }
@@ -283,7 +285,8 @@ export class TrunkRegistration extends RegistrationMachine {
     try {
       credentials = await this.parts.credentialsOf(settings.trunk)
     } catch (error) {
-      return this.took(heldBy(error))
+      this.used = undefined
+      return this.dropped ? undefined : this.took(unread(error))
     }
     this.used = { settings, credentials }
     const outcome = await this.requests.register(settings, credentials, this.facts.minExpiresS)
@@ -297,6 +300,7 @@ export class TrunkRegistration extends RegistrationMachine {
     const { state, facts } = this
     if (outcome.kind === 'lost') return this.parts.lost(this)
     if (outcome.kind === 'held') return this.takeHeld(outcome)
+    this.timesHeld = 0
     this.parts.attempted(outcome.result)
     if (outcome.result === 'wrong_password') this.parts.forgetCredentials(this.trunkId)
     facts.ended(outcome)
@@ -306,7 +310,6 @@ export class TrunkRegistration extends RegistrationMachine {
     else {
       facts.failures += 1
       this.retryAfterS = outcome.retryAfterS
-      this.heldPauseMs = undefined
       // What failed may be a refresh: the binding of before goes on to its end.
       if (outcome.result === 'no_binding' || this.hasEnded) this.unbind()
     }
@@ -345,12 +348,11 @@ export class TrunkRegistration extends RegistrationMachine {
     const { state } = this
     const ended = this.hasEnded
     if (ended) this.unbind()
-    const pauseMs = HELD_PAUSE_MS * (1 + this.parts.random())
+    const pauseMs = heldPauseMs((this.timesHeld += 1), this.parts.random)
     if (state === 'registered' && !ended) return this.wait(pauseMs)
     this.facts.explain(outcome.why)
-    this.heldPauseMs = pauseMs
     this.step('failed')
-    this.heldPauseMs = undefined
+    this.wait(pauseMs)
     this.parts.changed(this, state)
   }
 
@@ -390,10 +392,7 @@ export class TrunkRegistration extends RegistrationMachine {
   private async farewell(binding: Binding, contact?: string) {
     const outcome = await this.requests.unregister(binding, contact)
     if (this.dropped) return undefined
-    if (outcome.kind === 'lost') {
-      this.parts.lost(this)
-      return undefined
-    }
+    if (outcome.kind === 'lost') return void this.parts.lost(this)
     this.parts.attempted(outcome.result)
     return outcome
   }

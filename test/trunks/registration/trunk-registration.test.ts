@@ -2,6 +2,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CallError } from '../../../src/model/verdict.js'
 import { NotNow, NotOurs } from '../../../src/trunks/registration/attempt.js'
+import { StoreError } from '../../../src/store/errors.js'
+import { SipServerAway } from '../../../src/trunks/sip-client.js'
 import {
   flush,
   OWN,
@@ -501,6 +503,63 @@ RegistrationOfTrunk('while nothing may be sent the binding goes on to its end, t
   bench.guard = () => {}
   await bench.advance(3_000)
   assert.is(bench.view.state, 'registered')
+})
+
+RegistrationOfTrunk(
+  'while the SIP server is away it asks again within seconds for as long as that takes, with no REGISTER counted as failed',
+  async () => {
+    let away = true
+    const bench = await started((sent) => {
+      if (away) throw new SipServerAway()
+      return grant(sent)
+    })
+    assert.is(bench.view.reason, 'the SIP server is away')
+    await bench.advance(3_600_000)
+    assert.equal([bench.view.state, bench.view.failures, bench.results], ['retrying', 0, []])
+    const tries = bench.sent.length
+    assert.ok(tries > 200 && tries < 500, `${tries} tries in an hour`)
+    away = false
+    await bench.advance(16_000)
+    assert.is(bench.view.state, 'registered')
+  },
+)
+
+RegistrationOfTrunk(
+  'a password that cannot be opened is told, tried again with back-off, and at once when it is set anew',
+  async () => {
+    const bench = new RegistrationBench()
+    let broken = true
+    Object.assign(bench.parts, {
+      credentialsOf: async () => {
+        if (broken) throw new StoreError('INVALID', 'the password of trunk pbx-1 cannot be read')
+        return bench.credentials
+      },
+    })
+    await bench.start()
+    assert.equal([bench.view.state, bench.view.failures, bench.sent.length], ['retrying', 1, 0])
+    assert.match(bench.view.reason, 'cannot be read')
+    assert.ok(bench.pauseMs >= 30_000, String(bench.pauseMs))
+    broken = false
+    await bench.driver.change({ ...trunkOf(), updated_at: '2026-01-01T00:00:01.000Z' })
+    await flush()
+    assert.is(bench.view.state, 'registered')
+  },
+)
+
+RegistrationOfTrunk('one that was given up while its password was read says and does nothing more', async () => {
+  const bench = await started()
+  const heard = bench.states.length
+  const fails: ((error: Error) => void)[] = []
+  Object.assign(bench.parts, { credentialsOf: () => new Promise((_, reject) => void fails.push(reject)) })
+  const changing = bench.driver.change({ ...trunkOf(), updated_at: '2026-01-01T00:00:01.000Z' })
+  bench.driver.registerNow()
+  await flush()
+  bench.driver.drop()
+  assert.is(fails.length, 2)
+  for (const fail of fails) fail(new Error('Redis is away'))
+  await changing
+  await bench.advance(600_000)
+  assert.equal([bench.sent.length, bench.states.length, bench.clock.pending], [1, heard, 0])
 })
 
 RegistrationOfTrunk('a name that does not resolve is tried again, one that cannot be used is refused', async () => {
