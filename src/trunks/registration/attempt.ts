@@ -96,6 +96,8 @@ export interface AttemptOf {
 /** A stale nonce shown ahead, and a challenge each of proxy and registrar. */
 const MAX_CHALLENGES = 3
 const MAX_PHRASE = 120
+/** Of a Contact that does not say how long it goes on (RFC 3261 20.19). */
+const UNSAID_EXPIRY_S = 3_600
 
 /**
  * One attempt to register a trunk: its servers in order, the next one after silence, a transport error or a 503; each sent to once, and
@@ -133,14 +135,14 @@ export async function attemptRegister(parts: AttemptParts, attempt: AttemptOf): 
 
 /**
  * Takes a binding away, or (`contact` of another) one that a former owner left. Tries the server that has it, once.
- * @returns how it ended; `unregistered` when the registrar agreed
+ * @returns how it ended; `unregistered` when the registrar agreed; `left` when it then still lists our own Contact
  */
 export async function attemptUnregister(
   parts: AttemptParts,
   attempt: AttemptOf,
   target: Target | undefined,
   contact: string,
-): Promise<Ended & { readonly kind: 'unbound' | 'lost' }> {
+): Promise<Ended & { readonly kind: 'unbound' | 'lost'; readonly left?: boolean }> {
   try {
     const at = target ?? (await parts.targetsOf(attempt.settings.trunk))[0]
     if (at === undefined)
@@ -148,7 +150,9 @@ export async function attemptUnregister(
     const { response } = await send(parts, attempt, at, 0, contact)
     const gone = response.status >= 200 && response.status < 300
     const why = gone ? 'un-registered' : `un-REGISTER: ${describe(response)}; the binding ends by itself`
-    return { ...ended(response, 'failed', gone ? 'unregistered' : 'rejected', why), kind: 'unbound' }
+    const still = gone ? findOwnBinding(response.header('contact'), attempt.identity.own, UNSAID_EXPIRY_S) : undefined
+    const left = !gone || (still !== undefined && still.expiresS > 0)
+    return { ...ended(response, 'failed', gone ? 'unregistered' : 'rejected', why), kind: 'unbound', left }
   } catch (error) {
     const outcome = thrown(error, null)
     return { ...outcome, kind: outcome.kind === 'lost' ? 'lost' : 'unbound' }

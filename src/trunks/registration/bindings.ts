@@ -1,5 +1,15 @@
-import { formatUri, type NameAddr, parseNameAddrList, parseUri, type SipUri, unescapeUser } from '../../engine/index.js'
-import { TOKEN_PARAM } from '../../model/contact-token.js'
+import {
+  formatUri,
+  type NameAddr,
+  parseNameAddr,
+  parseNameAddrList,
+  parseUri,
+  type SipUri,
+  splitList,
+  unescapeUser,
+} from '../../engine/index.js'
+import { isContactToken, TOKEN_PARAM } from '../../model/contact-token.js'
+import { sameContact } from './settings.js'
 
 /** What a registrar lists in a 200 is read up to these sizes. */
 const MAX_HEADER = 65_536
@@ -23,18 +33,25 @@ export interface Own {
   readonly token: string
   /** `host:port` in lower case, of every address we register from. */
   readonly addresses: ReadonlySet<string>
+  /** The Contact that a former owner left, or that we had before, as far as known. */
+  readonly former?: string | undefined
 }
 
 /**
  * Finds our binding in the Contacts of a 200: the one with our token; of several (a former owner's, one we had before) the one at our own
- * address, else the one that ends last. A registrar that keeps neither user nor parameters is taken at the address alone.
+ * address, else one that was not there before, else the one that ends last. A registrar that keeps neither user nor parameters is taken
+ * at the address alone.
  * @param fallbackS granted where the Contact does not say: the Expires header, else what was asked for
  */
 export function findOwnBinding(header: string | undefined, own: Own, fallbackS: number): OwnBinding | undefined {
   const contacts = readContacts(header)
   const marked = contacts.filter(({ uri }) => hasToken(uri, own.token))
-  const atHome = (marked.length > 0 ? marked : contacts).filter(({ uri }) => own.addresses.has(placeOf(uri)))
-  const [found] = (atHome.length > 0 ? atHome : marked).sort((a, b) => expiryOf(b, fallbackS) - expiryOf(a, fallbackS))
+  const possible = marked.length > 0 ? marked : contacts.filter(({ uri }) => !namesTrunk(uri))
+  const atHome = possible.filter(({ uri }) => own.addresses.has(placeOf(uri)))
+  const { former } = own
+  const anew = former === undefined ? [] : marked.filter(({ uri }) => !sameContact(formatUri(uri), former))
+  const [best = []] = [atHome, anew, marked].filter(({ length }) => length > 0)
+  const [found] = best.sort((a, b) => expiryOf(b, fallbackS) - expiryOf(a, fallbackS))
   return found === undefined ? undefined : { contact: formatUri(found.uri), expiresS: expiryOf(found, fallbackS) }
 }
 
@@ -71,16 +88,26 @@ export function placeOf({ host, port }: Pick<SipUri, 'host' | 'port'>): string {
 
 function readContacts(header: string | undefined): { readonly uri: SipUri; readonly params: NameAddr['params'] }[] {
   if (header === undefined || header.length > MAX_HEADER) return []
-  return (parseNameAddrList(header) ?? []).slice(0, MAX_CONTACTS).flatMap(({ uri: text, params }) => {
-    const uri = parseUri(text)
-    return uri === undefined || uri.scheme === 'tel' ? [] : [{ uri, params }]
-  })
+  // One by one: what another device has registered may be malformed.
+  return splitList(header)
+    .slice(0, MAX_CONTACTS)
+    .flatMap((value) => {
+      const address = parseNameAddr(value)
+      const uri = address && parseUri(address.uri)
+      return uri === undefined || uri.scheme === 'tel' ? [] : [{ uri, params: address!.params }]
+    })
 }
 
 function hasToken(uri: SipUri, token: string): boolean {
   return unescapeUser(uri.user ?? '').toLowerCase() === token || uri.params.get(TOKEN_PARAM)?.toLowerCase() === token
 }
 
+/** The Contact of a trunk of ours, this one or another. */
+function namesTrunk(uri: SipUri): boolean {
+  return isContactToken(unescapeUser(uri.user ?? '')) || isContactToken(uri.params.get(TOKEN_PARAM) ?? '')
+}
+
 function expiryOf({ params }: { readonly params: NameAddr['params'] }, fallbackS: number): number {
-  return readSeconds(params.get('expires')) ?? fallbackS
+  // Some write it as a quoted string.
+  return readSeconds(params.get('expires')?.replace(/^"(.{0,64})"$/, '$1')) ?? fallbackS
 }

@@ -44,20 +44,22 @@ export class RegisterRequests {
     settings: RegistrationSettings,
     credentials: Credentials | undefined,
     minExpiresS: number | null,
+    former: string | undefined,
   ): Promise<Outcome> {
-    return attemptRegister(this.attemptParts(), { settings, credentials, identity: this.identity(), minExpiresS })
+    return attemptRegister(this.attemptParts(), { settings, credentials, identity: this.identity(former), minExpiresS })
   }
 
   /** @param contact to take away; absent: our own */
   unregister({ settings, credentials, target }: Binding, contact: string | undefined) {
-    const identity = this.identity()
+    const identity = this.identity(contact)
     const attempt = { settings, credentials, identity, minExpiresS: null }
     return attemptUnregister(this.attemptParts(), attempt, target, contact ?? identity.contact)
   }
 
-  private identity(): Identity {
+  /** @param former Contact with our token that is another */
+  private identity(former: string | undefined): Identity {
     const { callId, fromTag, token, parts } = this
-    const own = { token, addresses: parts.ownAddresses() }
+    const own = { token, addresses: parts.ownAddresses(), former }
     return { callId, fromTag, own, contact: contactOf(token), userAgent: parts.userAgent }
   }
 

@@ -289,7 +289,7 @@ export class TrunkRegistration extends RegistrationMachine {
       return this.dropped ? undefined : this.took(unread(error))
     }
     this.used = { settings, credentials }
-    const outcome = await this.requests.register(settings, credentials, this.facts.minExpiresS)
+    const outcome = await this.requests.register(settings, credentials, this.facts.minExpiresS, this.inherited?.contact)
     if (this.dropped) return
     const former = this.binding
     this.took(outcome)
@@ -363,8 +363,9 @@ export class TrunkRegistration extends RegistrationMachine {
     this.inherited = undefined
     const left = leftBehind(binding, former, inherited)
     if (left === undefined) return
-    await this.farewell(left.binding, left.contact)
-    if (left.again) this.again = true
+    const outcome = await this.farewell(left.binding, left.contact)
+    // Who rewrites Contacts, or knows one of an AOR alone, may have taken the new one away.
+    if (left.again || (left.contact !== undefined && outcome?.left === false)) this.again = true
   }
 
   private async unregister(): Promise<void> {

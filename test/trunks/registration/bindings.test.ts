@@ -34,9 +34,34 @@ Bindings('without the token a Contact at our address is ours; any other is not',
   assert.is(find('<sip:desk@192.0.2.9>;expires=3000'), undefined)
 })
 
+Bindings('the Contact of another trunk of ours at our address is not ours', () => {
+  const other = `sbt${'b3'.repeat(10)}`
+  assert.is(find(`<sip:${other}@${HOME}>;expires=30`), undefined)
+  assert.is(find(`<sip:100@${HOME};sbt=${other}>;expires=30`), undefined)
+})
+
+Bindings('of two with our token elsewhere, the one that was not there before is ours', () => {
+  const [before, now] = [`sip:${TOKEN}@203.0.113.1:40001`, `sip:${TOKEN}@203.0.113.1:40002`]
+  const both = `<${before}>;expires=300,<${now}>;expires=300`
+  assert.is(findOwnBinding(both, { ...own, former: before }, 300)?.contact, now)
+  assert.is(findOwnBinding(`<${before}>;expires=300`, { ...own, former: before }, 300)?.contact, before)
+})
+
+Bindings('a Contact of another device that is malformed hides nothing', () => {
+  for (const other of [
+    '<sip:b o b@192.0.2.9>',
+    'sip:bob@192.0.2.9?x=y',
+    'bob',
+    '<sip:bob@192.0.2.9>;=',
+    '"Bob" sip:b@h',
+  ])
+    assert.is(find(`${other}, <${OWN}>;expires=60`)?.expiresS, 60, other)
+})
+
 Bindings('a Contact without expires has what the Expires header, or the request, says', () => {
   assert.is(find(`<${OWN}>`, 77)?.expiresS, 77)
   assert.is(find(`<${OWN}>;expires=soon`, 77)?.expiresS, 77)
+  assert.is(find(`<${OWN}>;expires="60"`, 77)?.expiresS, 60, 'some quote it')
 })
 
 Bindings('hostile headers are no binding, and absurd times are cut', () => {

@@ -461,6 +461,22 @@ RegistrationOfTrunk(
   },
 )
 
+RegistrationOfTrunk(
+  'when the former Contact cannot be taken away without its own, it registers again, once',
+  async () => {
+    const bench = await started(
+      (sent) => ({ headers: sent.expires === 0 ? {} : { contact: `<${OWN}>;expires=${sent.expires}` } }),
+      {},
+      { contact: `sip:${TOKEN}@192.0.2.44:5060;sbt=${TOKEN}`, aor: 'sip:u100@pbx.example.com' },
+    )
+    assert.equal(
+      bench.sent.map(({ expires }) => expires),
+      [300, 0, 300],
+    )
+    assert.is(bench.view.state, 'registered')
+  },
+)
+
 RegistrationOfTrunk('a Contact in Redis that is no URI ends in no request', async () => {
   for (const contact of [
     'sip:a@192.0.2.44>\r\nX-Evil: 1\r\nX-A: <',
