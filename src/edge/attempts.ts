@@ -5,7 +5,7 @@ import { classify } from './classify.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
 import { isNotSent } from './not-sent.js'
-import { ownReason } from './reason.js'
+import { ownReason, wordsOf } from './reason.js'
 import type {
   HeaderMap,
   OutgoingInviteEvents,
@@ -177,7 +177,7 @@ class AddressAttempt {
     const { status, reason } = response
     if (isNotSent(response)) return { code: 'AGENT_UNREACHABLE', status: 0, reason, detail: reason }
     const { code, passStatus } = classify(status)
-    const detail = `answered ${status} ${reason}`
+    const detail = wordsOf(response)
     return { code, status, reason, detail, ...(passStatus ? { passed: response } : {}) }
   }
 

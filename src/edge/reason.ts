@@ -1,7 +1,7 @@
 import { splitList } from '../engine/index.js'
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import { quoted, tidy } from './header-value.js'
-import type { HeaderMap, SipMessage } from './sip-server.js'
+import type { HeaderMap, SipMessage, SipResponse } from './sip-server.js'
 
 const MAX_REASON = 1_024
 const MAX_TEXT = 256
@@ -25,6 +25,14 @@ function reasonOf(message: SipMessage): string {
 export function withCause(message: SipMessage, own: string): string {
   const values = splitList(reasonOf(message))
   return [...values.filter((value) => /^q\.850[ ;]/i.test(value)).slice(0, 2), own].join(', ')
+}
+
+/** A final response in words for the record: status and phrase, and what its Reason and Warning say of the cause. */
+export function wordsOf(response: SipResponse): string {
+  const said = `answered ${response.status} ${tidy(response.reason, MAX_TEXT)}`
+  if (response.status < 300) return `${said}, which makes no dialog`
+  const causes = [tidy(reasonOf(response), MAX_TEXT), tidy(response.header('warning') ?? '', MAX_TEXT)]
+  return [said, ...causes.filter((cause) => cause !== '')].join('; ')
 }
 
 /** The Reason header of a BYE or CANCEL, for the other leg; no header when there is none. */

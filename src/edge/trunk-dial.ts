@@ -11,7 +11,7 @@ import { classifyTrunk } from './classify-trunk.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
 import { isNotAnswered, isNotSent } from './not-sent.js'
-import { ownReason } from './reason.js'
+import { ownReason, wordsOf } from './reason.js'
 import { redirectedUri } from './redirect.js'
 import type {
   HeaderMap,
@@ -260,7 +260,7 @@ export class TrunkDial implements Dial {
     else health.note(target, response)
     const { code, passStatus } = classifyTrunk(status)
     if (code === 'TRUNK_REDIRECTED' && this.redirect(target, response)) return
-    const said = `answered ${status} ${reason}`
+    const said = wordsOf(response)
     const detail = code === 'TRUNK_AUTH_REFUSED' ? `${said}: ${why}` : said
     this.failedHere(target, code, detail, passStatus ? response : undefined)
   }

@@ -8,7 +8,6 @@ export function formatCursor(position: string): string {
 /** @throws {StoreError} INVALID when it is none that `formatCursor` made of a position of this `shape` */
 export function parseCursor(cursor: string, shape: RegExp): string {
   const position = cursor.length <= 400 ? Buffer.from(cursor, 'base64url').toString() : ''
-  if (!shape.test(position) || formatCursor(position) !== cursor)
-    throw new StoreError('INVALID', 'cursor: is not one of ours')
+  if (!shape.test(position) || formatCursor(position) !== cursor) throw new StoreError('INVALID', 'is not one of ours')
   return position
 }

@@ -160,6 +160,26 @@ Dialling('tries no further server after a provisional response', async () => {
   assert.is(bench.failure.code, 'TRUNK_OVERLOADED')
 })
 
+Dialling('keeps for the record what a refusal says of its cause', async () => {
+  const rows: [number, string, Record<string, string>, string][] = [
+    [404, 'Not Found', {}, 'answered 404 Not Found'],
+    [
+      403,
+      'Forbidden',
+      { Reason: 'Q.850;cause=21;text="no credit"', Warning: '399 carrier "account closed"' },
+      'answered 403 Forbidden; Q.850;cause=21;text="no credit"; 399 carrier "account closed"',
+    ],
+    [503, 'Busy', { Reason: `SIP;text="${'x'.repeat(2_000)}"` }, 'answered 503 Busy'],
+    [202, 'Accepted', {}, 'answered 202 Accepted, which makes no dialog'],
+  ]
+  for (const [status, phrase, lines, words] of rows) {
+    const bench = await DialBench.started()
+    bench.server.last.refuse(status, phrase, lines)
+    if (status === 503) bench.server.last.refuse(status, phrase, lines)
+    assert.ok(bench.failure.detail.endsWith(`: ${words}`), bench.failure.detail)
+  }
+})
+
 const definitive: [number, string, boolean][] = [
   [400, 'DESTINATION_REFUSED', true],
   [401, 'TRUNK_AUTH_REFUSED', false],
