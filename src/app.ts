@@ -89,7 +89,10 @@ export function createApp(config: Config): App {
           config.drachtio.host === null ? startEngine(config, metrics, logger, connectionClosed) : undefined
         const sip = await sipServer(config, engine, logger, started)
         let addresses: readonly string[] = []
-        sip.onConnected((current) => (addresses = current))
+        sip.onConnected((current) => {
+          addresses = current
+          registrations?.manager.serverIsBack()
+        })
 
         const redisUrl = config.redis.url ?? (await startRedis(config, logger, started))
         const connection = started(

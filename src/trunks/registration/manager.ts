@@ -179,6 +179,12 @@ export class RegistrationManager {
     for (const driver of this.tally.at(name)) driver.connectionLost()
   }
 
+  /** The SIP server was away and is back: its connections may be gone. What came by them is registered anew, at the pace of a start. */
+  serverIsBack(): void {
+    const spreadMs = (this.drivers.size / this.options.settings.startRate) * 1_000
+    for (const driver of this.drivers.values()) driver.refreshWithin(spreadMs)
+  }
+
   private heard(id: string, trunk: Trunk | undefined, gone: boolean): void {
     if (this.stopping || (trunk === undefined && !gone)) return
     const driver = this.drivers.get(id)

@@ -10,7 +10,7 @@ import { contactOf, type RegistrationSettings } from './settings.js'
 /** The REGISTERs of one trunk: one Call-ID, one From tag, one Contact, a CSeq that rises from owner to owner. */
 export class RegisterRequests {
   private readonly trunkId: string
-  private fence: number
+  private claimed: number
   readonly callId: string
   private readonly fromTag: string
   private readonly token: string
@@ -22,12 +22,17 @@ export class RegisterRequests {
     { fence, callId, cseq }: RegistrationRecord,
   ) {
     this.trunkId = trunk.id
-    this.fence = fence
+    this.claimed = fence
     this.callId = callId
     this.sent = cseq
     this.fromTag = createHash('sha256').update(`from tag ${callId}`).digest('hex').slice(0, 16)
     // Kept while we own the trunk, whatever becomes of the keys: another would be a second Contact.
     this.token = parts.tokenOf(trunk)
+  }
+
+  /** Under which the trunk was claimed. */
+  get fence(): number {
+    return this.claimed
   }
 
   /** The highest CSeq that was given. */
@@ -37,7 +42,7 @@ export class RegisterRequests {
 
   /** The trunk was claimed anew, under another fence. */
   adopt(fence: number): void {
-    this.fence = fence
+    this.claimed = fence
   }
 
   register(

@@ -34,7 +34,6 @@ const LOST_JITTER_MS = 200
 /** The registration of one trunk that this edge owns: the machine of `chart.ts` with its timer, requests and record. */
 export class TrunkRegistration extends RegistrationMachine {
   readonly trunkId: string
-  private claimed: number
   private readonly requests: RegisterRequests
   private trunk: Trunk
   private read: ReadSettings
@@ -58,7 +57,6 @@ export class TrunkRegistration extends RegistrationMachine {
   constructor(parts: DriverParts, trunk: Trunk, record: RegistrationRecord) {
     super(parts, new Facts(parts.clock, parts.edgeId, trunk, record.state))
     this.trunkId = trunk.id
-    this.claimed = record.fence
     this.requests = new RegisterRequests(parts, trunk, record)
     this.trunk = trunk
     this.read = settingsOf(trunk)
@@ -104,7 +102,7 @@ export class TrunkRegistration extends RegistrationMachine {
 
   /** Under which it was claimed. */
   get fence(): number {
-    return this.claimed
+    return this.requests.fence
   }
 
   /** What a claim of it begins with, should Redis have lost it. */
@@ -114,7 +112,6 @@ export class TrunkRegistration extends RegistrationMachine {
 
   /** The trunk was claimed anew: all goes on as it was. */
   adopt(fence: number): void {
-    this.claimed = fence
     this.requests.adopt(fence)
     this.parts.changed(this, this.state)
   }
@@ -190,6 +187,13 @@ export class TrunkRegistration extends RegistrationMachine {
     this.parts.changed(this, state)
   }
 
+  /** Refreshes within so many milliseconds, at a random moment, what is registered by a connection: it may be gone. */
+  refreshWithin(ms: number): void {
+    const byConnection = this.binding !== undefined && this.binding.target.transport !== 'udp'
+    if (this.dropped || this.busy || this.state !== 'registered' || !byConnection) return
+    this.wait(Math.min(ms, this.aliveMs / 2) * this.parts.random())
+  }
+
   /** Ends without a word: another edge has the trunk, or nothing is sent any more. */
   drop(): void {
     this.dropped = true
@@ -231,10 +235,7 @@ export class TrunkRegistration extends RegistrationMachine {
   }
 
   private nudge(why: string): void {
-    if (this.busy) {
-      this.again = true
-      return
-    }
+    if (this.busy) return void (this.again = true)
     const { state } = this
     if (state !== 'registered') this.facts.explain(why)
     this.facts.failures = 0
@@ -359,9 +360,8 @@ export class TrunkRegistration extends RegistrationMachine {
   /** Takes away what stood before: at another registrar, of another AOR, or of a former owner. */
   private async leaveFormer(former: OwnedBinding | undefined): Promise<void> {
     const { binding, inherited } = this
-    if (binding === undefined) return
     this.inherited = undefined
-    const left = leftBehind(binding, former, inherited)
+    const left = binding && leftBehind(binding, former, inherited)
     if (left === undefined) return
     const outcome = await this.farewell(left.binding, left.contact)
     // Who rewrites Contacts, or knows one of an AOR alone, may have taken the new one away.

@@ -540,6 +540,43 @@ RegistrationOfTrunk(
   },
 )
 
+RegistrationOfTrunk('after the SIP server was away what is registered by a connection is refreshed soon', async () => {
+  for (const [transport, count] of [
+    ['tcp', 2],
+    ['udp', 1],
+  ] as const) {
+    const bench = new RegistrationBench()
+    bench.targets = [target(5065, transport)]
+    await bench.start()
+    bench.random = 0.5
+    bench.driver.refreshWithin(20_000)
+    await bench.advance(9_000)
+    assert.is(bench.sent.length, 1)
+    await bench.advance(2_000)
+    assert.is(bench.sent.length, count)
+    assert.equal(bench.states, ['waiting', 'registering', 'registered'], 'calls go on by it meanwhile')
+  }
+})
+
+RegistrationOfTrunk(
+  'a refresh that fell due while another was under way does not get round the pause that was asked for',
+  async () => {
+    let answer: (says: Says) => void = () => {}
+    const bench = await started((sent) =>
+      sent.cseq === 2 ? new Promise((resolve) => (answer = resolve)) : grant(sent),
+    )
+    await bench.advance(239_500)
+    bench.driver.registerNow()
+    await flush()
+    const others = Array.from({ length: 49 }, () => ({ turn: () => new Promise<void>(() => {}) }))
+    for (const other of others) bench.turns.join(other, { ahead: true })
+    await bench.advance(1_000)
+    answer({ status: 503, headers: { 'retry-after': '60' } })
+    await bench.advance(30_000)
+    assert.equal([bench.view.state, bench.sent.length], ['retrying', 2])
+  },
+)
+
 RegistrationOfTrunk(
   'a password that cannot be opened is told, tried again with back-off, and at once when it is set anew',
   async () => {
