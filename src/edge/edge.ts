@@ -132,8 +132,10 @@ export class Edge {
     if (outbound === undefined || isTrunks || received.over) this.prove(received, routed, inbound)
     else if (last !== undefined) this.prove(received, routed, last, agents)
     else
-      outbound.take(received, (instead, why, challenges) =>
-        this.prove(received, routed, why === 'nobody' ? inbound : instead, challenges),
+      outbound.take(
+        received,
+        (instead, why, challenges) => this.prove(received, routed, why === 'nobody' ? inbound : instead, challenges),
+        decision.trace.identified_by === 'address',
       )
   }
 

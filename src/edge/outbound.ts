@@ -58,11 +58,12 @@ export class OutboundCalls {
   /**
    * Takes a call on that may be an agent's: routes it, asks for credentials or refuses it.
    * @param otherwise what to do when nothing says that it is an agent's
+   * @param fromTrunk its source address is one of a trunk
    */
-  take(received: ReceivedCall, otherwise: Otherwise): void {
+  take(received: ReceivedCall, otherwise: Otherwise, fromTrunk = false): void {
     const { call, invite } = received
     const presented = presentedNumber(invite)
-    this.parts.identifier.identify({ sourceAddress: invite.sourceAddress, presented: presented.value }).then(
+    this.parts.identifier.identify({ sourceAddress: invite.sourceAddress, presented: presented.value, fromTrunk }).then(
       (identified) =>
         call.run(() => {
           if (!received.over) new OutboundCall(this.parts, received, presented, identified, otherwise).start()

@@ -14,6 +14,8 @@ export interface AgentClaim {
   readonly sourceAddress: string
   /** The number to present, as written; '' for none. */
   readonly presented: string
+  /** The address is a trunk's too: then only a number of ours, which the trunk would hardly show, speaks for an agent. */
+  readonly fromTrunk?: boolean
 }
 
 type Tried = OutboundTrace['agents_tried']
@@ -36,7 +38,7 @@ export class AgentIdentifier {
   constructor(private readonly directory: AgentTable) {}
 
   /** Never rejects, and never waits longer than Redis's command deadline allows. */
-  async identify({ sourceAddress, presented }: AgentClaim): Promise<Identified> {
+  async identify({ sourceAddress, presented, fromTrunk = false }: AgentClaim): Promise<Identified> {
     const { numbers, trouble, value } = await lookUpPresented(presented, new Lookups(this.directory))
     const atAddress = this.directory.knownAgents.atAddress(sourceAddress)
     const lists = (agent: Agent): boolean =>
@@ -53,7 +55,8 @@ export class AgentIdentifier {
     const agents = others.filter(({ auth }) => auth !== null)
     if (agents.length > 0) return { by: 'digest', agents, tried }
     // The number lists none of them: which is what the call is then refused for.
-    if (atAddress[0] !== undefined) return { by: 'address', agent: atAddress[0], tried }
+    if (atAddress[0] !== undefined && !(fromTrunk && numbers.length === 0))
+      return { by: 'address', agent: atAddress[0], tried }
 
     for (const agent of others.slice(0, MAX_TRIED))
       tried.push({ agent_id: agent.id, ...matchNetworks(agent.allowed_addresses, sourceAddress) })
@@ -63,7 +66,7 @@ export class AgentIdentifier {
       number !== undefined
         ? `${number} lists ${describe(others)}; the call came from ${source}, without credentials`
         : (trouble?.why ??
-          `${source} is no agent's address, and ${value === null ? 'no number is presented' : `there is no number ${value}`}`)
+          `${source} is ${atAddress.length > 0 ? "a trunk's address too" : "no agent's address"}, and ${value === null ? 'no number is presented' : `there is no number ${value}`}`)
     return { by: 'nobody', tried, nearestMiss }
   }
 

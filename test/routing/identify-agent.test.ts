@@ -59,6 +59,19 @@ Identifying(
   },
 )
 
+Identifying('at an address that is a trunk’s too is known by a number of ours alone', async () => {
+  const identifier = new AgentIdentifier(benchWith('back'))
+  const from = (presented: string) => identifier.identify({ presented, sourceAddress: SOURCE, fromTrunk: true })
+  const listed = await from(NUMBER)
+  assert.ok(listed.by === 'address')
+  assert.is(listed.agent.id, 'back')
+  for (const presented of ['', '+14155550199', 'anonymous']) {
+    const found = await from(presented)
+    assert.ok(found.by === 'nobody', presented)
+    assert.match(found.nearestMiss, /^127\.0\.0\.3 is a trunk's address too, and /)
+  }
+})
+
 Identifying('is nobody, with the nearest miss in words', async () => {
   const rows: [RoutingBench, string, RegExp][] = [
     [benchWith('front'), NUMBER, /^\+14155550100 lists front; the call came from 192\.0\.2\.1, without credentials$/],
