@@ -230,6 +230,7 @@ export class TrunkRegistration extends RegistrationMachine {
 
   private want(why: string): void {
     this.wanted = true
+    this.again = this.busy
     this.facts.explain(why)
     this.afterwards()
   }
@@ -381,7 +382,6 @@ export class TrunkRegistration extends RegistrationMachine {
       this.facts.ended(outcome)
       if (outcome.result !== 'unregistered') this.facts.add(outcome.why)
     }
-    if (this.dropped) return
     const { state } = this
     this.unbind()
     this.inherited = undefined

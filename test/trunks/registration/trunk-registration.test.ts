@@ -540,6 +540,28 @@ RegistrationOfTrunk(
   },
 )
 
+RegistrationOfTrunk(
+  'switched off and on with another user while a REGISTER is under way it registers the other',
+  async () => {
+    let answer: () => void = () => {}
+    const bench = await started((sent) =>
+      sent.cseq === 1 ? new Promise((resolve) => (answer = () => resolve(grant(sent)))) : grant(sent),
+    )
+    bench.driver.withdraw('switched off')
+    await bench.driver.change(trunkOf({ username: 'u200' }))
+    answer()
+    await flush()
+    assert.equal(
+      bench.sent.map(({ request, expires }) => [request.headers['To'], expires]),
+      [
+        ['<sip:u100@pbx.example.com>', 300],
+        ['<sip:u200@pbx.example.com>', 300],
+        ['<sip:u100@pbx.example.com>', 0],
+      ],
+    )
+  },
+)
+
 RegistrationOfTrunk('after the SIP server was away what is registered by a connection is refreshed soon', async () => {
   for (const [transport, count] of [
     ['tcp', 2],
