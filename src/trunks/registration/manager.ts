@@ -63,6 +63,11 @@ export class RegistrationManager {
   private readonly clock: Clock
   private readonly trunks = new Map<string, Trunk>()
   private readonly drivers = new Map<string, TrunkRegistration>()
+  /** Records to be taken away: Redis may be away when their trunks end. */
+  private readonly leftovers = new Map<
+    string,
+    { readonly owner: string; readonly fence: number; readonly member: string }
+  >()
   private readonly tally: Tally
   private readonly elsewhere: PathsElsewhere
   private readonly turns: Turns
@@ -223,6 +228,7 @@ export class RegistrationManager {
     await edges.look()
     await this.ownership.claim()
     for (const request of await store.requests()) await this.answer(request)
+    for (const trunkId of [...this.leftovers.keys()]) await this.removeLeftover(trunkId)
     for (const { trunkId, owner } of this.ownership.orphans()) {
       await store.release(trunkId, owner, undefined, { remove: true })
       this.ownership.forget(trunkId)
@@ -284,13 +290,18 @@ export class RegistrationManager {
     if (this.drivers.get(trunkId) !== driver) return
     this.discard(driver)
     this.ownership.forget(trunkId)
-    const { store, edges } = this.options
-    try {
-      await store.release(trunkId, edges.self, fence, { remove: true })
-      await store.unlist(`${view.account_id}:${trunkId}`)
-    } catch {
-      // The record stays as that of a trunk nobody registers, until it is removed or claimed again.
-    }
+    this.leftovers.set(trunkId, { owner: this.options.edges.self, fence, member: `${view.account_id}:${trunkId}` })
+    await this.removeLeftover(trunkId).catch(() => undefined)
+  }
+
+  /** Takes the record of a trunk away that is not registered any more. @throws {StoreError} UNAVAILABLE: then it is done later */
+  private async removeLeftover(trunkId: string): Promise<void> {
+    const left = this.leftovers.get(trunkId)
+    if (left === undefined) return
+    const { store } = this.options
+    await store.release(trunkId, left.owner, left.fence, { remove: true })
+    await store.unlist(left.member)
+    if (this.leftovers.get(trunkId) === left) this.leftovers.delete(trunkId)
   }
 
   private changed(driver: TrunkRegistration, before: RegistrationState): void {

@@ -331,6 +331,21 @@ Managers('switched off or removed, a trunk is un-registered and leaves no record
   await allRegistered(a, [first])
 })
 
+Managers('a record that cannot be removed while Redis is away is removed when it is back', async () => {
+  const trunks = trunksOf(1)
+  const a = await EdgeBench.start('edge-a', trunks)
+  await allRegistered(a, trunks)
+  const release = a.store.release.bind(a.store)
+  let failures = 2
+  a.store.release = (...args) => (failures-- > 0 ? Promise.reject(new Error('Redis is away')) : release(...args))
+  a.tell('pbx-0', undefined)
+  const records = (): Promise<string> => redis.cli('KEYS', 'signalbox:registration:*')
+  await eventually('it was tried', () => failures === 1)
+  assert.is.not(await records(), '')
+  await eventually('it is gone', async () => (await records()) === '', 5_000)
+  assert.is((await a.store.list({ limit: 10 })).items.length, 0)
+})
+
 Managers('a connection that closes concerns those it had registered, and no others', async () => {
   const trunks = trunksOf(3)
   const a = await EdgeBench.start('edge-a', trunks)
