@@ -1,5 +1,5 @@
 import { parseNameAddrList, parseUri } from '../engine/index.js'
-import type { DigestExchange, DigestRequest } from '../trunks/digest/exchange.js'
+import { type DigestExchange, type DigestRequest, isChallenge } from '../trunks/digest/exchange.js'
 import { MAX_ADDRESS_BYTES } from './guard.js'
 import { toBytes } from './header-value.js'
 import type { LegCredentials } from './leg-credentials.js'
@@ -16,8 +16,6 @@ import type {
 
 /** How often one request is sent at most, whatever it is answered. */
 const MAX_SENDS = 6
-
-const isChallenge = (status: number): boolean => status === 401 || status === 407
 
 /** Requests whose Contact says where further ones go (RFC 3261 12.2, RFC 3311 5.1). */
 const refreshesTarget = (method: string): boolean => method === 'INVITE' || method === 'UPDATE'

@@ -1,3 +1,4 @@
+import { isChallenge } from '../trunks/digest/exchange.js'
 import type {
   Library,
   LibraryAcknowledge,
@@ -125,8 +126,7 @@ export class DrachtioDialog implements SipDialog {
         request.on('response', (response) => {
           if (response.status < 200) return
           const outcome = outcomeOf(response)
-          const isChallenge = response.status === 401 || response.status === 407
-          if (!isChallenge || challenged === undefined) return end(outcome)
+          if (!isChallenge(response.status) || challenged === undefined) return end(outcome)
           let asked = false
           const again = (more: HeaderMap | undefined): void => {
             if (asked) return

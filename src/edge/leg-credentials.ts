@@ -180,5 +180,6 @@ function answerIf(
   const challenged = exchange.challenged(response)
   if (challenged.answered) return { exchange }
   if (challenged.code === 'refused') identity.refused()
-  return { why: challenged.why }
+  const unreadable = challenged.code === 'no-credentials' ? identity.problem : undefined
+  return { why: unreadable === undefined ? challenged.why : `the trunk's password cannot be read: ${unreadable}` }
 }

@@ -10,6 +10,8 @@ import type { TrunkPaths } from './trunk-paths.js'
 export interface TrunkIdentity {
   /** Undefined: we have none, or they cannot be read now. */
   readonly credentials: Credentials | undefined
+  /** Why they cannot be read now. */
+  readonly problem?: string
   readonly session: Pick<DigestSession, 'begin' | 'knows'>
   /** Lower-case names or addresses that the trunk itself is configured with: its outbound proxy and SIP domain. */
   readonly hosts: readonly string[]
@@ -39,8 +41,14 @@ export class TrunkIdentities implements TrunkIdentityFinder {
 
   async of(trunk: Trunk): Promise<TrunkIdentity> {
     const { credentials, sessions, paths } = this.options
+    let problem: string | undefined
+    const known = await credentials.credentialsOf(trunk).catch((error: unknown) => {
+      problem = error instanceof Error ? error.message : String(error)
+      return undefined
+    })
     return {
-      credentials: await credentials.credentialsOf(trunk).catch(() => undefined),
+      credentials: known,
+      ...(problem === undefined ? {} : { problem }),
       session: sessions.of(trunk.id),
       hosts: hostsOf(trunk),
       addresses: () =>

@@ -1,6 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Clock } from '../engine/index.js'
-import type { Challenged, Credentials, DigestExchange, DigestRequest } from './digest/exchange.js'
+import {
+  type Challenged,
+  type Credentials,
+  type DigestExchange,
+  type DigestRequest,
+  isChallenge,
+} from './digest/exchange.js'
 import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient } from './sip-client.js'
 import type { Target } from './target.js'
 
@@ -84,7 +90,7 @@ export class TrunkRequests {
         target,
         ...(silenceMs === undefined ? {} : { silenceMs }),
       })
-      if (response.status !== 401 && response.status !== 407) {
+      if (!isChallenge(response.status)) {
         exchange.ended(response)
         return { response, sends }
       }

@@ -1,7 +1,7 @@
 import { printable } from '../../model/printable.js'
 import { hasControls } from './auth-params.js'
 import { type Challenge, readChallenges, readNextNonce } from './challenge.js'
-import type { Challenged, Credentials, DigestExchange, DigestRequest } from './exchange.js'
+import { type Challenged, type Credentials, type DigestExchange, type DigestRequest, isChallenge } from './exchange.js'
 import { addLine } from './header-lines.js'
 import { type Asker, headersOf, type NonceUse } from './nonce-use.js'
 
@@ -78,7 +78,7 @@ export class ClientExchange implements DigestExchange {
 
   ended(response: Response): void {
     const { status } = response
-    if (status === 401 || status === 407) return
+    if (isChallenge(status)) return
     for (const { use, answer } of this.#shown.values()) {
       if (status === 403) this.memory.refused(use)
       // What was shown ahead may not have been asked for: it proves nothing new.

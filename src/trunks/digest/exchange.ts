@@ -34,3 +34,6 @@ export interface DigestExchange {
   /** Takes any other final response: `nextnonce` and the like. */
   ended(response: Pick<ClientResponse, 'status' | 'header'>): void
 }
+
+/** Whether a final response asks for credentials (RFC 3261 22.1). */
+export const isChallenge = (status: number | undefined): boolean => status === 401 || status === 407
