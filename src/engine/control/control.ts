@@ -4,10 +4,12 @@ import type { Clock } from '../clock.js'
 import { type App, type Outcome, refused } from '../dialog/app.js'
 import { type AppText, readAppText } from '../dialog/app-text.js'
 import { newId } from '../dialog/tokens.js'
+import type { Carrier } from './carrier.js'
 import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
 import { accepted, rejected, sentMessage } from './leader.js'
 import { checkSecret } from './secret.js'
+import { SocketCarrier } from './socket-carrier.js'
 
 /** What applications command: the core behind the control protocol. */
 export interface Commands {
@@ -129,11 +131,16 @@ export class Control implements ConnectionSink {
   private connected(socket: Socket): void {
     this.sockets.add(socket)
     socket.on('close', () => this.sockets.delete(socket))
-    const connection = new Connection(socket, this, this.clock, this.settings.keepAliveMs)
+    const connection = this.accept(new SocketCarrier(socket, this.clock, this.settings.keepAliveMs))
     const impatience = this.clock.after(AUTHENTICATE_WITHIN_MS, () => {
       if (!connection.authenticated) connection.close()
     })
     socket.on('close', () => impatience.cancel())
+  }
+
+  /** Takes an application at the far end of this carrier. */
+  accept(carrier: Carrier): Connection {
+    return new Connection(carrier, this, this.clock)
   }
 
   private authenticate(connection: Connection, id: string, fields: string[]): void {
