@@ -3,6 +3,7 @@ import { Control } from './control/control.js'
 import { Core } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
+import { defaultSessionTimers, type SessionTimerSettings } from './dialog/session-expires.js'
 import { defaultLimits, type Limits } from './message/limits.js'
 import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
@@ -59,6 +60,11 @@ export interface EngineOptions {
    * next hop where no `proxy` is given. Default false: dropped in silence, as drachtio-server does.
    */
   readonly appRoutes?: boolean
+  /**
+   * Session timers (RFC 4028): who refreshes when a caller leaves it open (default `none`: there is no timer then), and the shortest
+   * interval that is taken (default 90 s; less is for tests).
+   */
+  readonly sessionTimers?: Partial<SessionTimerSettings>
   /** Sees every message in and out. */
   readonly observer?: TransportObserver
   /**
@@ -153,6 +159,7 @@ export function createEngine(options: EngineOptions): Engine {
         echoGapMs: options.echoGapMs ?? 3,
         appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000,
         appRoutes: options.appRoutes ?? false,
+        sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
       },
       transports,
       hops: new Hops(transports, resolver),

@@ -3,6 +3,7 @@ import { readAppText } from '../../src/engine/dialog/app-text.js'
 import { Core } from '../../src/engine/dialog/core.js'
 import { Dialogs } from '../../src/engine/dialog/dialogs.js'
 import { Hops } from '../../src/engine/dialog/hops.js'
+import { defaultSessionTimers, type SessionTimerSettings } from '../../src/engine/dialog/session-expires.js'
 import { defaultLimits } from '../../src/engine/message/limits.js'
 import type { SipMessage, SipRequest, SipResponse } from '../../src/engine/message/message.js'
 import { parseDatagram } from '../../src/engine/message/parse.js'
@@ -84,7 +85,9 @@ export class CoreHarness {
   readonly core: Core
   private readonly flows = new Map<string, Flow & { open: boolean }>()
 
-  constructor(options: { echoGapMs?: number; appRoutes?: boolean } = {}) {
+  constructor(
+    options: { echoGapMs?: number; appRoutes?: boolean; sessionTimers?: Partial<SessionTimerSettings> } = {},
+  ) {
     const transports = {
       bindings: [bindingOf('udp'), bindingOf('tcp')],
       bindingFor: ({ protocol, address }: Target) =>
@@ -104,6 +107,7 @@ export class CoreHarness {
           echoGapMs: options.echoGapMs ?? 0,
           appAnswerTimeoutMs: 64_000,
           appRoutes: options.appRoutes ?? false,
+          sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
         },
         transports,
         hops: new Hops(transports, resolver),

@@ -78,6 +78,7 @@ export class Answers {
 
   private provisional(known: UasRequest, response: SipResponse, reliable: { asked: boolean } | undefined): void {
     if (response.status > 100 && known.method === 'INVITE') known.dialog ??= this.createDialog(known, response)
+    if (response.body.startsWith('v=0')) known.description = response.body
     if (reliable === undefined) {
       known.tx.respond(response)
       return
@@ -110,6 +111,7 @@ export class Answers {
     const { dialog } = known
     if (dialog === undefined) return
     if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow)
+    this.inDialog.sessions.answering(dialog, tx.request, response, known.description)
     if (method !== 'INVITE') return
     dialog.repeater?.stop()
     dialog.repeater = new OkRepeater(clock, timers, tx, response, () => this.neverAcknowledged(dialog))

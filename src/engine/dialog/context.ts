@@ -8,6 +8,7 @@ import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
 import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
+import type { SessionTimerSettings } from './session-expires.js'
 
 /** Times of the core, in milliseconds. */
 export interface CoreSettings {
@@ -17,6 +18,7 @@ export interface CoreSettings {
   readonly appAnswerTimeoutMs: number
   /** The Route headers of applications on requests outside dialogs are kept (a preloaded route); else they are dropped. */
   readonly appRoutes: boolean
+  readonly sessionTimers: SessionTimerSettings
 }
 
 /** What the core is made of. */

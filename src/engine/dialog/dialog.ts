@@ -6,6 +6,7 @@ import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { App } from './app.js'
 import type { EchoGap } from './echo-gap.js'
 import type { OkRepeater } from './ok-repeater.js'
+import type { SessionTimer } from './session-timer.js'
 import type { UasRequest } from './uas-request.js'
 
 /** Header lines: canonical name and value. */
@@ -88,6 +89,8 @@ export class Dialog {
   serverUpdate: UasRequest | undefined
   /** A re-INVITE of ours that is not answered yet. */
   clientInvite: { cancel(): unknown } | undefined
+  /** An UPDATE of ours that is not answered yet. */
+  clientUpdate: object | undefined
   ackOwed: AckOwed | undefined
   ack: SentAck | undefined
   /** Our CANCEL crossed the 200: the ACK is followed by a BYE. */
@@ -101,6 +104,8 @@ export class Dialog {
   /** The early dialogs of the same INVITE, this one included. */
   forks: readonly Dialog[] = []
   gap: EchoGap | undefined
+  /** While the peers have agreed on a session timer (RFC 4028). */
+  session: SessionTimer | undefined
 
   constructor(
     readonly parties: DialogParties,

@@ -11,6 +11,7 @@ import { credentialsOf } from './fill.js'
 import { Outgoing } from './outgoing.js'
 import { refreshTarget } from './peer-way.js'
 import { ReliableOrder } from './reliable-order.js'
+import type { Sessions } from './sessions.js'
 import { newId } from './tokens.js'
 
 /** What an exchange asks of its owner. */
@@ -19,6 +20,7 @@ export interface ExchangeOwner {
   repeatAck(dialog: Dialog, response: SipResponse): void
   acknowledgeUnasked(dialog: Dialog): void
   inviteOver(txnId: string): void
+  readonly sessions: Sessions
 }
 
 /** Requests whose 2xx may carry a new Contact of the peer. */
@@ -65,6 +67,7 @@ export class Exchange {
       return refused('Server error: no connection could be opened')
     }
     if (request.method === 'INVITE') dialog.clientInvite = this
+    else if (request.method === 'UPDATE') dialog.clientUpdate = this
     return { ok: true, sent: sent.request, origin: fromHere(sent.flow), txnId: this.id, dialogId: dialog.id }
   }
 
@@ -122,6 +125,7 @@ export class Exchange {
   private success(response: SipResponse, flow: Flow): void {
     const { dialog, request } = this
     if (REFRESHES_TARGET.has(request.method)) refreshTarget(dialog, response, flow)
+    if (!dialog.terminated) this.owner.sessions.answered(dialog, request, response)
     if (request.method !== 'INVITE') return
     this.succeeded = true
     dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(request) }
@@ -160,6 +164,8 @@ export class Exchange {
     if (request.method === 'INVITE') {
       this.owner.inviteOver(this.id)
       if (dialog.clientInvite === this) dialog.clientInvite = undefined
+    } else if (request.method === 'UPDATE') {
+      if (dialog.clientUpdate === this) dialog.clientUpdate = undefined
     } else if (request.method === 'BYE') {
       if (status !== 401 && status !== 407) return this.owner.release(dialog)
       // The application may answer the challenge. If it does not, the call is over all the same.

@@ -11,6 +11,7 @@ import { type DialogWay, wayOf } from './dialog-way.js'
 import { endsSubscription, Exchange } from './exchange.js'
 import { addCredentials, dialogRequest, lacksContentType } from './fill.js'
 import { Outgoing } from './outgoing.js'
+import { Sessions } from './sessions.js'
 import { newId } from './tokens.js'
 
 const NO_BODY: AppText = { startLine: '', headers: [], body: '' }
@@ -25,7 +26,11 @@ export class InDialog {
   /** Run while applications that are gone may come back. */
   private readonly patience = new Set<Timer>()
 
-  constructor(private readonly context: Context) {}
+  readonly sessions: Sessions
+
+  constructor(private readonly context: Context) {
+    this.sessions = new Sessions(context, this)
+  }
 
   /** Sends an application's request in the dialog of that id. */
   request(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome> {
@@ -43,6 +48,12 @@ export class InDialog {
     // A callee may not hang up before it has answered (RFC 3261 15): applications know no such dialog yet.
     if (method === 'BYE' && found.early && found.parties.role === 'uas') return refused(NO_SUCH_DIALOG)
     if (found.heldBye !== undefined) return refused(NO_SUCH_DIALOG)
+    const refreshing = found.session?.underWay
+    if (refreshing !== undefined && (method === 'INVITE' || method === 'UPDATE'))
+      // One negotiation at a time (RFC 3261 14.1): ours is soon over.
+      return new Promise((resolve) => {
+        refreshing.push(() => resolve(this.request(app, dialogId, method, text)))
+      })
     const dialog = method === 'PRACK' ? forkOf(found, text) : found
     if (method === 'BYE' && dialog.ackOwed !== undefined) this.acknowledgeUnasked(dialog)
     const way = wayOf(this.context, dialog)
@@ -101,6 +112,8 @@ export class InDialog {
     dialog.challengedBye?.cancel()
     dialog.heldBye = undefined
     this.context.dialogs.remove(dialog)
+    dialog.session?.stop()
+    dialog.session = undefined
     if (serverInvite?.open) serverInvite.settle(serverInvite.reply(487))
     clientInvite?.cancel()
     heldBye?.drop()
@@ -156,6 +169,7 @@ export class InDialog {
     if ((method === 'PRACK' && dialog.early) || !dialog.app.open) dialog.app = app
     const binding = way.flow?.binding ?? way.ways[0]?.binding
     const request = dialogRequest(dialog, method, ++dialog.localCseq, text, binding)
+    this.sessions.adding(dialog, request)
     const exchange = new Exchange(this.context, this, app, dialog, request, way)
     if (method === 'INVITE') this.openInvites.set(exchange.id, exchange)
     if (method === 'BYE' && dialog.unacknowledged) return exchange.hold()
@@ -186,6 +200,7 @@ export class InDialog {
     request.headers.prepend('via', viaFor(flow, newBranch()))
     dialog.ack = { cseq: owed.cseq, request, flow }
     this.sendAck(request, flow)
+    this.sessions.acknowledged(dialog, text)
     if (dialog.cancelCrossed) {
       dialog.cancelCrossed = false
       this.end(dialog, 'ACK-BYE due to cancel race condition')

@@ -112,6 +112,7 @@ export class ServerSide {
     if (merge !== undefined && this.unmerged.has(merge)) return this.reject(tx, 482)
     const taken = this.refusalOfSecond(request)
     if (taken !== undefined) return this.reject(tx, taken)
+    if (this.inDialog.sessions.tooShort(request, undefined)) return this.tooShort(tx)
     const app = this.context.apps.choose(request.method)
     if (app === undefined) return this.reject(tx, request.method === 'REFER' ? 405 : 503)
     const known = this.remember(tx, app)
@@ -153,6 +154,7 @@ export class ServerSide {
       if (ours) return this.reject(tx, 491)
     }
     if (method === 'UPDATE' && dialog.serverUpdate?.open) return this.tooEarly(tx)
+    if (this.inDialog.sessions.tooShort(request, dialog)) return this.tooShort(tx)
     if (method === 'PRACK') return this.prack(tx, dialog)
     this.handIn(tx, dialog)
     if (last) this.inDialog.release(dialog)
@@ -220,6 +222,13 @@ export class ServerSide {
   private tooEarly(tx: ServerTransaction): void {
     const response = createResponse(tx.request, 500)
     response.headers.append('retry-after', String(Math.floor(Math.random() * 11)))
+    tx.respond(response)
+  }
+
+  /** The peer asks for a session timer that runs too short (RFC 4028 9). */
+  private tooShort(tx: ServerTransaction): void {
+    const response = createResponse(tx.request, 422, undefined, tx.request.toTag ? undefined : newTag())
+    response.headers.append('min-se', String(this.context.settings.sessionTimers.minSeS))
     tx.respond(response)
   }
 

@@ -198,6 +198,7 @@ export class UacRequest {
     this.confirm(dialog, response, flow)
     this.dropEarly()
     this.context.dialogs.add(dialog)
+    this.inDialog.sessions.answered(dialog, request, response)
     dialog.cancelCrossed = request.method === 'INVITE' && (this.cancelled || early?.terminated === true)
     if (app.open) return true
     if (request.method === 'INVITE') this.inDialog.end(dialog, 'Application gone', false)

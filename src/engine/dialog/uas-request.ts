@@ -18,6 +18,8 @@ export class UasRequest {
   timer: Timer | undefined
   /** What merged copies of it share; only outside dialogs. */
   mergeKey: string | undefined
+  /** The session description that a provisional response of ours carried last; '' for none. */
+  description = ''
   /** Reliable provisional responses (RFC 3262), once there was one. */
   reliable: ReliableProvisional | undefined
   /** The application has answered with a 2xx that waits for a PRACK. Called with false when it is never sent. */
