@@ -180,6 +180,7 @@ export function createEngine(options: EngineOptions): Engine {
             request: (...args) => core.sendRequest(...args),
             requestInDialog: (...args) => core.requestInDialog(...args),
             cancel: (...args) => core.cancelRequest(...args),
+            proxy: (...args) => core.proxy(...args),
             appGone: (app) => core.appGone(app),
           },
           { advertised: bindings.map(advertised), local: bindings.map(local) },

@@ -7,6 +7,7 @@ import { defaultSessionTimers, type SessionTimerSettings } from '../../src/engin
 import { defaultLimits } from '../../src/engine/message/limits.js'
 import type { SipMessage, SipRequest, SipResponse } from '../../src/engine/message/message.js'
 import { parseDatagram } from '../../src/engine/message/parse.js'
+import type { ProxyOptions, ProxyReport } from '../../src/engine/proxy/proxy-options.js'
 import type { Resolver } from '../../src/engine/resolve/resolver.js'
 import { defaultTimers } from '../../src/engine/transaction/timers.js'
 import type { Binding, Flow, Protocol, Target } from '../../src/engine/transport/transport.js'
@@ -190,6 +191,21 @@ export class CoreHarness {
         method,
         readAppText(appText(`${method} sip:placeholder SIP/2.0`, headers, body)),
       ),
+    )
+  }
+
+  /** The application has a request proxied; resolves with why not. What it hears of it is in `report`. */
+  async proxy(txnId: string, options: Partial<ProxyOptions> & { destinations: string[] }, report?: ProxyReport) {
+    return this.core.proxy(
+      txnId,
+      {
+        recordRoute: false,
+        followRedirects: false,
+        simultaneous: false,
+        text: readAppText('INVITE sip:placeholder SIP/2.0\r\n\r\n'),
+        ...options,
+      },
+      report,
     )
   }
 

@@ -34,6 +34,12 @@ export interface SrfDialog {
   destroy(options?: object): Promise<SrfMessage>
 }
 
+export interface SrfProxyResult {
+  readonly connected: boolean
+  readonly finalStatus?: number
+  readonly responses: ReadonlyArray<{ address: string; port: number; msgs: ReadonlyArray<{ status: number }> }>
+}
+
 export interface SrfApp {
   invite(handler: (req: SrfMessage, res: SrfReply) => void): void
   options(handler: (req: SrfMessage, res: SrfReply) => void): void
@@ -43,6 +49,8 @@ export interface SrfApp {
   on(event: string, listener: (...args: never[]) => void): void
   createUAC(uri: string, options: object, progress?: object): Promise<SrfDialog>
   createUAS(req: SrfMessage, res: SrfReply, options: object): Promise<SrfDialog>
+  register(handler: (req: SrfMessage, res: SrfReply) => void): void
+  proxyRequest(req: SrfMessage, destination: string | string[], options?: object): Promise<SrfProxyResult>
   createB2BUA(req: SrfMessage, res: SrfReply, uri: string, options: object): Promise<{ uas: SrfDialog; uac: SrfDialog }>
   request(uri: string, options: object, callback: (error: Error | undefined, req?: SrfMessage) => void): void
 }

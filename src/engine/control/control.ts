@@ -3,11 +3,14 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Clock } from '../clock.js'
 import { type App, type Outcome, refused } from '../dialog/app.js'
 import { type AppText, readAppText } from '../dialog/app-text.js'
+import { fromNetwork } from '../dialog/context.js'
 import { newId } from '../dialog/tokens.js'
 import type { Carrier } from './carrier.js'
+import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
-import { accepted, rejected, sentMessage } from './leader.js'
+import { accepted, proxiedResponse, rejected, sentMessage } from './leader.js'
+import { readProxyCommand } from './proxy-command.js'
 import { checkSecret } from './secret.js'
 import { SocketCarrier } from './socket-carrier.js'
 
@@ -17,6 +20,7 @@ export interface Commands {
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome>
   requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome>
   cancel(txnId: string, text: AppText): Outcome
+  proxy(txnId: string, options: ProxyOptions, report?: ProxyReport): string | undefined | Promise<string | undefined>
   appGone(app: App): void
 }
 
@@ -122,7 +126,7 @@ export class Control implements ConnectionSink {
           return this.failed(connection, id, error)
         }
       case 'proxy':
-        return connection.send(rejected(newId(), id, 'NOK', 'proxying is not supported by this server'))
+        return this.proxy(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
       default:
         return this.refuse(connection, id, 'unknown command')
     }
@@ -179,6 +183,24 @@ export class Control implements ConnectionSink {
     if (method === 'CANCEL' || method === 'ACK')
       return this.answer(connection, id, refused(`${method} needs a transaction or dialog`))
     this.answer(connection, id, commands.request(connection, method, uri, text, proxy))
+  }
+
+  private proxy(connection: Connection, id: string, fields: string[], sipText: string): void {
+    const command = readProxyCommand(fields, sipText)
+    if (typeof command === 'string') return connection.send(rejected(newId(), id, 'NOK', command))
+    const { txnId, options, fullResponse } = command
+    const report: ProxyReport = {
+      final: (response, flow) =>
+        connection.send(proxiedResponse(newId(), id, response, fromNetwork(flow), this.clock.date())),
+      done: () => connection.send(accepted(newId(), id, 'done')),
+    }
+    const settled = (refusal: string | undefined): void => {
+      if (refusal !== undefined) connection.send(rejected(newId(), id, 'NOK', refusal))
+      else if (!fullResponse) report.done()
+    }
+    const outcome = this.commands!.proxy(txnId, options, fullResponse ? report : undefined)
+    if (outcome instanceof Promise) outcome.then(settled, (error: unknown) => this.failed(connection, id, error))
+    else settled(outcome)
   }
 
   private answer(connection: Connection, id: string, outcome: Outcome | Promise<Outcome>): void {

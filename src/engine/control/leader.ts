@@ -66,6 +66,18 @@ export function sentMessage(
   return `${id}|response|${commandId}|OK|${meta(origin, text.length, date)}|${txnId}|${dialog}Msg sent:|\r\n${text}`
 }
 
+/** A final response of a destination that an application's request was proxied to; `done` is still to come. */
+export function proxiedResponse(
+  id: string,
+  commandId: string,
+  response: SipMessage,
+  origin: Origin,
+  date: Date,
+): string {
+  const text = serialise(response)
+  return `${id}|response|${commandId}|OK|${meta(origin, text.length, date)}|||continue\r\n${text}`
+}
+
 export const accepted = (id: string, commandId: string, detail = ''): string =>
   `${id}|response|${commandId}|OK${detail === '' ? '' : `|${detail}`}`
 

@@ -2,6 +2,8 @@ import { createResponse, type SipRequest, type SipResponse } from '../message/me
 import type { Parsed } from '../message/parse.js'
 import { serialise } from '../message/serialise.js'
 import { type ServerTransaction, Transactions, type TransactionSink } from '../transaction/transactions.js'
+import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
+import { Relay } from '../proxy/relay.js'
 import type { Flow, TransportSink } from '../transport/transport.js'
 import type { App, Outcome } from './app.js'
 import type { AppText } from './app-text.js'
@@ -23,6 +25,7 @@ export class Core implements TransportSink, TransactionSink {
   private readonly server: ServerSide
   private readonly client: ClientSide
   private readonly inDialog: InDialog
+  private readonly relay: Relay
 
   /** @param report hears of errors in the engine itself; each harms one message at most */
   constructor(parts: CoreParts, report: (error: unknown) => void) {
@@ -46,6 +49,12 @@ export class Core implements TransportSink, TransactionSink {
     this.inDialog = new InDialog(this.context)
     this.server = new ServerSide(this.context, this.inDialog)
     this.client = new ClientSide(this.context, this.inDialog)
+    this.relay = new Relay(this.context)
+  }
+
+  /** Requests that are proxied and have no final response yet. */
+  get proxyCount(): number {
+    return this.server.proxies.count
   }
 
   get transactionCount(): number {
@@ -83,12 +92,16 @@ export class Core implements TransportSink, TransactionSink {
     this.server.cancel(cancel, invite)
   }
 
+  passOn(request: SipRequest, flow: Flow): boolean {
+    return this.relay.request(request, flow)
+  }
+
   ack(request: SipRequest, flow: Flow): void {
-    this.server.ack(request, flow)
+    if (!this.relay.request(request, flow)) this.server.ack(request, flow)
   }
 
   response(response: SipResponse): void {
-    this.client.stray(response)
+    if (!this.relay.response(response)) this.client.stray(response)
   }
 
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
@@ -97,6 +110,10 @@ export class Core implements TransportSink, TransactionSink {
 
   sendRequest(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     return this.client.request(app, method, uri, text, proxy)
+  }
+
+  proxy(txnId: string, options: ProxyOptions, report?: ProxyReport): string | undefined | Promise<string | undefined> {
+    return this.server.proxy(txnId, options, report)
   }
 
   requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome> {

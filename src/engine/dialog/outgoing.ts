@@ -93,6 +93,19 @@ export class Outgoing implements ClientUser, Waiting {
     return this.tx.cancel(text && ((cancel) => addToCancel(cancel, text)))
   }
 
+  /**
+   * Gives up an INVITE of which nothing was heard: it is not sent again and no further address is tried. Should its peer ring all
+   * the same it gets a CANCEL; a 2xx goes to `late`. Without effect once a response has come.
+   */
+  abandon(): void {
+    const { tx } = this
+    if (this.settled || tx === undefined) return
+    this.settled = true
+    this.heard()
+    tx.abandon((response, flow) => this.user.late?.(response, flow, tx))
+    this.user.ended?.()
+  }
+
   /** The CANCEL of what was sent, as the transaction sends it or will once a 1xx has come. */
   cancelAsSent(text: AppText): Sent | undefined {
     if (this.tx === undefined) return undefined

@@ -2,6 +2,8 @@ import { createResponse, type SipRequest } from '../message/message.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
+import { Proxies } from '../proxy/proxies.js'
+import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import type { Flow } from '../transport/transport.js'
 import { Answers, UNKNOWN_TRANSACTION } from './answers.js'
 import { type App, type Outcome, refused } from './app.js'
@@ -30,12 +32,14 @@ export class ServerSide {
   /** Requests outside dialogs that are not over, by what merged copies share (RFC 3261 8.2.2.2). */
   private readonly unmerged = new Set<string>()
   private readonly answers: Answers
+  readonly proxies: Proxies
 
   constructor(
     private readonly context: Context,
     private readonly inDialog: InDialog,
   ) {
     this.answers = new Answers(context, inDialog)
+    this.proxies = new Proxies(context, inDialog)
   }
 
   /** A new request of the network, neither ACK nor CANCEL. */
@@ -74,19 +78,34 @@ export class ServerSide {
     const known = invite && this.byTransaction.get(invite.id)
     if (known === undefined || !known.open) return this.reject(cancel, 481)
     cancel.respond(createResponse(cancel.request, 200, undefined, known.toTag()))
+    if (known.proxied !== undefined) return known.proxied.cancel()
     this.withdraw(known, cancel.request, cancel.flow)
   }
 
   /** Sends an application's response to the request it knows by that id. */
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
     const known = this.requests.get(txnId)
-    return known === undefined ? refused(UNKNOWN_TRANSACTION) : this.answers.respond(known, status, reason, text)
+    return known === undefined || known.proxied !== undefined
+      ? refused(UNKNOWN_TRANSACTION)
+      : this.answers.respond(known, status, reason, text)
+  }
+
+  /**
+   * Proxies the request that applications know by that id.
+   * @returns why not; undefined: it is under way
+   */
+  proxy(txnId: string, options: ProxyOptions, report?: ProxyReport): string | undefined | Promise<string | undefined> {
+    const known = this.requests.get(txnId)
+    // A request in a dialog of ours has its far end here.
+    if (known === undefined || !known.open || known.proxied !== undefined || known.dialog !== undefined)
+      return `Unknown transaction id: ${txnId.slice(0, 64)}`
+    return this.proxies.start(known, options, report)
   }
 
   /** An application's connection is gone: its unanswered requests are answered in its place. */
   appGone(app: App): void {
     for (const known of [...this.requests.values()])
-      if (known.app === app && known.open)
+      if (known.app === app && known.open && known.proxied === undefined)
         this.answers.finish(known, known.reply(known.dialog && !known.dialog.early ? 481 : 503))
   }
 
@@ -98,6 +117,7 @@ export class ServerSide {
     this.requests.clear()
     this.byTransaction.clear()
     this.unmerged.clear()
+    this.proxies.stop()
   }
 
   private requestOutsideDialog(tx: ServerTransaction): void {
@@ -254,6 +274,7 @@ export class ServerSide {
     known.timer?.cancel()
     known.reliable?.stop()
     known.delayed?.(false)
+    known.proxied?.cancel()
     this.requests.delete(known.id)
     this.byTransaction.delete(known.tx.id)
     if (known.mergeKey !== undefined) this.unmerged.delete(known.mergeKey)

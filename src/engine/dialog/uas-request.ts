@@ -22,6 +22,8 @@ export class UasRequest {
   description = ''
   /** Reliable provisional responses (RFC 3262), once there was one. */
   reliable: ReliableProvisional | undefined
+  /** It is proxied: its answer comes from elsewhere, and a CANCEL goes there. */
+  proxied: { cancel(): void } | undefined
   /** The application has answered with a 2xx that waits for a PRACK. Called with false when it is never sent. */
   delayed: ((sent: boolean) => void) | undefined
 

@@ -22,6 +22,8 @@ export type { ServerState, ServerTransaction, ServerUser } from './server-transa
 export interface TransactionSink {
   /** A new request, neither ACK nor CANCEL. For INVITE the core sends the 100. */
   request(tx: ServerTransaction): void
+  /** Asked of a request that no transaction knows, CANCEL included. True: it was passed on to others without one. */
+  passOn?(request: SipRequest, flow: Flow): boolean
   /** A CANCEL and the INVITE it means, if that is still known (RFC 3261 9.2). The core answers both: 200 or 481, and 487. */
   cancel(cancel: ServerTransaction, invite: ServerTransaction | undefined): void
   /** An ACK that belongs to no INVITE answered with 3xx-6xx: the ACK to a 2xx, or a stray one. */
@@ -105,6 +107,7 @@ export class Transactions {
     const key = serverKey(request, request.method, flow.protocol)
     const known = this.servers.get(key)
     if (known !== undefined) return known.repeated()
+    if (this.passedOn(request, flow)) return
     const server =
       request.method === 'INVITE'
         ? new InviteServer(this.host, key, request, flow, isLegacy(request))
@@ -116,6 +119,15 @@ export class Transactions {
     })
     // Nobody may be left to answer it; if it was answered this is refused.
     if (!given) server.respond(createResponse(request, 500, undefined, randomToken()))
+  }
+
+  private passedOn(request: SipRequest, flow: Flow): boolean {
+    try {
+      return this.sink.passOn?.(request, flow) === true
+    } catch (error) {
+      this.host.report(error)
+      return false
+    }
   }
 
   private inviteOf(cancel: SipRequest, flow: Flow): InviteServer | undefined {

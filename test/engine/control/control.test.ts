@@ -41,6 +41,7 @@ class Bench {
         request: () => refused('no'),
         requestInDialog: () => refused('no'),
         cancel: () => refused('no'),
+        proxy: () => 'no',
         appGone: (app) => this.gone.push(app),
         ...commands,
       },

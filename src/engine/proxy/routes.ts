@@ -1,0 +1,42 @@
+import type { Headers } from '../message/headers.js'
+import { splitList } from '../message/list.js'
+import { parseNameAddr } from '../message/name-addr.js'
+import { parseUri, type SipUri } from '../message/uri.js'
+import type { Binding } from '../transport/transport.js'
+
+/** Says whether host and port of a URI are ours. */
+export type IsOwn = (host: string, port: number | undefined) => boolean
+
+/** URI of the first Route; undefined when there is none, or it is no SIP URI. */
+export function topRoute(headers: Headers): SipUri | undefined {
+  const line = headers.get('route')
+  if (line === undefined) return undefined
+  const [first] = splitList(line)
+  const uri = first === undefined ? undefined : parseUri(parseNameAddr(first)?.uri ?? '')
+  return uri === undefined || uri.scheme === 'tel' ? undefined : uri
+}
+
+/** Removes the first Route; the others, on the same line too, stay. */
+export function removeTopRoute(headers: Headers): void {
+  const rest = splitList(headers.get('route') ?? '').slice(1)
+  if (rest.length === 0) headers.removeFirst('route')
+  else headers.replaceFirst('route', rest.join(', '))
+}
+
+/** Removes the Routes at the head that name this server (RFC 3261 16.4): one, or two where we switch transports (RFC 5658). */
+export function removeOwnRoutes(headers: Headers, isOwn: IsOwn): void {
+  for (;;) {
+    const route = topRoute(headers)
+    if (route === undefined || !isOwn(route.host, route.port)) return
+    removeTopRoute(headers)
+  }
+}
+
+/** The first Route is a loose one of ours. */
+export function isRoutedHere(headers: Headers, isOwn: IsOwn): boolean {
+  const route = topRoute(headers)
+  return route !== undefined && route.params.has('lr') && isOwn(route.host, route.port)
+}
+
+/** Our Record-Route or Path at a binding, as a header value. */
+export const ownRoute = (binding: Binding): string => `<${binding.contactUri};lr>`
