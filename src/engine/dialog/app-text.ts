@@ -1,3 +1,4 @@
+import { codeAt } from '../message/chars.js'
 import { canonicalName } from '../message/headers.js'
 
 /** SIP text as an application writes it: terse, without the headers that are ours to add. */
@@ -53,8 +54,8 @@ export function readAppText(text: string): AppText {
 
 /** A lone CR, LF or NUL in a value would split the header on the wire. */
 function hasLineBreak(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
+  for (let i = 0, end = value.length; i < end; i++) {
+    const code = codeAt(value, i)
     if (code === 0x0d || code === 0x0a || code === 0) return true
   }
   return false

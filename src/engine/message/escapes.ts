@@ -1,4 +1,4 @@
-import { HEX, PERCENT, UNRESERVED, isIn } from './chars.js'
+import { HEX, PERCENT, UNRESERVED, isIn, codeAt } from './chars.js'
 
 /**
  * First position at or after `from` that is neither in the class nor part of a %HH escape, at most `end`; -1 when a '%' is not
@@ -7,9 +7,9 @@ import { HEX, PERCENT, UNRESERVED, isIn } from './chars.js'
 export function skipEscaped(text: string, from: number, end: number, flag: number): number {
   let at = from
   while (at < end) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(text, at)
     if (code === PERCENT) {
-      if (at + 2 >= end || !isIn(text.charCodeAt(at + 1), HEX) || !isIn(text.charCodeAt(at + 2), HEX)) return -1
+      if (at + 2 >= end || !isIn(codeAt(text, at + 1), HEX) || !isIn(codeAt(text, at + 2), HEX)) return -1
       at += 3
     } else if (isIn(code, flag)) at++
     else break
@@ -24,7 +24,7 @@ function decode(text: string, accepts: (code: number) => boolean): string {
   let decoded = ''
   let from = 0
   while (at >= 0 && at + 2 < text.length) {
-    if (isIn(text.charCodeAt(at + 1), HEX) && isIn(text.charCodeAt(at + 2), HEX)) {
+    if (isIn(codeAt(text, at + 1), HEX) && isIn(codeAt(text, at + 2), HEX)) {
       const code = parseInt(text.slice(at + 1, at + 3), 16)
       if (accepts(code)) {
         decoded += text.slice(from, at) + String.fromCharCode(code)
@@ -50,11 +50,10 @@ export function unescapeNeedless(text: string): string {
 export function escapeOutside(text: string, flag: number): string {
   if (skipEscaped(text, 0, text.length, flag) === text.length) return text
   let escaped = ''
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
+  for (let at = 0, end = text.length; at < end; at++) {
+    const code = codeAt(text, at)
     if (isIn(code, flag)) escaped += text.charAt(at)
-    else if (code === PERCENT && isIn(text.charCodeAt(at + 1), HEX) && isIn(text.charCodeAt(at + 2), HEX))
-      escaped += '%'
+    else if (code === PERCENT && isIn(codeAt(text, at + 1), HEX) && isIn(codeAt(text, at + 2), HEX)) escaped += '%'
     else if (code > 0xff) throw new RangeError(`${JSON.stringify(text)} holds a character that is no byte`)
     else escaped += `%${code.toString(16).toUpperCase().padStart(2, '0')}`
   }

@@ -12,6 +12,7 @@ import {
   skip,
   skipSpace,
   trimEnd,
+  codeAt,
 } from './chars.js'
 import type { Fault } from './fault.js'
 import { canonicalName } from './header-name.js'
@@ -89,7 +90,7 @@ class HeaderLines {
     const end = text.length
     this.passLineEnd(startLineEnd)
     while (this.at < end) {
-      const code = text.charCodeAt(this.at)
+      const code = codeAt(text, this.at)
       if (code === CR || code === LF) {
         this.passLineEnd(this.at)
         return this.at
@@ -110,7 +111,7 @@ class HeaderLines {
     const end = text.length
     const nameEnd = skip(text, start, end, TOKEN)
     const colon = skipSpace(text, nameEnd, end)
-    if (nameEnd === start || text.charCodeAt(colon) !== COLON) {
+    if (nameEnd === start || codeAt(text, colon) !== COLON) {
       this.blame('header-line')
       this.passLineEnd(this.endOfLine(colon))
       return
@@ -129,7 +130,7 @@ class HeaderLines {
   }
 
   private isFolded(): boolean {
-    const code = this.text.charCodeAt(this.at)
+    const code = codeAt(this.text, this.at)
     return code === SP || code === HT
   }
 
@@ -155,7 +156,7 @@ class HeaderLines {
       this.at = at
       return
     }
-    if (text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF) {
+    if (codeAt(text, at) === CR && codeAt(text, at + 1) === LF) {
       this.at = at + 2
       return
     }
@@ -176,7 +177,7 @@ function readStartLine(text: string, from: number, end: number): StartLine | und
   const method = text.slice(from, methodEnd)
   // The strict form first: one space each, nothing after the version.
   const version = end - 7
-  if (text.charCodeAt(methodEnd) === SP && text.charCodeAt(version - 1) === SP && text.startsWith('SIP/2.0', version)) {
+  if (codeAt(text, methodEnd) === SP && codeAt(text, version - 1) === SP && text.startsWith('SIP/2.0', version)) {
     const uri = version - 1 > methodEnd + 1 ? text.slice(methodEnd + 1, version - 1) : ''
     const fault = uri === '' || !isVisible(uri) ? 'start-line' : undefined
     return { message: new SipRequest(method, uri), fault }
@@ -188,15 +189,15 @@ function readStartLine(text: string, from: number, end: number): StartLine | und
 function readLooseRequestLine(text: string, method: string, methodEnd: number, end: number): StartLine | undefined {
   const lineEnd = trimEnd(text, methodEnd, end)
   let version = lineEnd
-  while (version > methodEnd && !isSpace(text.charCodeAt(version - 1))) version--
-  if (version <= methodEnd || !isSpace(text.charCodeAt(methodEnd)) || !isSipSlash(text, version)) return undefined
+  while (version > methodEnd && !isSpace(codeAt(text, version - 1))) version--
+  if (version <= methodEnd || !isSpace(codeAt(text, methodEnd)) || !isSipSlash(text, version)) return undefined
   const uriStart = skipSpace(text, methodEnd, version)
   const uri = uriStart < version ? text.slice(uriStart, trimEnd(text, uriStart, version)) : ''
   const wellFormed =
     uri !== '' &&
     lineEnd === end &&
-    text.charCodeAt(methodEnd) === SP &&
-    text.charCodeAt(version - 1) === SP &&
+    codeAt(text, methodEnd) === SP &&
+    codeAt(text, version - 1) === SP &&
     uriStart === methodEnd + 1 &&
     uriStart + uri.length === version - 1 &&
     isVisible(uri)
@@ -208,11 +209,11 @@ function readLooseRequestLine(text: string, method: string, methodEnd: number, e
 function readStatusLine(text: string, from: number, end: number): StartLine {
   const code = from + 8
   const status = decimal(text, code, code + 3)
-  const separator = text.charCodeAt(code + 3)
+  const separator = codeAt(text, code + 3)
   // Some equipment leaves out the space before an empty reason phrase.
   const wellFormed =
     text.slice(from, from + 7).toUpperCase() === 'SIP/2.0' &&
-    text.charCodeAt(from + 7) === SP &&
+    codeAt(text, from + 7) === SP &&
     code + 3 <= end &&
     (code + 3 === end || separator === SP) &&
     status >= 100 &&
@@ -232,10 +233,10 @@ function isSpace(code: number): boolean {
 /** Whether 'SIP/' stands at `from`, in any case (RFC 3261 7.1). */
 function isSipSlash(text: string, from: number): boolean {
   return (
-    (text.charCodeAt(from) | 0x20) === 0x73 &&
-    (text.charCodeAt(from + 1) | 0x20) === 0x69 &&
-    (text.charCodeAt(from + 2) | 0x20) === 0x70 &&
-    text.charCodeAt(from + 3) === 0x2f
+    (codeAt(text, from) | 0x20) === 0x73 &&
+    (codeAt(text, from + 1) | 0x20) === 0x69 &&
+    (codeAt(text, from + 2) | 0x20) === 0x70 &&
+    codeAt(text, from + 3) === 0x2f
   )
 }
 

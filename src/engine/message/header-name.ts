@@ -1,4 +1,4 @@
-import { SP } from './chars.js'
+import { SP, codeAt } from './chars.js'
 
 /** Lower-case long form of a header's name: 'via', 'call-id', 'content-length'. */
 export type CanonicalName = string
@@ -133,7 +133,7 @@ export function usualSpelling(name: CanonicalName): string {
   let spelling = ''
   let first = true
   for (let at = 0; at < name.length; at++) {
-    const code = name.charCodeAt(at)
+    const code = codeAt(name, at)
     spelling += first && code >= 0x61 && code <= 0x7a ? String.fromCharCode(code - SP) : name.charAt(at)
     first = code === 0x2d
   }

@@ -1,4 +1,4 @@
-import { STAR, decimal } from './chars.js'
+import { STAR, decimal, codeAt } from './chars.js'
 import type { Fault } from './fault.js'
 import type { CanonicalName } from './header-name.js'
 import { usualSpelling } from './header-name.js'
@@ -69,7 +69,7 @@ export function findHeaderFault(message: SipMessage): { fault: Fault; reason: st
 
 /** `Contact: *` (RFC 3261 10.2.2). */
 function isStar(value: string): boolean {
-  return value.length === 1 && value.charCodeAt(0) === STAR
+  return value.length === 1 && codeAt(value, 0) === STAR
 }
 
 function isExpires(value: string): boolean {

@@ -10,6 +10,7 @@ import {
   decimal,
   isIn,
   skip,
+  codeAt,
 } from './chars.js'
 
 /** Longest domain name, in characters. */
@@ -21,14 +22,14 @@ const maxHostLength = 255
  */
 export function scanHost(text: string, from: number, end: number): number {
   if (from >= end) return -1
-  const first = text.charCodeAt(from)
+  const first = codeAt(text, from)
   if (first === OPEN_BRACKET) {
     const close = closingBracket(text, from, end)
     return close > 0 && isIpv6(text, from + 1, close) ? close + 1 : -1
   }
   if (isIn(first, DIGIT)) {
     const after = scanIpv4(text, from, end)
-    if (after === end || (after > 0 && !isHostCharacter(text.charCodeAt(after)))) return after
+    if (after === end || (after > 0 && !isHostCharacter(codeAt(text, after)))) return after
   }
   return scanName(text, from, end)
 }
@@ -42,7 +43,7 @@ const maxIpv6Length = 46
 
 function closingBracket(text: string, from: number, end: number): number {
   const last = Math.min(end, from + maxIpv6Length + 2)
-  for (let at = from + 1; at < last; at++) if (text.charCodeAt(at) === CLOSE_BRACKET) return at
+  for (let at = from + 1; at < last; at++) if (codeAt(text, at) === CLOSE_BRACKET) return at
   return -1
 }
 
@@ -52,20 +53,20 @@ function scanName(text: string, from: number, end: number): number {
   let label = from
   let numeric = true
   for (; at < end; at++) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(text, at)
     if (code === DOT) {
-      if (at === label || text.charCodeAt(at - 1) === HYPHEN) return -1
+      if (at === label || codeAt(text, at - 1) === HYPHEN) return -1
       label = at + 1
     } else if (!isIn(code, HOST_LABEL)) break
     else if (code === HYPHEN && at === label) return -1
     else if (numeric && !isIn(code, DIGIT)) numeric = false
   }
-  return numeric || text.charCodeAt(at - 1) === HYPHEN || at - from > maxHostLength ? -1 : at
+  return numeric || codeAt(text, at - 1) === HYPHEN || at - from > maxHostLength ? -1 : at
 }
 
 /** Position after `:port`, or `from` when there is none, or -1 when what follows the colon is no port from 1 to 65535. */
 export function scanPort(text: string, from: number, end: number): number {
-  if (from >= end || text.charCodeAt(from) !== COLON) return from
+  if (from >= end || codeAt(text, from) !== COLON) return from
   const stop = skip(text, from + 1, end, DIGIT)
   const port = decimal(text, from + 1, stop)
   return port >= 1 && port <= 65_535 ? stop : -1
@@ -74,7 +75,7 @@ export function scanPort(text: string, from: number, end: number): number {
 /** The host as others should see it: the third colon that RFC 3261's own grammar could yield (RFC 5118 4.10) is dropped. */
 export function hostText(text: string, from: number, end: number): string {
   const host = text.slice(from, end)
-  return text.charCodeAt(from) === OPEN_BRACKET ? host.replace(':::', '::') : host
+  return codeAt(text, from) === OPEN_BRACKET ? host.replace(':::', '::') : host
 }
 
 /** Whether the characters are an IPv4 address: four numbers from 0 to 255. */
@@ -89,13 +90,13 @@ function scanIpv4(text: string, from: number, end: number): number {
     const start = at
     let value = 0
     for (; at < end; at++) {
-      const digit = text.charCodeAt(at) - 0x30
+      const digit = codeAt(text, at) - 0x30
       if (!(digit >= 0 && digit <= 9)) break
       value = value * 10 + digit
     }
     if (at === start || at - start > 3 || value > 255) return -1
     if (part === 4) return at
-    if (at >= end || text.charCodeAt(at) !== DOT) return -1
+    if (at >= end || codeAt(text, at) !== DOT) return -1
     at++
   }
 }
@@ -106,11 +107,11 @@ export function isIpv6(text: string, from: number, end: number): boolean {
   let groups = 0
   let gap = false
   let at = from
-  if (text.charCodeAt(at) === COLON) {
-    if (text.charCodeAt(at + 1) !== COLON) return false
+  if (codeAt(text, at) === COLON) {
+    if (codeAt(text, at + 1) !== COLON) return false
     gap = true
     at += 2
-    if (text.charCodeAt(at) === COLON && at < end) {
+    if (codeAt(text, at) === COLON && at < end) {
       at++
       if (!isIpv4(text, at, end)) return false
     }
@@ -119,17 +120,17 @@ export function isIpv6(text: string, from: number, end: number): boolean {
   for (;;) {
     const start = at
     at = skip(text, at, end, HEX)
-    if (at < end && text.charCodeAt(at) === DOT) return isIpv4(text, start, end) && fits(groups + 2, gap)
+    if (at < end && codeAt(text, at) === DOT) return isIpv4(text, start, end) && fits(groups + 2, gap)
     if (at === start || at - start > 4) return false
     groups++
     if (at === end) return fits(groups, gap)
-    if (text.charCodeAt(at) !== COLON || ++at === end) return false
-    if (text.charCodeAt(at) !== COLON) continue
+    if (codeAt(text, at) !== COLON || ++at === end) return false
+    if (codeAt(text, at) !== COLON) continue
     if (gap) return false
     gap = true
     at++
     if (at === end) return fits(groups, gap)
-    if (text.charCodeAt(at) === COLON) {
+    if (codeAt(text, at) === COLON) {
       at++
       if (!isIpv4(text, at, end)) return false
     }
@@ -142,9 +143,7 @@ function fits(groups: number, gap: boolean): boolean {
 
 /** An address without the brackets an IPv6 host wears in a URI or Via. */
 export function withoutBrackets(host: string): string {
-  return host.charCodeAt(0) === OPEN_BRACKET && host.charCodeAt(host.length - 1) === CLOSE_BRACKET
-    ? host.slice(1, -1)
-    : host
+  return codeAt(host, 0) === OPEN_BRACKET && codeAt(host, host.length - 1) === CLOSE_BRACKET ? host.slice(1, -1) : host
 }
 
 /** Whether `host` (IPv6 with or without brackets) is an address and not a name. */

@@ -1,4 +1,4 @@
-import { BACKSLASH, COMMA, GREATER, LESS, QUOTE, skipSpace, trimEnd } from './chars.js'
+import { BACKSLASH, COMMA, GREATER, LESS, QUOTE, skipSpace, trimEnd, codeAt } from './chars.js'
 
 /** The values of a header line that may carry several: parted at commas outside quoted strings and angle brackets; empty ones are left out. */
 export function splitList(value: string): string[] {
@@ -8,7 +8,7 @@ export function splitList(value: string): string[] {
   let quoted = false
   let bracketed = false
   for (let at = 0; at < end; at++) {
-    const code = value.charCodeAt(at)
+    const code = codeAt(value, at)
     if (quoted) {
       if (code === BACKSLASH) at++
       else if (code === QUOTE) quoted = false

@@ -17,6 +17,7 @@ import {
   skipSpace,
   trimEnd,
   unquote,
+  codeAt,
 } from './chars.js'
 import type { Params } from './params.js'
 import { formatParams, noParams, scanParams } from './params.js'
@@ -55,7 +56,7 @@ export function parseNameAddrList(value: string): NameAddr[] | undefined {
     if (at < 0) return undefined
     list.push(found)
     if (at === end) return list
-    if (value.charCodeAt(at) !== COMMA) return undefined
+    if (codeAt(value, at) !== COMMA) return undefined
   }
 }
 
@@ -65,7 +66,7 @@ export function isNameAddrList(value: string): boolean {
   for (let at = 0; ; at++) {
     at = scanNameAddr(value, at, end, undefined)
     if (at < 0 || at === end) return at === end
-    if (value.charCodeAt(at) !== COMMA) return false
+    if (codeAt(value, at) !== COMMA) return false
   }
 }
 
@@ -83,21 +84,21 @@ export function formatNameAddr(address: NameAddr): string {
 function scanNameAddr(text: string, from: number, end: number, into: ScannedNameAddr | undefined): number {
   let at = skipSpace(text, from, end)
   const start = at
-  if (text.charCodeAt(at) === QUOTE) {
+  if (codeAt(text, at) === QUOTE) {
     at = skipQuoted(text, at, end)
     if (at < 0) return -1
     if (into !== undefined) into.displayName = unquote(text.slice(start, at))
     at = skipSpace(text, at, end)
-    if (text.charCodeAt(at) !== LESS) return -1
+    if (codeAt(text, at) !== LESS) return -1
   } else {
     at = skipDisplayName(text, at, end)
-    if (text.charCodeAt(at) === COLON) return scanBareUri(text, start, at, end, into)
-    if (text.charCodeAt(at) !== LESS) return -1
+    if (codeAt(text, at) === COLON) return scanBareUri(text, start, at, end, into)
+    if (codeAt(text, at) !== LESS) return -1
     if (into !== undefined && at > start) into.displayName = text.slice(start, trimEnd(text, start, at))
   }
   const uriStart = at + 1
   at = uriStart
-  while (at < end && text.charCodeAt(at) !== GREATER) at++
+  while (at < end && codeAt(text, at) !== GREATER) at++
   if (at >= end || !isUri(text, uriStart, at)) return -1
   if (into !== undefined) into.uri = text.slice(uriStart, at)
   return scanParams(text, at + 1, end, into)
@@ -108,7 +109,7 @@ function skipDisplayName(text: string, from: number, end: number): number {
   let at = from
   for (;;) {
     at = skipSpace(text, skip(text, at, end, DISPLAY), end)
-    if (at >= end || !isIn(text.charCodeAt(at), DISPLAY)) return at
+    if (at >= end || !isIn(codeAt(text, at), DISPLAY)) return at
   }
 }
 
@@ -122,7 +123,7 @@ function scanBareUri(
 ): number {
   let at = colon
   for (; at < end; at++) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(text, at)
     if (code === SEMICOLON || code === COMMA || code === SP || code === HT) break
     if (code === QUESTION) return -1
   }

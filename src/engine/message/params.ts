@@ -1,4 +1,16 @@
-import { EQUALS, PARAM_VALUE, QUOTE, SEMICOLON, TOKEN, isIn, isToken, skip, skipQuoted, skipSpace } from './chars.js'
+import {
+  EQUALS,
+  PARAM_VALUE,
+  QUOTE,
+  SEMICOLON,
+  TOKEN,
+  isIn,
+  isToken,
+  skip,
+  skipQuoted,
+  skipSpace,
+  codeAt,
+} from './chars.js'
 
 /** Parameters of a header value: lower-case names, values as they came (quotes included), '' for one without a value. */
 export type Params = ReadonlyMap<string, string>
@@ -18,7 +30,7 @@ export interface Parameterised {
 export function scanParams(text: string, from: number, end: number, into: Parameterised | undefined): number {
   let params: Map<string, string> | undefined
   let at = skipSpace(text, from, end)
-  while (at < end && text.charCodeAt(at) === SEMICOLON) {
+  while (at < end && codeAt(text, at) === SEMICOLON) {
     const start = skipSpace(text, at + 1, end)
     at = skip(text, start, end, TOKEN)
     if (at === start) return -1
@@ -26,9 +38,9 @@ export function scanParams(text: string, from: number, end: number, into: Parame
     let valueStart = at
     let valueEnd = at
     at = skipSpace(text, at, end)
-    if (at < end && text.charCodeAt(at) === EQUALS) {
+    if (at < end && codeAt(text, at) === EQUALS) {
       valueStart = skipSpace(text, at + 1, end)
-      if (text.charCodeAt(valueStart) === QUOTE) {
+      if (codeAt(text, valueStart) === QUOTE) {
         at = skipQuoted(text, valueStart, end)
         if (at < 0) return -1
       } else {
@@ -39,7 +51,7 @@ export function scanParams(text: string, from: number, end: number, into: Parame
       at = skipSpace(text, at, end)
     }
     // A check alone needs the names only to see that none comes twice.
-    if (into === undefined && params === undefined && !(at < end && text.charCodeAt(at) === SEMICOLON)) return at
+    if (into === undefined && params === undefined && !(at < end && codeAt(text, at) === SEMICOLON)) return at
     const name = lowerCase(text, start, nameEnd)
     const value = text.slice(valueStart, valueEnd)
     if (params === undefined) {
@@ -58,7 +70,7 @@ export function scanParams(text: string, from: number, end: number, into: Parame
 export function lowerCase(text: string, start: number, end: number): string {
   const part = text.slice(start, end)
   for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(text, at)
     if (code >= 0x41 && code <= 0x5a) return part.toLowerCase()
   }
   return part
@@ -76,9 +88,9 @@ export function formatParams(params: Params): string {
       text += `;${name}`
       continue
     }
-    const fits = isIn(value.charCodeAt(0), PARAM_VALUE)
+    const fits = isIn(codeAt(value, 0), PARAM_VALUE)
       ? skip(value, 0, value.length, PARAM_VALUE) === value.length
-      : value.charCodeAt(0) === QUOTE && skipQuoted(value, 0, value.length) === value.length
+      : codeAt(value, 0) === QUOTE && skipQuoted(value, 0, value.length) === value.length
     if (!fits) throw new RangeError(`parameter ${name}: ${JSON.stringify(value)} needs quotes`)
     text += `;${name}=${value}`
   }

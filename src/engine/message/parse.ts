@@ -1,4 +1,4 @@
-import { CR, LF, TOKEN, decimal, isIn, isToken, skipSpace, trimEnd } from './chars.js'
+import { CR, LF, TOKEN, decimal, isIn, isToken, skipSpace, trimEnd, codeAt } from './chars.js'
 import type { Fault } from './fault.js'
 import { verdicts } from './fault.js'
 import type { Head } from './head.js'
@@ -38,8 +38,8 @@ export function parseDatagram(bytes: Buffer, limits: Limits): Parsed | undefined
   const text = bytes.toString('latin1', 0, bytes.length)
   let from = 0
   // 7.5 has them ignored before a start line on streams; many send them in datagrams too.
-  while (text.charCodeAt(from) === CR && text.charCodeAt(from + 1) === LF) from += 2
-  if (!isIn(text.charCodeAt(from), TOKEN)) return undefined
+  while (codeAt(text, from) === CR && codeAt(text, from + 1) === LF) from += 2
+  if (!isIn(codeAt(text, from), TOKEN)) return undefined
   const head = readHead(text, from, limits)
   if (head === undefined) return refusal('start-line')
   if (text.length - from > limits.maxMessageBytes) return refuse(head.message, 'message-size')

@@ -1,4 +1,4 @@
-import { DIGIT, HEX, isIn } from './chars.js'
+import { DIGIT, HEX, isIn, codeAt } from './chars.js'
 import type { Params } from './params.js'
 import { noParams } from './params.js'
 import { scanUriParams } from './uri-params.js'
@@ -18,10 +18,10 @@ export interface TelUri {
 export function scanTelUri(text: string, from: number, end: number): TelUri | undefined {
   let at = from
   let digits = 0
-  const global = text.charCodeAt(at) === 0x2b
+  const global = codeAt(text, at) === 0x2b
   if (global) at++
   for (; at < end; at++) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(text, at)
     // Local numbers may also have A to F, '*' and '#'.
     if (isIn(code, DIGIT) || (!global && (isIn(code, HEX) || code === 0x2a || code === 0x23))) digits++
     else if (code !== 0x2d && code !== 0x2e && code !== 0x28 && code !== 0x29) break

@@ -1,4 +1,4 @@
-import { EQUALS, SEMICOLON, URI_PARAM } from './chars.js'
+import { EQUALS, SEMICOLON, URI_PARAM, codeAt } from './chars.js'
 import { skipEscaped, unescapeNeedless } from './escapes.js'
 import type { Params } from './params.js'
 import { lowerCase } from './params.js'
@@ -10,19 +10,19 @@ import { lowerCase } from './params.js'
 export function scanUriParams(text: string, from: number, end: number, into: { params: Params } | undefined): number {
   let params: Map<string, string> | undefined
   let at = from
-  while (at < end && text.charCodeAt(at) === SEMICOLON) {
+  while (at < end && codeAt(text, at) === SEMICOLON) {
     const start = at + 1
     const nameEnd = skipEscaped(text, start, end, URI_PARAM)
     if (nameEnd <= start) return -1
     let valueStart = nameEnd
     at = nameEnd
-    if (at < end && text.charCodeAt(at) === EQUALS) {
+    if (at < end && codeAt(text, at) === EQUALS) {
       valueStart = at + 1
       at = skipEscaped(text, valueStart, end, URI_PARAM)
       if (at <= valueStart) return -1
     }
     // A check alone needs the names only to see that none comes twice.
-    if (into === undefined && params === undefined && !(at < end && text.charCodeAt(at) === SEMICOLON)) return at
+    if (into === undefined && params === undefined && !(at < end && codeAt(text, at) === SEMICOLON)) return at
     const name = lowerCaseUnescaped(text, start, nameEnd)
     const value = unescapeNeedless(text.slice(valueStart, at))
     if (params === undefined) {

@@ -11,6 +11,7 @@ import {
   USER,
   decimal,
   skip,
+  codeAt,
 } from './chars.js'
 import { escapeOutside, skipEscaped, unescapeAll } from './escapes.js'
 import { hostText, scanHost, scanPort } from './host.js'
@@ -124,20 +125,18 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Position after 'sip:' or 'sips:' (any case) at `from`, or -1. */
 function sipStart(text: string, from: number, end: number): number {
-  if (end - from < 4 || (text.charCodeAt(from) | 0x20) !== 0x73) return -1
-  if ((text.charCodeAt(from + 1) | 0x20) !== 0x69 || (text.charCodeAt(from + 2) | 0x20) !== 0x70) return -1
-  if (text.charCodeAt(from + 3) === COLON) return from + 4
-  return (text.charCodeAt(from + 3) | 0x20) === 0x73 && text.charCodeAt(from + 4) === COLON && from + 5 <= end
-    ? from + 5
-    : -1
+  if (end - from < 4 || (codeAt(text, from) | 0x20) !== 0x73) return -1
+  if ((codeAt(text, from + 1) | 0x20) !== 0x69 || (codeAt(text, from + 2) | 0x20) !== 0x70) return -1
+  if (codeAt(text, from + 3) === COLON) return from + 4
+  return (codeAt(text, from + 3) | 0x20) === 0x73 && codeAt(text, from + 4) === COLON && from + 5 <= end ? from + 5 : -1
 }
 
 /** Position of the colon after a scheme, or -1. */
 function schemeEnd(text: string, from: number, end: number): number {
-  const first = text.charCodeAt(from) | 0x20
+  const first = codeAt(text, from) | 0x20
   if (from >= end || first < 0x61 || first > 0x7a) return -1
   const colon = skip(text, from, end, SCHEME)
-  return colon < end && text.charCodeAt(colon) === COLON ? colon : -1
+  return colon < end && codeAt(text, colon) === COLON ? colon : -1
 }
 
 /** Whether everything from `from` (after the scheme) to `end` is the rest of a SIP URI; fills `into` when given. */
@@ -154,7 +153,7 @@ function scanSipUri(text: string, from: number, end: number, into: Writable<SipU
   const at = scanUriParams(text, portEnd, end, into)
   if (at < 0) return false
   if (at === end) return true
-  if (text.charCodeAt(at) !== QUESTION || !areUriHeaders(text, at + 1, end)) return false
+  if (codeAt(text, at) !== QUESTION || !areUriHeaders(text, at + 1, end)) return false
   if (into !== undefined) into.headers = text.slice(at + 1, end)
   return true
 }
@@ -169,11 +168,11 @@ function scanUserInfo(text: string, from: number, end: number, into: Writable<Si
   const userEnd = skipEscaped(text, from, end, USER)
   if (userEnd <= from || userEnd === end) return from
   let at = userEnd
-  if (text.charCodeAt(at) === COLON) {
+  if (codeAt(text, at) === COLON) {
     at = skipEscaped(text, at + 1, end, PASSWORD)
     if (at < 0 || at === end) return from
   }
-  if (text.charCodeAt(at) !== AT) return from
+  if (codeAt(text, at) !== AT) return from
   if (into !== undefined) {
     into.user = text.slice(from, userEnd)
     if (at > userEnd) into.password = text.slice(userEnd + 1, at)
@@ -187,11 +186,11 @@ function areUriHeaders(text: string, from: number, end: number): boolean {
   for (;;) {
     const name = at
     at = skipEscaped(text, at, end, URI_HEADER)
-    if (at <= name || at >= end || text.charCodeAt(at) !== EQUALS) return false
+    if (at <= name || at >= end || codeAt(text, at) !== EQUALS) return false
     at = skipEscaped(text, at + 1, end, URI_HEADER)
     if (at < 0) return false
     if (at === end) return true
-    if (text.charCodeAt(at) !== AMPERSAND) return false
+    if (codeAt(text, at) !== AMPERSAND) return false
     at++
   }
 }

@@ -1,4 +1,4 @@
-import { COLON, COMMA, DIGIT, SEMICOLON, SLASH, TOKEN, decimal, isToken, skip, skipSpace } from './chars.js'
+import { COLON, COMMA, DIGIT, SEMICOLON, SLASH, TOKEN, decimal, isToken, skip, skipSpace, codeAt } from './chars.js'
 import type { Headers } from './headers.js'
 import { hostText, scanHost, withoutBrackets } from './host.js'
 import type { Params } from './params.js'
@@ -43,7 +43,7 @@ function isViaListFrom(value: string, from: number): boolean {
   for (let at = from; ; at++) {
     at = scanVia(value, at, end, undefined)
     if (at < 0 || at === end) return at === end
-    if (value.charCodeAt(at) !== COMMA) return false
+    if (codeAt(value, at) !== COMMA) return false
   }
 }
 
@@ -64,7 +64,7 @@ export function parseViaList(value: string): Via[] | undefined {
     if (at < 0) return undefined
     list.push(found)
     if (at === end) return list
-    if (value.charCodeAt(at) !== COMMA) return undefined
+    if (codeAt(value, at) !== COMMA) return undefined
   }
 }
 
@@ -72,7 +72,7 @@ export function parseViaList(value: string): Via[] | undefined {
 export function parseFirstVia(value: string): { via: Via; end: number } | undefined {
   const via = new ScannedVia()
   const end = scanVia(value, 0, value.length, via)
-  return end === value.length || value.charCodeAt(end) === COMMA ? { via, end } : undefined
+  return end === value.length || codeAt(value, end) === COMMA ? { via, end } : undefined
 }
 
 /**
@@ -176,7 +176,7 @@ function scanVia(text: string, from: number, end: number, into: ScannedVia | und
   const hostEnd = scanHost(text, host, end)
   if (hostEnd < 0) return -1
   let at = skipSpace(text, hostEnd, end)
-  if (at < end && text.charCodeAt(at) === COLON) {
+  if (at < end && codeAt(text, at) === COLON) {
     const portStart = skipSpace(text, at + 1, end)
     at = skip(text, portStart, end, DIGIT)
     const port = decimal(text, portStart, at)
@@ -188,7 +188,7 @@ function scanVia(text: string, from: number, end: number, into: ScannedVia | und
     into.protocol = upperCase(text.slice(transportStart, transportEnd))
     into.host = hostText(text, host, hostEnd)
   }
-  if (at < end && text.charCodeAt(at) === SEMICOLON) {
+  if (at < end && codeAt(text, at) === SEMICOLON) {
     at = scanParams(text, at, end, into)
     if (at < 0) return -1
   }
@@ -207,7 +207,7 @@ function scanNameAndVersion(text: string, from: number, end: number): number {
 /** Position after `SWS "/"`, or -1. */
 function scanSlash(text: string, from: number, end: number): number {
   const at = skipSpace(text, from, end)
-  return at < end && text.charCodeAt(at) === SLASH ? at + 1 : -1
+  return at < end && codeAt(text, at) === SLASH ? at + 1 : -1
 }
 
 /** Whether the sent-protocol at `from`, known to be well-formed, is 'SIP' (any case) of version 2.0. */
