@@ -9,7 +9,7 @@ import { createRegistrations, type RegistrationParts } from './app/registrations
 import { createSecrets } from './app/secrets.js'
 import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
-import { Calls, DrachtioServer, Edge } from './edge/index.js'
+import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
 import { type ConnectionPeer, createEngine, type Engine, SystemClock } from './engine/index.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
@@ -268,13 +268,13 @@ async function sipServer(
   started: Started,
 ): Promise<DrachtioServer> {
   const { host, port, secret } = config.drachtio
-  let control = { host: host ?? '127.0.0.1', port, secret: secret ?? '' }
+  let options: DrachtioOptions = { host: host ?? '127.0.0.1', port, secret: secret ?? '', logger }
   if (engine !== undefined) {
-    const running = await engine.start()
+    await engine.start()
     started(engine, (part) => part.stop())
-    control = { ...running.control, secret: engineSecret(config) }
+    options = { engine, secret: engineSecret(config), logger }
   }
-  return started(new DrachtioServer({ ...control, logger }), (part) => part.disconnect())
+  return started(new DrachtioServer(options), (part) => part.disconnect())
 }
 
 const secrets = new WeakMap<Config, string>()

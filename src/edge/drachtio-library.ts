@@ -1,3 +1,5 @@
+import type { Server } from 'node:net'
+
 /** The parts of drachtio-srf 5 the adapter touches, as its code has them; the package's own types leave most of them out. */
 
 export interface LibraryMessage {
@@ -65,6 +67,8 @@ export interface LibraryAgent {
   ): void
   readonly mapServer?: Map<LibrarySocket, { readonly pendingAckOrPrack?: Map<string, unknown> }>
   readonly wp?: LibraryWire
+  /** Tells the server which methods are wanted: by itself the library does so only where it has dialled. */
+  routeVerbs(socket: LibrarySocket): void
 }
 
 type FrameReader = (socket: LibrarySocket, frame: string) => void
@@ -76,6 +80,7 @@ export interface LibraryWire {
   listeners(event: 'msg'): FrameReader[]
   removeAllListeners(event: 'msg'): unknown
   on(event: 'msg', reader: FrameReader): unknown
+  emit(event: 'msg', socket: LibrarySocket, frame: string): unknown
 }
 
 export interface LibraryDialog {
@@ -113,6 +118,8 @@ export interface Library {
     enablePing: boolean
     reconnect: { retryMaxDelay: number }
   }): unknown
+  /** Waits for connections of servers: at `server`, whether or not that listens. */
+  listen(options: { server: Server; secret: string }): unknown
   disconnect(): void
   createUAC(
     uri: string,

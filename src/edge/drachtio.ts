@@ -1,4 +1,5 @@
 import Srf from 'drachtio-srf'
+import type { Engine } from '../engine/index.js'
 import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient } from '../trunks/sip-client.js'
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
@@ -14,6 +15,7 @@ import type {
 } from './drachtio-library.js'
 import { DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
 import { readableByLibrary } from './guard.js'
+import { LinkedServer, LinkedSocket } from './linked-socket.js'
 import type { CallLogger } from './ports.js'
 import type {
   AnswerOptions,
@@ -26,9 +28,10 @@ import type {
   SipServer,
 } from './sip-server.js'
 
-export interface DrachtioOptions {
-  readonly host: string
-  readonly port: number
+/** Where the SIP server is: behind a control port, or an engine that runs in this process. */
+export type ServerPlace = { readonly host: string; readonly port: number } | { readonly engine: Pick<Engine, 'attach'> }
+
+export type DrachtioOptions = ServerPlace & {
   readonly secret: string
   readonly logger: CallLogger
 }
@@ -75,7 +78,6 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
    * @throws {Error} when the server refuses the secret
    */
   connect(): Promise<readonly string[]> {
-    const { host, port, secret } = this.options
     return new Promise((resolve, reject) => {
       this.library.on('connect', (error, hostports) => {
         if (error) {
@@ -89,15 +91,35 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
         for (const handler of this.#connectedHandlers) this.run(() => handler(addresses))
         resolve(addresses)
       })
-      this.library.connect({
-        host,
-        port,
-        secret,
-        enablePing: true,
-        reconnect: { retryMaxDelay: RECONNECT_MAX_DELAY_MS },
-      })
-      guardFrames(this.library.app.client?.wp)
+      const { options } = this
+      if ('engine' in options) this.attach(options.engine, options.secret)
+      else this.dial(options)
     })
+  }
+
+  private dial({ host, port, secret }: { host: string; port: number; secret: string }): void {
+    const reconnect = { retryMaxDelay: RECONNECT_MAX_DELAY_MS }
+    this.library.connect({ host, port, secret, enablePing: true, reconnect })
+    guardFrames(this.library.app.client?.wp)
+  }
+
+  private attach(engine: Pick<Engine, 'attach'>, secret: string): void {
+    const { library } = this
+    const server = new LinkedServer()
+    library.listen({ server, secret })
+    const { client } = library.app
+    guardFrames(client?.wp)
+    const socket = new LinkedSocket(engine, (from, frame) => {
+      try {
+        client?.wp?.emit('msg', from, frame)
+      } catch (error) {
+        this.options.logger.error({ error: errorOf(error).stack }, 'Error in reading what the SIP server sent')
+      }
+    })
+    library.on('connect', (error) => {
+      if (!error) client?.routeVerbs(socket)
+    })
+    server.connect(socket)
   }
 
   /** Closes the connection and does not come back. */

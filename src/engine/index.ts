@@ -1,5 +1,6 @@
 import { type Clock, SystemClock } from './clock.js'
 import { Control } from './control/control.js'
+import type { ControlLink, LocalApp } from './control/memory-carrier.js'
 import { Core } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
@@ -13,6 +14,7 @@ import type { Binding, Flow, Target, TransportObserver } from './transport/trans
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
+export type { ControlLink, LocalApp } from './control/memory-carrier.js'
 export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
@@ -102,6 +104,11 @@ export interface Engine {
   }>
   /** Ends at once, without a word to peers. */
   stop(): Promise<void>
+  /**
+   * Takes an application in this process, which speaks the control protocol without a socket: it authenticates, routes and
+   * commands as over the control port, and is told the same. Only while the engine runs.
+   */
+  attach(app: LocalApp): ControlLink
   gauges(): EngineGauges
   /**
    * Where a request to that next hop would be sent, best first (RFC 3263), from the same answers that the engine itself uses.
@@ -199,6 +206,7 @@ export function createEngine(options: EngineOptions): Engine {
       resolver.close()
       await transports.stop()
     },
+    attach: (app) => control.attach(app),
     resolve: (hop) => resolver.resolve(hop),
     gauges: () => ({
       dialogs: dialogs.count,

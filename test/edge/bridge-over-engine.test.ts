@@ -40,6 +40,11 @@ interface Middle {
   stop(): Promise<void>
 }
 
+/** How the edge is connected to its engine. */
+const CARRIERS = ['tcp', 'memory'] as const
+type CarrierName = (typeof CARRIERS)[number]
+let carrier: CarrierName = 'tcp'
+
 /** An edge on an engine of its own, which calls these addresses of the agent. */
 async function startMiddle(targets: readonly string[]): Promise<Middle> {
   const port = await freePort()
@@ -54,7 +59,8 @@ async function startMiddle(targets: readonly string[]): Promise<Middle> {
   const note = (fields: object, message: string): void => void problems.push(`${message} ${JSON.stringify(fields)}`)
   const quiet = (): void => {}
   const logger = { debug: quiet, info: quiet, warn: note, error: note }
-  const server = new DrachtioServer({ ...control, secret: SECRET, logger })
+  const place = carrier === 'tcp' ? control : { engine }
+  const server = new DrachtioServer({ ...place, secret: SECRET, logger })
   const calls = new Calls({ maxCalls: 100 })
   const cdrs: Cdr[] = []
   const { decision } = new Bench({ targets })
@@ -108,24 +114,31 @@ let caller: Station
 let agent: Agent
 let second: Agent
 let middle: Middle
+const middles = new Map<CarrierName, Middle>()
 
 OverEngine.before(async () => {
   ;[caller, agent, second] = await Promise.all([startStation(), startAgent(), startAgent()])
-  middle = await startMiddle([agent.uri('agent'), second.uri('agent', 'tcp')])
+  for (carrier of CARRIERS) middles.set(carrier, await startMiddle([agent.uri('agent'), second.uri('agent', 'tcp')]))
 })
 
 OverEngine.after(async () => {
-  await Promise.all([caller, agent, second, middle].map((station) => station.stop()))
+  await Promise.all([caller, agent, second, ...middles.values()].map((station) => station.stop()))
 })
 
 const gauges = () => [caller, agent, second, middle].map(({ engine }) => engine.gauges())
 
 /**
- * A test between a caller, an edge and an agent with two addresses, which must leave no call and no dialog behind.
- * Not by hooks: uvu drops the rest of a suite, without a word, when one throws.
+ * A test between a caller, an edge and an agent with two addresses, which must leave no call and no dialog behind. It is run over
+ * every carrier. Not by hooks: uvu drops the rest of a suite, without a word, when one throws.
  */
 function scenario(title: string, run: () => Promise<void>): void {
-  OverEngine(title, async () => {
+  for (const name of CARRIERS) scenarioOver(name, title, run)
+}
+
+function scenarioOver(name: CarrierName, title: string, run: () => Promise<void>): void {
+  OverEngine(`${title} (control: ${name})`, async () => {
+    carrier = name
+    middle = middles.get(name)!
     middle.cdrs.length = 0
     middle.problems.length = 0
     for (const station of [agent, second]) station.handler = (_request, reply) => reply.send(500)
@@ -569,25 +582,30 @@ for (const how of ['answers', 'hangs up'] as const)
     await alone.stop()
   })
 
-scenario('the connection to the server is lost: the call ends, and both ends are told when it is back', async () => {
-  const answered = answering(agent)
-  const mine = await calling()
-  const { dialog: theirs } = await answered
-  const gone = Promise.all([once(mine, 'destroy'), once(theirs, 'destroy')])
-  const client = (
-    middle.server.library as unknown as { app: { client: { mapServer: Map<{ destroy(): void }, unknown> } } }
-  ).app.client
-  for (const socket of client.mapServer.keys()) socket.destroy()
-  const cdr = await theCdr()
-  assert.equal([cdr.result, cdr.end_reason], ['internal_error', 'connection to the SIP server lost'])
-  await gone
-  const renewed = answering(agent)
-  const next = await calling()
-  await renewed
-  await next.destroy()
-  await eventually('the second record', () => middle.cdrs.length === 2)
-  middle.problems.length = 0
-})
+// In memory it ends with the engine alone.
+scenarioOver(
+  'tcp',
+  'the connection to the server is lost: the call ends, both ends are told when it is back',
+  async () => {
+    const answered = answering(agent)
+    const mine = await calling()
+    const { dialog: theirs } = await answered
+    const gone = Promise.all([once(mine, 'destroy'), once(theirs, 'destroy')])
+    const client = (
+      middle.server.library as unknown as { app: { client: { mapServer: Map<{ destroy(): void }, unknown> } } }
+    ).app.client
+    for (const socket of client.mapServer.keys()) socket.destroy()
+    const cdr = await theCdr()
+    assert.equal([cdr.result, cdr.end_reason], ['internal_error', 'connection to the SIP server lost'])
+    await gone
+    const renewed = answering(agent)
+    const next = await calling()
+    await renewed
+    await next.destroy()
+    await eventually('the second record', () => middle.cdrs.length === 2)
+    middle.problems.length = 0
+  },
+)
 
 scenario('statuses that are not in the library’s table cross as they are', async () => {
   const peer = await rawAgent((request, answer) => {

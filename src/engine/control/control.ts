@@ -11,6 +11,7 @@ import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
 import { accepted, proxiedResponse, rejected, sentMessage } from './leader.js'
 import { readProxyCommand } from './proxy-command.js'
+import { type ControlLink, type LocalApp, MemoryCarrier } from './memory-carrier.js'
 import { checkSecret } from './secret.js'
 import { SocketCarrier } from './socket-carrier.js'
 
@@ -57,6 +58,8 @@ export class Control implements ConnectionSink {
   readonly apps = new Connections()
   private readonly server: Server
   private readonly sockets = new Set<Socket>()
+  /** Applications in this process. */
+  private readonly links = new Set<ControlLink>()
   private readonly secretDigest: Buffer
   private commands: Commands | undefined
   private welcome: Welcome = { advertised: [], local: [] }
@@ -95,6 +98,7 @@ export class Control implements ConnectionSink {
 
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy()
+    for (const link of this.links) link.close()
     if (!this.server.listening) return
     await new Promise<void>((resolve) => this.server.close(() => resolve()))
   }
@@ -140,6 +144,23 @@ export class Control implements ConnectionSink {
       if (!connection.authenticated) connection.close()
     })
     socket.on('close', () => impatience.cancel())
+  }
+
+  /** Takes an application in this process, which authenticates as any other does. */
+  attach(app: LocalApp): ControlLink {
+    const link = new MemoryCarrier(
+      {
+        received: (payload) => app.received(payload),
+        closed: () => {
+          this.links.delete(link)
+          app.closed()
+        },
+      },
+      this.onError,
+    )
+    this.links.add(link)
+    this.accept(link)
+    return link
   }
 
   /** Takes an application at the far end of this carrier. */
