@@ -5,16 +5,22 @@ import { Core } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
 import { defaultSessionTimers, type SessionTimerSettings } from './dialog/session-expires.js'
+import type { NatSettings } from './dialog/peer-way.js'
+import { Screening, type ScreeningSettings } from './dialog/screening.js'
+import { canonicalName } from './message/headers.js'
 import { defaultLimits, type Limits } from './message/limits.js'
+import type { SipUri } from './message/uri.js'
 import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
-import { parseContact } from './transport/contact.js'
+import { type ContactExtras, parseContact } from './transport/contact.js'
 import type { Binding, Flow, Target, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
 export type { ControlLink, LocalApp } from './control/memory-carrier.js'
+export type { NatSettings } from './dialog/peer-way.js'
+export type { AddressSet, ScreeningSettings, SpamAction, Spammers } from './dialog/screening.js'
 export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
@@ -33,11 +39,33 @@ export {
   type TransportObserver,
 } from './transport/transport.js'
 
+/** One contact, with what holds for it alone. */
+export interface ContactSettings extends ContactExtras {
+  /** `sip:127.0.0.1:5060;transport=udp,tcp` */
+  readonly uri: string
+}
+
 export interface EngineOptions {
   /** Where to listen for SIP, in drachtio's form: `sip:127.0.0.1:5060;transport=udp,tcp`. At least one. */
-  readonly contacts: readonly string[]
+  readonly contacts: ReadonlyArray<string | ContactSettings>
   /** IP literal shown to peers in Via and Contact by contacts that name none themselves. */
   readonly externalIp?: string
+  /** Peers of a contact's local net are shown its bound address. Default false: all see the external one, as with drachtio-server. */
+  readonly localInside?: boolean
+  /** Next hop of requests outside dialogs for which the application names none: a SIP URI, or `host[:port]`. */
+  readonly outboundProxy?: string
+  /** A domain of ours: applications' requests to it and to those below it are refused. */
+  readonly localDomain?: string
+  /** Header names that reach peers as applications spell them. */
+  readonly preserveHeaderNames?: readonly string[]
+  /** An INVITE that an application gets is answered 180 at once. Default false. */
+  readonly alwaysRing?: boolean
+  /** On TLS a peer whose own Contact is `sip:` gets one in our answers, in place of `sips:`. Default false. */
+  readonly bestEffortTls?: boolean
+  /** How peers behind a NAT are told from others. */
+  readonly nat?: NatSettings
+  /** Which requests never reach an application. */
+  readonly screening?: ScreeningSettings
   /**
    * Where applications connect, and what they must know. Port 0: any free one. A secret everybody knows (`cymru`, `admin`) is
    * refused on any address but a loopback one.
@@ -122,7 +150,7 @@ export interface Engine {
  * A SIP server that drachtio-srf applications connect to.
  * @throws {ControlError} WEAK_SECRET when `control.secret` is empty, or known to everybody and `control.host` is no loopback address
  * @throws {TransportError} BAD_CONTACT
- * @throws {TypeError} when one of `dnsServers` is no address
+ * @throws {TypeError} when one of `dnsServers` is no address, or `outboundProxy` no next hop
  */
 export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? new SystemClock()
@@ -132,6 +160,7 @@ export function createEngine(options: EngineOptions): Engine {
   const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping, onError)
   const limits = { ...defaultLimits, ...options.limits }
   const dialogs = new Dialogs()
+  const screening = options.screening === undefined ? undefined : new Screening(options.screening)
   let stopping = false
   const closed = (flow: Flow): void => {
     core.closed(flow)
@@ -145,7 +174,12 @@ export function createEngine(options: EngineOptions): Engine {
   }
   const transports = new Transports({
     ...options.transport,
-    contacts: options.contacts.flatMap((contact) => parseContact(contact)),
+    contacts: options.contacts.flatMap((contact) => {
+      if (typeof contact === 'string') return parseContact(contact)
+      const { uri, ...extras } = contact
+      return parseContact(uri, extras)
+    }),
+    ...(options.localInside === undefined ? {} : { localInside: options.localInside }),
     ...(options.externalIp === undefined ? {} : { externalIp: options.externalIp }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
     clock: housekeeping,
@@ -167,6 +201,15 @@ export function createEngine(options: EngineOptions): Engine {
         appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000,
         appRoutes: options.appRoutes ?? false,
         sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
+        outboundProxy: outboundProxyOf(options.outboundProxy),
+        localDomain: options.localDomain?.toLowerCase(),
+        alwaysRing: options.alwaysRing,
+        bestEffortTls: options.bestEffortTls,
+        keptSpellings: options.preserveHeaderNames?.length
+          ? new Set(options.preserveHeaderNames.map(canonicalName))
+          : undefined,
+        nat: options.nat,
+        screening,
       },
       transports,
       hops: new Hops(transports, resolver),
@@ -215,6 +258,13 @@ export function createEngine(options: EngineOptions): Engine {
       connections: transports.connections,
     }),
   }
+}
+
+function outboundProxyOf(text: string | undefined): SipUri | undefined {
+  if (text === undefined) return undefined
+  const hop = Hops.parse(text)
+  if (hop === undefined) throw new TypeError(`outbound proxy ${JSON.stringify(text)} is no SIP URI`)
+  return hop
 }
 
 /** 64*T1 and D follow a T1 that is set, unless they are set too. */

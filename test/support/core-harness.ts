@@ -1,5 +1,6 @@
 import type { App, Origin, Outcome, ReceivedOn } from '../../src/engine/dialog/app.js'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
+import type { CoreSettings } from '../../src/engine/dialog/context.js'
 import { Core } from '../../src/engine/dialog/core.js'
 import { Dialogs } from '../../src/engine/dialog/dialogs.js'
 import { Hops } from '../../src/engine/dialog/hops.js'
@@ -87,7 +88,12 @@ export class CoreHarness {
   private readonly flows = new Map<string, Flow & { open: boolean }>()
 
   constructor(
-    options: { echoGapMs?: number; appRoutes?: boolean; sessionTimers?: Partial<SessionTimerSettings> } = {},
+    options: {
+      echoGapMs?: number
+      appRoutes?: boolean
+      sessionTimers?: Partial<SessionTimerSettings>
+      settings?: Partial<CoreSettings>
+    } = {},
   ) {
     const transports = {
       bindings: [bindingOf('udp'), bindingOf('tcp')],
@@ -109,6 +115,7 @@ export class CoreHarness {
           appAnswerTimeoutMs: 64_000,
           appRoutes: options.appRoutes ?? false,
           sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
+          ...options.settings,
         },
         transports,
         hops: new Hops(transports, resolver),

@@ -2,7 +2,7 @@ import { reasonPhrase, type SipRequest, type SipResponse } from '../message/mess
 import { type Outcome, refused } from './app.js'
 import { type AppText, appHeader } from './app-text.js'
 import { type Context, fromHere, hasOption, listsOption } from './context.js'
-import { type Dialog, dialogIdOf } from './dialog.js'
+import { contactUriOf, type Dialog, dialogIdOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
 import { appResponse, chosenToTag, ownContact } from './fill.js'
 import type { InDialog } from './in-dialog.js'
@@ -110,7 +110,7 @@ export class Answers {
     }
     const { dialog } = known
     if (dialog === undefined) return
-    if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow)
+    if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow, settings.nat)
     this.inDialog.sessions.answering(dialog, tx.request, response, known.description)
     if (method !== 'INVITE') return
     dialog.repeater?.stop()
@@ -127,7 +127,7 @@ export class Answers {
   }
 
   private createDialog(known: UasRequest, response: SipResponse): Dialog {
-    const dialog = createUasDialog(known, response)
+    const dialog = createUasDialog(known, response, this.context.settings.nat)
     this.context.dialogs.add(dialog)
     return dialog
   }
@@ -143,7 +143,12 @@ export class Answers {
         : known.method === 'UPDATE' && success
       : makesDialog && (reliable || success)
     if (!needed) return undefined
-    return dialog?.localContact || ownContact(tx.flow.binding)
+    return dialog?.localContact || ownContact(tx.flow.binding, this.wantsSip(tx.request))
+  }
+
+  /** The peer may be one that cannot use a `sips:` Contact. */
+  private wantsSip(request: SipRequest): boolean {
+    return this.context.settings.bestEffortTls === true && /^sip:/i.test(contactUriOf(request) ?? '')
   }
 
   private sent(known: UasRequest, response: SipResponse): Outcome {

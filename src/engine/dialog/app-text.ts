@@ -15,6 +15,8 @@ export interface AppHeader {
   readonly name: string
   readonly spelling: string
   readonly value: string
+  /** Peers see it spelled as it is here, whatever it is usually. */
+  readonly kept?: boolean
 }
 
 /** Headers an application has no say in: lines of that name are dropped. */

@@ -26,7 +26,8 @@ export class ClientSide {
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)
     const routes = this.context.settings.appRoutes ? (text.routes ?? []) : []
-    const nowhere = target?.scheme === 'tel' && proxy === '' && routes.length === 0
+    const { outboundProxy } = this.context.settings
+    const nowhere = target?.scheme === 'tel' && proxy === '' && routes.length === 0 && outboundProxy === undefined
     if (target === undefined || !isRequestUri(uri) || nowhere)
       return refused(`invalid request-uri: ${uri.slice(0, 200)}`)
     const unfit = unfitHeader(text)
@@ -34,9 +35,10 @@ export class ClientSide {
     if (lacksContentType(text)) return refused('missing content-type')
     const route = firstRouteOf(routes)
     if (routes.length > 0 && route === undefined) return refused('invalid Route header')
-    const hop = proxy === '' ? (route ?? target) : Hops.parse(proxy)
+    const hop = proxy === '' ? (route ?? outboundProxy ?? target) : Hops.parse(proxy)
     if (hop === undefined || hop.scheme === 'tel') return refused(`invalid proxy: ${proxy.slice(0, 200)}`)
-    if (this.context.transports.isOwn(hop.host, hop.port)) return refused('can not send request to myself')
+    if (this.context.transports.isOwn(hop.host, hop.port) || this.isLocalDomain(hop.host))
+      return refused('can not send request to myself')
     const silenceMs = proxy === '' ? undefined : silenceMsOf(hop)
     const draft: Draft = { method, uri, text, routes, silenceMs }
     const ways = this.context.hops.find(hop)
@@ -81,6 +83,13 @@ export class ClientSide {
     )
     this.requests.set(known.id, known)
     return known.start(found.ok && found.explicit, fromBinding(binding), found.ok ? undefined : found.reason)
+  }
+
+  private isLocalDomain(host: string): boolean {
+    const { localDomain } = this.context.settings
+    if (localDomain === undefined) return false
+    const name = host.toLowerCase()
+    return name === localDomain || name.endsWith(`.${localDomain}`)
   }
 
   /** A name may turn out to be ours. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { SipMessage } from '../message/message.js'
+import type { SipUri } from '../message/uri.js'
 import type { TimerSettings, Transactions } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
@@ -9,6 +10,8 @@ import type { Dialogs } from './dialogs.js'
 import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
 import type { SessionTimerSettings } from './session-expires.js'
+import type { NatSettings } from './peer-way.js'
+import type { Screening } from './screening.js'
 
 /** Times of the core, in milliseconds. */
 export interface CoreSettings {
@@ -19,6 +22,18 @@ export interface CoreSettings {
   /** The Route headers of applications on requests outside dialogs are kept (a preloaded route); else they are dropped. */
   readonly appRoutes: boolean
   readonly sessionTimers: SessionTimerSettings
+  /** Next hop of requests outside dialogs for which the application names none. */
+  readonly outboundProxy?: SipUri | undefined
+  /** Requests to it and to the domains below it are refused: it is ours. Lower case. */
+  readonly localDomain?: string | undefined
+  /** An INVITE that an application gets is answered 180 at once. */
+  readonly alwaysRing?: boolean | undefined
+  /** On TLS a peer whose own Contact is `sip:` gets one, in place of `sips:`. */
+  readonly bestEffortTls?: boolean | undefined
+  /** Header names, in lower case, that applications spell for peers to see. */
+  readonly keptSpellings?: ReadonlySet<string> | undefined
+  readonly nat?: NatSettings | undefined
+  readonly screening?: Screening | undefined
 }
 
 /** What the core is made of. */

@@ -72,6 +72,8 @@ export class Core implements TransportSink, TransactionSink {
 
   received(parsed: Parsed, flow: Flow): void {
     try {
+      if (this.context.settings.screening?.isBlacklisted(flow.remoteAddress) === true && this.isUninvited(parsed, flow))
+        return
       if (parsed.ok) this.context.transactions.receive(parsed.message, flow)
       else if (parsed.request !== undefined && parsed.request.method !== 'ACK')
         this.answerUnusable(parsed.request, parsed.status, parsed.reason, flow)
@@ -105,11 +107,11 @@ export class Core implements TransportSink, TransactionSink {
   }
 
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
-    return this.server.respond(txnId, status, reason, text)
+    return this.server.respond(txnId, status, reason, this.spelled(text))
   }
 
   sendRequest(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
-    return this.client.request(app, method, uri, text, proxy)
+    return this.client.request(app, method, uri, this.spelled(text), proxy)
   }
 
   proxy(txnId: string, options: ProxyOptions, report?: ProxyReport): string | undefined | Promise<string | undefined> {
@@ -117,17 +119,36 @@ export class Core implements TransportSink, TransactionSink {
   }
 
   requestInDialog(app: App, dialogId: string, method: string, text: AppText): Outcome | Promise<Outcome> {
-    return this.inDialog.request(app, dialogId, method, text)
+    return this.inDialog.request(app, dialogId, method, this.spelled(text))
   }
 
   cancelRequest(txnId: string, text: AppText): Outcome {
-    return this.client.cancel(txnId, text)
+    return this.client.cancel(txnId, this.spelled(text))
   }
 
   appGone(app: App): void {
     this.server.appGone(app)
     this.client.appGone(app)
     this.inDialog.appGone(app)
+  }
+
+  /** A request that belongs to nothing that is going on: a peer may be blacklisted during a call. */
+  private isUninvited(parsed: Parsed, flow: Flow): boolean {
+    const request = parsed.ok ? parsed.message : parsed.request
+    if (request?.kind === 'response') return false
+    const { transactions, dialogs, settings } = this.context
+    if (request !== undefined && parsed.ok)
+      if (transactions.knows(request, flow) || dialogs.ofRequest(request) !== undefined) return false
+    if (settings.screening !== undefined) settings.screening.counts.blacklisted++
+    return true
+  }
+
+  /** The text with those headers marked whose spelling is the application's to choose. */
+  private spelled(text: AppText): AppText {
+    const { keptSpellings } = this.context.settings
+    if (keptSpellings === undefined) return text
+    const headers = text.headers.map((header) => (keptSpellings.has(header.name) ? { ...header, kept: true } : header))
+    return { ...text, headers }
   }
 
   /** A request that cannot be used is answered without keeping anything of it. */

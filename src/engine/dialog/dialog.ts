@@ -47,6 +47,8 @@ export interface DialogParties {
   readonly inviteTxnId: string
   /** CSeq number of the request that made it. */
   readonly firstCseq: number
+  /** Request-URI of the request that made it, when that was ours. */
+  readonly calledUri?: string
 }
 
 /**

@@ -124,7 +124,7 @@ export class Exchange {
 
   private success(response: SipResponse, flow: Flow): void {
     const { dialog, request } = this
-    if (REFRESHES_TARGET.has(request.method)) refreshTarget(dialog, response, flow)
+    if (REFRESHES_TARGET.has(request.method)) refreshTarget(dialog, response, flow, this.context.settings.nat)
     if (!dialog.terminated) this.owner.sessions.answered(dialog, request, response)
     if (request.method !== 'INVITE') return
     this.succeeded = true

@@ -29,12 +29,20 @@ const LOCALHOST_ALLOWED = new Set(['p-asserted-identity'])
 const CREDENTIALS = ['authorization', 'proxy-authorization']
 const CARRIES_CONTACT = new Set(['INVITE', 'SUBSCRIBE', 'REFER', 'UPDATE', 'NOTIFY'])
 
-/** Names that start with X- keep their spelling; the rest get the usual one. */
+/** Names that start with X-, or are kept, stay as they are; the rest get the usual spelling. */
 const spellingOf = (header: AppHeader): string =>
-  header.spelling.startsWith('X-') || header.spelling.startsWith('x-') ? header.spelling : usualSpelling(header.name)
+  header.kept === true || header.spelling.startsWith('X-') || header.spelling.startsWith('x-')
+    ? header.spelling
+    : usualSpelling(header.name)
 
-/** Our Contact at this binding, as a header value. */
-export const ownContact = (binding: Binding): string => `<${binding.contactUri}>`
+/**
+ * Our Contact at this binding, as a header value.
+ * @param sip over TLS too it is `sip:`, with the transport as a parameter
+ */
+export const ownContact = (binding: Binding, sip = false): string =>
+  sip && binding.protocol === 'tls'
+    ? `<sip:${binding.advertisedHost}:${binding.advertisedPort};transport=tls>`
+    : `<${binding.contactUri}>`
 
 function appendOthers(headers: Headers, text: AppText, skip: ReadonlySet<string>, binding: Binding | undefined): void {
   for (const header of text.headers) {

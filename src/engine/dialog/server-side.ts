@@ -12,6 +12,7 @@ import { type Context, fromNetwork } from './context.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
 import { endsSubscription } from './exchange.js'
 import type { InDialog } from './in-dialog.js'
+import { isSenselessRegister } from './screening.js'
 import { newId, newTag } from './tokens.js'
 import { UasRequest } from './uas-request.js'
 
@@ -46,14 +47,12 @@ export class ServerSide {
   request(tx: ServerTransaction): void {
     const { request } = tx
     if (!METHODS.has(request.method)) return this.reject(tx, 501)
+    const dialog = request.toTag === '' ? undefined : this.context.dialogs.ofRequest(request)
+    if (dialog === undefined && this.isSpam(tx)) return
     if (request.method === 'INVITE') tx.respond(createResponse(request, 100))
-    if (request.toTag !== '') {
-      const dialog = this.context.dialogs.ofRequest(request)
-      if (dialog !== undefined) return this.requestInDialog(tx, dialog)
-      if (!TAKEN_WITHOUT_DIALOG.has(request.method)) return this.reject(tx, 481)
-    } else if (ONLY_IN_DIALOG.has(request.method)) {
+    if (dialog !== undefined) return this.requestInDialog(tx, dialog)
+    if (request.toTag === '' ? ONLY_IN_DIALOG.has(request.method) : !TAKEN_WITHOUT_DIALOG.has(request.method))
       return this.reject(tx, 481)
-    }
     this.requestOutsideDialog(tx)
   }
 
@@ -76,6 +75,7 @@ export class ServerSide {
   /** A CANCEL, and the INVITE it means if that is known (RFC 3261 9.2). */
   cancel(cancel: ServerTransaction, invite: ServerTransaction | undefined): void {
     const known = invite && this.byTransaction.get(invite.id)
+    if (known === undefined && this.isSpam(cancel)) return
     if (known === undefined || !known.open) return this.reject(cancel, 481)
     cancel.respond(createResponse(cancel.request, 200, undefined, known.toTag()))
     if (known.proxied !== undefined) return known.proxied.cancel()
@@ -125,6 +125,9 @@ export class ServerSide {
     const scheme = uriScheme(request.uri)
     if (scheme !== 'sip' && scheme !== 'sips' && scheme !== 'tel') return this.reject(tx, 416)
     if (parseUri(request.uri) === undefined) return this.reject(tx, 400, 'Bad Request-URI')
+    if (request.method === 'REGISTER' && isSenselessRegister(request)) return this.reject(tx, 400, 'Bad Contact Header')
+    const answer = this.context.settings.screening?.answerTo(request)
+    if (answer !== undefined) return this.reject(tx, answer)
     const merge =
       request.toTag === ''
         ? `${request.callId}\n${request.fromTag}\n${request.cseq.number} ${request.method}`
@@ -138,6 +141,7 @@ export class ServerSide {
     const known = this.remember(tx, app)
     known.mergeKey = merge
     if (merge !== undefined) this.unmerged.add(merge)
+    if (this.context.settings.alwaysRing === true && tx.invite) tx.respond(known.reply(180))
     app.deliver(request, fromNetwork(flow), known.id, '', { address: flow.localAddress, port: flow.localPort })
   }
 
@@ -283,6 +287,14 @@ export class ServerSide {
     if (dialog.serverInvite === known) dialog.serverInvite = undefined
     if (dialog.serverUpdate === known) dialog.serverUpdate = undefined
     if (dialog.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)
+  }
+
+  /** A spammer's request: it is answered as the settings want, or not at all. */
+  private isSpam(tx: ServerTransaction): boolean {
+    const action = this.context.settings.screening?.spam(tx.request, tx.flow)
+    if (action === 'reject') this.reject(tx, 603)
+    else if (action === 'discard') tx.abandon()
+    return action !== undefined
   }
 
   /** Answers a request in no application's name. */

@@ -103,9 +103,9 @@ export class SessionRefresh {
     this.succeeded = true
     if (request.method === 'INVITE') {
       dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(request) }
-      if (!dialog.terminated) refreshTarget(dialog, response, flow)
+      if (!dialog.terminated) refreshTarget(dialog, response, flow, this.context.settings.nat)
       owner.acknowledgeUnasked(dialog)
-    } else refreshTarget(dialog, response, flow)
+    } else refreshTarget(dialog, response, flow, this.context.settings.nat)
     if (!dialog.terminated) this.sessions.answered(dialog, request, response)
     this.over()
   }

@@ -176,7 +176,7 @@ export class UacRequest {
       this.early.push(dialog)
       this.orders.set(toTag, new ReliableOrder())
       this.context.dialogs.add(dialog)
-    } else if (!dialog.terminated) refreshTarget(dialog, response, flow)
+    } else if (!dialog.terminated) refreshTarget(dialog, response, flow, this.context.settings.nat)
     if (!response.headers.has('rseq')) return true
     if (this.orders.get(toTag)?.takes(response) !== true) return false
     dialog.prackOwed = Number(response.headers.get('rseq'))
@@ -231,6 +231,7 @@ export class UacRequest {
         remoteParty: response.headers.get('to') ?? '',
         inviteTxnId: this.id,
         firstCseq: request.cseq.number,
+        calledUri: request.uri,
       },
       contactUriOf(response) ?? request.uri,
       flow.binding,
@@ -238,7 +239,7 @@ export class UacRequest {
     )
     dialog.localContact = sent.headers.get('contact') ?? ''
     dialog.routeSet = routeSetOf(response, 'uac')
-    learnWay(dialog, flow)
+    learnWay(dialog, flow, this.context.settings.nat)
     return dialog
   }
 
@@ -249,7 +250,7 @@ export class UacRequest {
     dialog.prackOwed = undefined
     dialog.routeSet = routeSetOf(response, 'uac')
     dialog.remoteTarget = contactUriOf(response) ?? dialog.remoteTarget
-    learnWay(dialog, flow)
+    learnWay(dialog, flow, this.context.settings.nat)
     if (this.request.method === 'INVITE')
       dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(this.request) }
   }

@@ -73,6 +73,13 @@ export class Transactions {
     else this.receiveRequest(message, flow)
   }
 
+  /** The request repeats one that is not over yet, or is the ACK or CANCEL of one. */
+  knows(request: SipRequest, flow: Flow): boolean {
+    const method = request.method === 'ACK' || request.method === 'CANCEL' ? 'INVITE' : request.method
+    const key = serverKey(request, method, flow.protocol)
+    return this.servers.has(key) || this.acks.has(key)
+  }
+
   /** Sends a request other than ACK. The request is taken over: a Via with a fresh branch is put on top. */
   open(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction {
     const branch = newBranch()

@@ -52,13 +52,24 @@ export function sameAddress(a: string, b: string): boolean {
   )
 }
 
-/** How many octets two addresses have in common from the left; 0 when their families differ. */
-export function equalLeadingOctets(a: string, b: string): number {
-  const left = octetsOf(a)
-  const right = octetsOf(b)
-  if (left === undefined || right === undefined || left.length !== right.length) return 0
-  const difference = left.findIndex((octet, i) => octet !== right[i])
-  return difference < 0 ? left.length : difference
+/**
+ * Which network an IP literal (brackets allowed) belongs to: `public`, or the private block it lies in (RFC 1918, 6598, 3927, 4193,
+ * loopback). The same private block names many networks. Undefined for what is no IP literal.
+ */
+export function scopeOf(host: string): string | undefined {
+  const octets = octetsOf(unbracketed(host))
+  if (octets === undefined) return undefined
+  const [first = 0, second = 0] = octets
+  if (octets.length === 16) {
+    if (isLoopback(unbracketed(host))) return '::1'
+    if ((first & 0xfe) === 0xfc) return 'fc00::/7'
+    return first === 0xfe && (second & 0xc0) === 0x80 ? 'fe80::/10' : 'public'
+  }
+  if (first === 127 || first === 10) return `${first}.0.0.0/8`
+  if (first === 192 && second === 168) return '192.168.0.0/16'
+  if (first === 172 && (second & 0xf0) === 16) return '172.16.0.0/12'
+  if (first === 100 && (second & 0xc0) === 64) return '100.64.0.0/10'
+  return first === 169 && second === 254 ? '169.254.0.0/16' : 'public'
 }
 
 /** 127.0.0.0/8 or ::1. */

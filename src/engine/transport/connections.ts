@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
 import type { Limits } from '../message/parse.js'
-import { describeAddress } from './binding.js'
+import { describeAddress, seenFrom } from './binding.js'
 import type { LocalBinding } from './binding.js'
 import { Connection } from './connection.js'
 import type { ConnectionKeeper, ConnectionSettings } from './connection.js'
@@ -63,7 +63,7 @@ export class Connections implements ConnectionKeeper {
       return
     }
     this.acceptedFrom.set(from, fromThere + 1)
-    this.keep(new Connection(socket, binding, this))
+    this.keep(new Connection(socket, seenFrom(binding, from), this))
   }
 
   /** An open stream between this binding and the target, whoever opened it. */

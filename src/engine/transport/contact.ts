@@ -3,6 +3,9 @@ import { familyOf, unbracketed } from './address.js'
 import { defaultPort, TransportError } from './transport.js'
 import type { Protocol } from './transport.js'
 
+/** What a contact says beside where it listens. */
+export type ContactExtras = Pick<ContactOption, 'externalIp' | 'localNet' | 'dnsNames'>
+
 /** One thing to listen on: one protocol at one address and port. */
 export interface ContactOption {
   /** The text it came from, for messages to the operator. */
@@ -16,6 +19,8 @@ export interface ContactOption {
   readonly externalIp?: string
   /** CIDR block whose peers are sent to from here before any other contact. */
   readonly localNet?: string
+  /** Host names that mean this contact too. */
+  readonly dnsNames?: readonly string[]
 }
 
 /**
@@ -25,7 +30,7 @@ export interface ContactOption {
  *
  * @throws {TransportError} BAD_CONTACT, naming the contact and what is wrong with it.
  */
-export function parseContact(text: string, extra: { externalIp?: string; localNet?: string } = {}): ContactOption[] {
+export function parseContact(text: string, extra: ContactExtras = {}): ContactOption[] {
   const contact = text.trim()
   const refuse: (why: string) => never = (why) => {
     throw new TransportError('BAD_CONTACT', `contact ${JSON.stringify(text)}: ${why}`)

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import type { Limits } from '../message/limits.js'
 import type { Via } from '../message/via.js'
 import { familyOf, isLoopback, isPort, isUnicast } from './address.js'
-import { answersTo, chooseBinding, createBinding, describeAddress } from './binding.js'
+import { answersTo, chooseBinding, createBinding, describeAddress, seenFrom } from './binding.js'
 import type { LocalBinding } from './binding.js'
 import { Connection } from './connection.js'
 import { Connections } from './connections.js'
@@ -52,7 +52,9 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly contacts: readonly ContactOption[]
   /** IP literal shown to peers by every contact of its family that names none itself. */
   readonly externalIp?: string
-  /** Further names that mean this engine (`dns-name`). */
+  /** Peers of a contact's local net are shown its bound address in place of the external one. */
+  readonly localInside?: boolean
+  /** Further names that mean this engine, besides those of its contacts. */
   readonly names?: readonly string[]
   readonly clock: Clock
   readonly limits: Limits
@@ -82,7 +84,7 @@ export class Transports {
     this.traffic = new Traffic(options.sink, options.observer, options.onError)
     this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic)
     for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
-      if (ip !== undefined && familyOf(ip) === undefined) {
+      if (ip !== undefined && (familyOf(ip) === undefined || ip.includes('%'))) {
         throw new TransportError('BAD_CONTACT', `external-ip ${JSON.stringify(ip)} is no IP address`)
       }
     }
@@ -135,7 +137,8 @@ export class Transports {
 
   /** The binding that requests to this address leave from. Undefined when no contact has the protocol and family. */
   bindingFor(target: { readonly protocol: Protocol; readonly address: string }): Binding | undefined {
-    return chooseBinding(this.local, target)
+    const binding = chooseBinding(this.local, target)
+    return binding?.inside === undefined ? binding : seenFrom(binding, target.address)
   }
 
   /**
@@ -150,7 +153,8 @@ export class Transports {
     const from = this.bindingOr(binding, target)
     if (from === undefined) return undefined
     if (target.protocol === 'udp') return this.udp.get(from)?.flowTo(target.address, target.port)
-    return this.openStream(target, from, binding === undefined) ?? this.streams.connect(target, from)
+    const open = this.openStream(target, from, binding === undefined)
+    return open ?? this.streams.connect(target, seenFrom(from, target.address))
   }
 
   /**
@@ -167,7 +171,8 @@ export class Transports {
   }
 
   /**
-   * The host and port of a URI name this engine: one of its addresses, an external one, `localhost`, or one of its `names`.
+   * The host and port of a URI name this engine: one of its addresses, an external one, `localhost`, or a name of its own or of a
+   * contact.
    *
    * @param port undefined: the default one of each protocol; for a name of ours, any.
    */
@@ -175,11 +180,12 @@ export class Transports {
     const name = host.toLowerCase()
     const ownName = this.options.names?.some((own) => own.toLowerCase() === name) === true
     if (ownName && port === undefined) return true
-    return this.local.some(
-      (binding) =>
-        (port ?? defaultPort(binding.protocol)) === binding.port &&
-        (ownName || answersTo(binding, name) || (name === 'localhost' && isLoopback(binding.address))),
-    )
+    return this.local.some((binding) => {
+      // A name without a port may stand for any: that is for DNS to say.
+      if (port === undefined && binding.names.includes(name)) return true
+      if ((port ?? defaultPort(binding.protocol)) !== binding.port) return false
+      return ownName || answersTo(binding, name) || (name === 'localhost' && isLoopback(binding.address))
+    })
   }
 
   private bindingOr(wanted: Binding | undefined, target: Target): LocalBinding | undefined {
@@ -235,9 +241,9 @@ export class Transports {
   }
 
   private async listen(option: ContactOption, address: string, port: number): Promise<Listener> {
-    const { limits, externalIp } = this.options
+    const { limits, externalIp, localInside } = this.options
     const bindingOf = (bound: { address: string; port: number }): LocalBinding =>
-      createBinding(option, bound.address, bound.port, option.externalIp ?? externalIp)
+      createBinding(option, bound.address, bound.port, { externalIp, localInside })
     try {
       return option.protocol === 'udp'
         ? await UdpListener.open(address, port, this.settings.udpBufferBytes, bindingOf, limits, this.traffic)

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { parseDatagram } from '../message/parse.js'
 import type { Limits } from '../message/parse.js'
-import { describeAddress } from './binding.js'
+import { describeAddress, seenFrom } from './binding.js'
 import type { LocalBinding } from './binding.js'
 import type { Flow } from './flow.js'
 import type { Traffic } from './traffic.js'
@@ -123,11 +123,16 @@ function nameOf(flow: Flow): string {
 
 /** Datagrams between one binding and one remote address and port. Holds nothing open. */
 export class UdpFlow implements Flow {
+  readonly binding: LocalBinding
+
   constructor(
     readonly listener: UdpListener,
     readonly remoteAddress: string,
     readonly remotePort: number,
-  ) {}
+  ) {
+    const { binding } = listener
+    this.binding = binding.inside === undefined ? binding : seenFrom(binding, remoteAddress)
+  }
 
   get protocol(): 'udp' {
     return 'udp'
@@ -135,10 +140,6 @@ export class UdpFlow implements Flow {
 
   get reliable(): boolean {
     return false
-  }
-
-  get binding(): LocalBinding {
-    return this.listener.binding
   }
 
   get localAddress(): string {

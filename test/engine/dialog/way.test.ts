@@ -1,5 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { NatSettings } from '../../../src/engine/dialog/peer-way.js'
+import { createBinding } from '../../../src/engine/transport/binding.js'
 import { CoreHarness, nothingLeft, sentOf } from '../../support/core-harness.js'
 import {
   incomingCall,
@@ -234,6 +236,96 @@ Way('a re-INVITE of an application can be cancelled by its transaction id', () =
   assert.equal(lines[0], lines[1], 'the echo is what was sent')
   harness.receive(peerResponse(reInvite!, 487))
   assert.not(harness.cancel(txnId).ok)
+})
+
+/** Where the ACK of an answered call goes. The answer comes from `source`. */
+function ackTarget(options: {
+  contact: string
+  source?: string
+  route?: string
+  nat?: NatSettings
+  uri?: string
+}): string | undefined {
+  const { contact, source = '198.51.100.7', route, nat, uri = `sip:bob@${source}` } = options
+  const harness = new CoreHarness({ settings: { nat } })
+  const proxy = `sip:${source}`
+  const { dialogId } = sentOf(harness.request('INVITE', uri, [], SDP, proxy))
+  const invite = harness.sentRequests('INVITE').at(-1)!
+  const more = [`Contact: <${contact}>`, ...(route === undefined ? [] : [`Record-Route: <${route}>`])]
+  harness.receive(peerResponse(invite, 200, more), harness.flow('udp', source, 5060))
+  sentOf(harness.requestInDialog(dialogId, 'ACK'))
+  return harness.sent.at(-1)?.to.replace(/^udp:|:5060$/g, '')
+}
+
+Way(
+  'a callee whose Contact lies in another private network than its answer came from is reached where that came from',
+  () => {
+    assert.is(ackTarget({ contact: 'sip:bob@10.0.0.9' }), '198.51.100.7')
+    assert.is(ackTarget({ contact: 'sip:bob@172.17.0.2', source: '10.1.1.1' }), '10.1.1.1', 'a container')
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5', source: '10.1.1.1' }), '10.1.1.1', 'its external address')
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5' }), '203.0.113.5', 'two public addresses may both be right')
+    assert.is(
+      ackTarget({ contact: 'sip:bob@10.9.9.9', source: '10.1.1.1' }),
+      '10.9.9.9',
+      'and so may two of one network',
+    )
+    assert.is(ackTarget({ contact: 'sip:bob@172.32.0.1' }), '172.32.0.1', 'not all of 172 is private')
+  },
+)
+
+Way('so is one behind a proxy whose Route is a private address, and with a public Route that is followed', () => {
+  const contact = 'sip:bob@10.0.0.9'
+  assert.is(ackTarget({ contact, route: 'sip:10.0.0.1;lr' }), '198.51.100.7')
+  assert.is(ackTarget({ contact, route: 'sip:203.0.113.1;lr' }), '203.0.113.1')
+  assert.is(ackTarget({ contact, source: '10.1.1.1', route: 'sip:203.0.113.1;lr' }), '203.0.113.1')
+})
+
+Way('containers that are called by the name feature-server are reached at their Contact', () => {
+  const contact = 'sip:fs@192.168.3.4'
+  assert.is(ackTarget({ contact, source: '172.20.0.9', uri: 'sip:feature-server' }), '192.168.3.4')
+  assert.is(ackTarget({ contact, source: '172.20.0.9', uri: 'sip:other-server' }), '172.20.0.9')
+})
+
+Way('without NAT detection dialogs follow Contact and Record-Route alone, in both roles', () => {
+  const nat = { detection: false, aggressive: true }
+  assert.is(ackTarget({ contact: 'sip:bob@10.0.0.9', nat }), '10.0.0.9')
+  const harness = new CoreHarness({ settings: { nat } })
+  const { dialogId } = incomingCall({ harness, invite: peerRequest('INVITE', { contact: '<sip:ann@198.51.100.99>' }) })
+  sentOf(harness.requestInDialog(dialogId, 'BYE'))
+  assert.is(harness.sent.at(-1)?.to, 'udp:198.51.100.99:5060')
+})
+
+Way(
+  'detecting aggressively, nat=yes in the first Route, or without routes in the Contact of a callee, is believed',
+  () => {
+    const nat = { aggressive: true }
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5;nat=yes', nat }), '198.51.100.7')
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5;nat=yes' }), '203.0.113.5')
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5', route: 'sip:203.0.113.1;lr;nat=yes', nat }), '198.51.100.7')
+    assert.is(ackTarget({ contact: 'sip:bob@203.0.113.5;nat=yes', route: 'sip:203.0.113.1;lr', nat }), '203.0.113.1')
+    const behindProxy = (settings: NatSettings): string | undefined => {
+      const harness = new CoreHarness({ settings: { nat: settings } })
+      const more = ['Record-Route: <sip:203.0.113.1;lr;nat=yes>']
+      const { dialogId } = incomingCall({ harness, invite: peerRequest('INVITE', { more }) })
+      sentOf(harness.requestInDialog(dialogId, 'BYE'))
+      return harness.sent.at(-1)?.to
+    }
+    assert.is(behindProxy(nat), 'udp:198.51.100.7:5060')
+    assert.is(behindProxy({}), 'udp:203.0.113.1:5060')
+  },
+)
+
+Way('on TLS a sip: peer is answered with a sip: Contact when that is wanted', () => {
+  const contactOf = (bestEffortTls: boolean, contact: string): string | undefined => {
+    const harness = new CoreHarness({ settings: { bestEffortTls } })
+    const option = { text: 'sips:test', protocol: 'tls', host: '192.0.2.1', port: 5061 } as const
+    const flow = { ...harness.flow('tls', '198.51.100.7', 40_000), binding: createBinding(option, '192.0.2.1', 5061) }
+    harness.receive(peerRequest('INVITE', { contact, transport: 'TLS' }), flow)
+    return sentOf(harness.respond(harness.app.last().txnId, 200, [], SDP)).sent.headers.get('contact')
+  }
+  assert.is(contactOf(true, '<sip:ann@198.51.100.7>'), '<sip:192.0.2.1:5061;transport=tls>')
+  assert.is(contactOf(true, '<sips:ann@198.51.100.7>'), '<sips:192.0.2.1>')
+  assert.is(contactOf(false, '<sip:ann@198.51.100.7>'), '<sips:192.0.2.1>')
 })
 
 Way.run()

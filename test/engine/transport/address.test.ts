@@ -1,12 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  equalLeadingOctets,
-  isLoopback,
-  isUnicast,
-  octetsOf,
-  sameAddress,
-} from '../../../src/engine/transport/address.js'
+import { isLoopback, isUnicast, octetsOf, sameAddress, scopeOf } from '../../../src/engine/transport/address.js'
 
 const Address = suite('Address')
 
@@ -27,10 +21,25 @@ Address('knows two spellings of one address, and no two names', () => {
   assert.not(sameAddress('pbx', 'PBX'))
 })
 
-Address('counts equal octets from the left', () => {
-  assert.is(equalLeadingOctets('10.1.2.3', '10.1.9.3'), 2)
-  assert.is(equalLeadingOctets('10.1.2.3', '10.1.2.3'), 4)
-  assert.is(equalLeadingOctets('10.1.2.3', '::1'), 0)
+Address('belongs to the public network or to a private block, brackets or not', () => {
+  const rows: [host: string, scope: string | undefined][] = [
+    ['10.1.2.3', '10.0.0.0/8'],
+    ['172.15.255.255', 'public'],
+    ['172.16.0.1', '172.16.0.0/12'],
+    ['172.31.255.255', '172.16.0.0/12'],
+    ['172.32.0.1', 'public'],
+    ['192.168.7.7', '192.168.0.0/16'],
+    ['192.169.0.1', 'public'],
+    ['100.64.0.1', '100.64.0.0/10'],
+    ['100.128.0.1', 'public'],
+    ['127.9.9.9', '127.0.0.0/8'],
+    ['[fd00::1]', 'fc00::/7'],
+    ['fe80::1', 'fe80::/10'],
+    ['[2001:db8::1]', 'public'],
+    ['::1', '::1'],
+    ['pbx.example.com', undefined],
+  ]
+  for (const [host, scope] of rows) assert.is(scopeOf(host), scope, host)
 })
 
 Address('sends nothing to broadcast, multicast, unspecified or mapped addresses', () => {

@@ -1,13 +1,13 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { chooseBinding, createBinding } from '../../../src/engine/transport/binding.js'
+import { chooseBinding, createBinding, seenFrom } from '../../../src/engine/transport/binding.js'
 import type { LocalBinding } from '../../../src/engine/transport/binding.js'
 import type { ContactOption } from '../../../src/engine/transport/contact.js'
 import type { Protocol } from '../../../src/engine/transport/transport.js'
 
 function bind(address: string, extra: Partial<ContactOption> & { port?: number } = {}): LocalBinding {
   const option: ContactOption = { text: 'sip:test', protocol: 'udp', host: address, port: 5060, ...extra }
-  return createBinding(option, address, option.port, option.externalIp)
+  return createBinding(option, address, option.port)
 }
 
 const Binding = suite('Binding')
@@ -73,6 +73,29 @@ for (const [address, protocol, among, expected, why] of choices) {
     assert.is(chooseBinding(candidates, { protocol, address }), expected === undefined ? undefined : bindings[expected])
   })
 }
+
+Binding('a private address is the one for its own private block, unless a local net says otherwise', () => {
+  const [office, lan, carrier] = [
+    bind('10.1.0.1'),
+    bind('192.168.1.1'),
+    bind('10.3.0.1', { localNet: '198.51.100.0/25' }),
+  ]
+  const choose = (address: string) =>
+    chooseBinding([bind('203.0.113.7'), office, lan, carrier], { protocol: 'udp', address })
+  assert.is(choose('192.168.200.9'), lan)
+  assert.is(choose('10.200.0.9'), office)
+  assert.is(choose('198.51.100.127'), carrier)
+  assert.is(choose('198.51.100.128')?.address, '203.0.113.7')
+})
+
+Binding('within its local net a binding is seen by its own address when that is wanted', () => {
+  const option = { text: 'sip:test', protocol: 'udp', host: '10.0.0.1', port: 5060, externalIp: '192.0.2.1' } as const
+  const wanted = createBinding(option, '10.0.0.1', 5060, { localInside: true })
+  const seen = (address: string) => seenFrom(wanted, address).sentBy
+  assert.equal(['10.9.9.9', '203.0.113.9', '192.168.0.1'].map(seen), ['10.0.0.1', '192.0.2.1', '192.0.2.1'])
+  const usual = createBinding(option, '10.0.0.1', 5060)
+  assert.is(seenFrom(usual, '10.9.9.9').sentBy, '192.0.2.1')
+})
 
 Binding('refuses a local net that is no CIDR block, naming the contact', () => {
   for (const localNet of ['10.0.0.0/33', '10.0.0.0/', 'office', '10.0.0/8', '::/129']) {

@@ -67,6 +67,20 @@ for (const protocol of ['udp', 'tcp'] as const) {
   })
 }
 
+Suite('each contact shows its own external address, and is meant by its own names', async () => {
+  const contacts = [
+    ...parseContact('sip:127.0.0.1:0;transport=udp', { externalIp: '192.0.2.1', dnsNames: ['PBX.example.com'] }),
+    ...parseContact('sip:127.0.0.2:0;transport=udp', { dnsNames: ['other.example.com'] }),
+  ]
+  const transports = await bench.start(undefined, { contacts })
+  const [first, second] = transports.bindings
+  assert.equal([first?.advertisedHost, second?.advertisedHost], ['192.0.2.1', '127.0.0.2'])
+  const own = (host: string, port?: number) => transports.isOwn(host, port)
+  assert.ok(own('pbx.EXAMPLE.com') && own('pbx.example.com', first?.port) && own('192.0.2.1', first?.port))
+  assert.not(own('pbx.example.com', second?.port))
+  assert.not(own('192.0.2.1', second?.port) || own('www.example.com'))
+})
+
 Suite('listens on nothing when one contact cannot be listened on', async () => {
   const taken = await bench.start('sip:127.0.0.1:0;transport=tcp')
   const spare = await bench.start('sip:127.0.0.1:0;transport=udp')
