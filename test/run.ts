@@ -4,6 +4,7 @@
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { conformanceTable, proofsOf } from './support/conformance.js'
 import { findTestFiles, type TestFile } from './support/test-files.js'
 import { judge, summary, type Ending, type Outcome } from './support/test-outcome.js'
 import { runProcess, stopAllProcesses } from './support/test-process.js'
@@ -90,6 +91,7 @@ await runAll(
   1,
 )
 if (interrupted) console.log('interrupted')
+if (filters.length === 0) console.log(`\n${conformanceTable(proofsOf(files), failures)}`)
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
 console.log(`\n${summary(total)}`)
 process.exitCode = interrupted ? 130 : total.failed > 0 ? 1 : 0
