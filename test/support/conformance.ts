@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { rows, type RowId } from '../engine/conformance/rows.js'
+import { rows, type RowId } from './conformance-rows.js'
 
 /** A test whose title names a row. */
 export interface Proof {
