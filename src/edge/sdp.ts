@@ -33,7 +33,8 @@ function readSession(text: string): Session | undefined {
   const streams: (Stream & { lines: string[] })[] = []
   for (const line of lines) {
     if (line === '') continue
-    if (line[1] !== '=') return undefined
+    // A line has neither CR nor NUL in it (RFC 8866 9): whoever takes it for two would read another description.
+    if (line[1] !== '=' || line.includes('\r') || line.includes('\0')) return undefined
     if (!line.startsWith('m=')) (streams.at(-1)?.lines ?? session).push(line)
     else {
       const stream = readStream(line)

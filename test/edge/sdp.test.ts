@@ -82,6 +82,7 @@ Sdp('what is no description, or larger than any sensible one, is none', () => {
     assert.is(inactiveAnswer(text, 1), undefined)
     assert.is(staysWithin(text, session(...AUDIO)), false)
   }
+  for (const inLine of ['\r', '\0']) assert.is(isSdp(`v=0\nm=audio 4 RTP/AVP 0\na=rtpmap:0 P${inLine}a=b\n`), false)
   assert.ok(isSdp('v=0\nm=audio 4 RTP/AVP 0\n'))
   assert.ok(isSdp(inactiveOffer(1)))
 })

@@ -37,7 +37,8 @@ function quickestOf(tries: number, bytes: Buffer): number {
   return quickestMs
 }
 
-function checkParsed(parsed: Parsed): void {
+/** What is true of whatever came of a message, good or refused. */
+export function checkParsed(parsed: Parsed): void {
   if (parsed.ok) {
     checkMessage(parsed.message)
     return
@@ -73,13 +74,18 @@ function checkLineEnds(head: string): void {
 }
 
 /** However a stream is chunked, it gives the same; and its first message is the datagram's when the lengths agree. */
-function checkStream(bytes: Buffer, datagram: Parsed | undefined, dice: Dice): void {
+export function checkStream(bytes: Buffer, datagram: Parsed | undefined, dice: Dice): void {
   const whole = streamEvents(bytes, () => bytes.length)
   const parts = streamEvents(bytes, () => 1 + dice.roll(80))
-  assert.equal(parts, whole)
+  // What is past a limit is not waited for to its end: when that is noticed, and what else is by then, depends on the chunks.
+  const long = [whole, parts].map((events) => events.findIndex((event) => isPastLimit.test(event)))
+  const alike = Math.min(...long.filter((at) => at >= 0))
+  assert.equal(parts.slice(0, alike), whole.slice(0, alike))
   if (datagram?.ok !== true || !datagram.message.headers.has('content-length')) return
   assert.is(whole[0], serialise(datagram.message))
 }
+
+const isPastLimit = /Request-URI Too Long|Message Too Large/
 
 function streamEvents(bytes: Buffer, size: () => number): string[] {
   const events: string[] = []
