@@ -84,6 +84,8 @@ export class CoreHarness {
   appAvailable = true
   /** What every name resolves to. */
   targets: Target[] = []
+  /** Milliseconds that name servers take. */
+  namesTakeMs = 0
   readonly core: Core
   private readonly flows = new Map<string, Flow & { open: boolean }>()
 
@@ -105,7 +107,7 @@ export class CoreHarness {
       isOwn: (host: string) => host === '192.0.2.1',
       supports: () => true,
     } as unknown as Transports
-    const resolver = { resolve: async () => this.targets } as unknown as Resolver
+    const resolver = { resolve: () => this.resolved() } as unknown as Resolver
     this.core = new Core(
       {
         clock: this.clock,
@@ -124,6 +126,11 @@ export class CoreHarness {
       },
       (error) => this.errors.push(error),
     )
+  }
+
+  private resolved(): Promise<Target[]> {
+    if (this.namesTakeMs === 0) return Promise.resolve(this.targets)
+    return new Promise((resolve) => this.clock.after(this.namesTakeMs, () => resolve(this.targets)))
   }
 
   /** The flow to a peer, from a port of ours; for streams the one connection that is open. */

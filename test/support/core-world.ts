@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
 import type { Outcome } from '../../src/engine/dialog/app.js'
 import type { SipRequest } from '../../src/engine/message/message.js'
+import type { Flow } from '../../src/engine/transport/transport.js'
 import { CoreHarness, nothingLeft, RecordingApp } from './core-harness.js'
 import { PEER, peerRequest, peerResponse, SDP, SDP_LINES } from './dialog-bench.js'
 import { createDice } from './random-dice.js'
@@ -21,6 +22,7 @@ const IN_DIALOG = [
   'NOTIFY',
   'CANCEL',
   'SUBSCRIBE',
+  'REFER',
 ]
 const CONTACTS = [
   '<sip:peer@198.51.100.7:5060>',
@@ -41,10 +43,14 @@ export class CoreWorld {
   readonly asked: Array<{ txnId: string; app: RecordingApp }> = []
   private readonly pending: Array<Promise<unknown>> = []
   private readonly apps: RecordingApp[] = []
+  private readonly heard: Array<{ lines: readonly string[]; flow: (Flow & { open: boolean }) | undefined }> = []
+  /** What applications had proxied: whether it was taken on, and how often they were told that it is over. */
+  readonly proxied: Array<{ accepted: boolean; done: number }> = []
 
   constructor(seed: number) {
     this.dice = createDice(seed)
-    this.harness = new CoreHarness({ echoGapMs: this.pick([0, 3]) })
+    const defaultRefresher = this.pick(['none', 'uac', 'uas'] as const)
+    this.harness = new CoreHarness({ echoGapMs: this.pick([0, 3]), sessionTimers: { defaultRefresher } })
     this.apps.push(this.harness.app)
     this.harness.targets = [{ protocol: 'udp', address: '198.51.100.7', port: 5060 }]
   }
@@ -58,7 +64,7 @@ export class CoreWorld {
   }
 
   async step(): Promise<void> {
-    switch (this.dice(16)) {
+    switch (this.dice(20)) {
       case 0:
       case 1:
         return this.peerCalls()
@@ -83,6 +89,12 @@ export class CoreWorld {
       case 14:
         this.harness.clock.advance(this.pick([1, 3, 100, 500, 2_000, 8_000, 32_000, 64_000]))
         return
+      case 15:
+        return this.appProxies()
+      case 16:
+        return this.peerRepeats()
+      case 17:
+        return this.strangers()
       default:
         return this.networkChanges()
     }
@@ -90,7 +102,53 @@ export class CoreWorld {
 
   private receive(lines: readonly string[]): void {
     const { harness } = this
-    harness.receive(lines, this.pick([undefined, undefined, undefined, harness.flow('tcp', ...STREAM)]))
+    const flow = this.pick([undefined, undefined, undefined, harness.flow('tcp', ...STREAM)])
+    this.heard[this.dice(20)] = { lines, flow }
+    harness.receive(lines, flow)
+  }
+
+  /** Something the peer sent before comes once more, perhaps long after. */
+  private peerRepeats(): void {
+    const again = this.pick(this.heard)
+    if (again !== undefined) this.harness.receive(again.lines, again.flow?.open === false ? undefined : again.flow)
+  }
+
+  /** Commands for what there never was. */
+  private strangers(): void {
+    const { harness } = this
+    const text = readAppText('INFO sip:x SIP/2.0\r\n\r\n')
+    const outcomes = [
+      harness.respondInTime('no-such-transaction', this.pick(SERVER_STATUSES)),
+      harness.cancel('no-such-transaction'),
+      ...IN_DIALOG.map((method) =>
+        harness.core.requestInDialog(harness.app, this.pick(['x;from-tag=y', 'x', ';', '__proto__']), method, text),
+      ),
+    ]
+    for (const outcome of outcomes)
+      if (outcome instanceof Promise) this.pending.push(outcome)
+      else if (outcome.ok) throw new Error('a command for what there never was has been carried out')
+  }
+
+  /** The application has a request proxied, whether or not it is still to be. */
+  private appProxies(): void {
+    const { harness } = this
+    const requests = harness.app.delivered.filter(({ message }) => message.kind === 'request')
+    if (requests.length === 0) return
+    const { txnId } = this.pick(requests)
+    const where = [PEER, `${PEER};transport=tcp`, 'sip:bob@peer.example', 'sip:carol@198.51.100.8', 'nonsense<>', '']
+    const timeouts = this.pick([{}, { provisionalTimeoutMs: 500 }, { finalTimeoutMs: 4_000 }])
+    const proxied = { accepted: false, done: 0 }
+    const flag = (): boolean => this.dice(2) === 0
+    const destinations = Array.from({ length: 1 + this.dice(3) }, () => this.pick(where))
+    const options = { destinations, ...timeouts }
+    const flags = { recordRoute: flag(), followRedirects: flag(), simultaneous: flag() }
+    const report = { final: () => {}, done: () => void (proxied.done += 1) }
+    this.proxied.push(proxied)
+    this.pending.push(
+      harness.proxy(txnId, { ...options, ...flags }, report).then((refusal) => {
+        proxied.accepted = refusal === undefined
+      }),
+    )
   }
 
   private freshBranch(): string {
@@ -110,6 +168,8 @@ export class CoreWorld {
         more: [
           ...this.maybe('Supported: 100rel'),
           ...this.maybe('Require: 100rel'),
+          ...this.maybe('Supported: timer'),
+          ...this.maybe(`Session-Expires: ${this.pick(['90', '90;refresher=uas', '1800;refresher=uac', '5'])}`),
           ...this.maybe('Record-Route: <sip:198.51.100.20;lr>, <sip:198.51.100.21>'),
         ],
         body: this.pick([[], SDP_LINES]),
@@ -134,6 +194,10 @@ export class CoreWorld {
         branch: method === 'CANCEL' || this.dice(4) === 0 ? branchOfInvite : this.freshBranch(),
         contact: this.pick(CONTACTS),
         more: [
+          ...this.maybe('Session-Expires: 90;refresher=uac'),
+          ...this.maybe(
+            `Route: <sip:192.0.2.1;lr>${this.pick(['', ', <sip:198.51.100.30;lr>', ', <sip:peer.example>'])}`,
+          ),
           ...(method === 'PRACK' ? [`RAck: ${1 + this.dice(2)} ${sent.cseq.number} INVITE`] : []),
           ...(method === 'NOTIFY' ? [`Subscription-State: ${this.pick(['active', 'terminated;reason=timeout'])}`] : []),
         ],
@@ -159,6 +223,8 @@ export class CoreWorld {
           ...this.maybe(`RSeq: ${1 + this.dice(3)}`),
           ...this.maybe('Record-Route: <sip:198.51.100.20;lr>'),
           ...this.maybe('Retry-After: 30'),
+          ...this.maybe(`Session-Expires: ${this.pick(['90;refresher=uac', '90;refresher=uas', '120'])}`),
+          ...this.maybe('Min-SE: 120'),
         ],
         this.pick(['b1', 'b1', 'b2', '']),
       ),
@@ -226,8 +292,9 @@ export class CoreWorld {
     const { harness } = this
     const rack = method === 'PRACK' ? `RAck: ${1 + this.dice(3)} 1 INVITE\r\n` : ''
     const state = method === 'NOTIFY' ? `Subscription-State: ${this.pick(['active', 'terminated'])}\r\n` : ''
+    const session = this.maybe('Session-Expires: 120\r\n').join('')
     const body = method === 'INVITE' ? SDP : ''
-    const text = readAppText(`${method} sip:x SIP/2.0\r\n${rack}${state}\r\n${body}`)
+    const text = readAppText(`${method} sip:x SIP/2.0\r\n${rack}${state}${session}\r\n${body}`)
     this.note(harness.core.requestInDialog(harness.app, dialogId, method, text), method)
   }
 
@@ -237,6 +304,7 @@ export class CoreWorld {
 
   private networkChanges(): void {
     const { harness } = this
+    harness.namesTakeMs = this.pick([0, 0, 0, 200, 40_000])
     switch (this.dice(8)) {
       case 0:
         harness.unreachable.add(this.pick(['udp:198.51.100.7:5060', 'tcp:198.51.100.7:5060', 'tcp:198.51.100.7:40000']))
@@ -318,24 +386,31 @@ function tables(harness: CoreHarness): Record<string, number> {
   return sizes
 }
 
-const EMPTY = {
-  requests: 0,
-  byTransaction: 0,
-  unmerged: 0,
-  openInvites: 0,
-  patience: 0,
-  byId: 0,
-  byTags: 0,
-  claims: 0,
+/** Lets time go by until no timer is left, or for longer than any may run. */
+export async function letTimeRunOut(world: CoreWorld): Promise<void> {
+  const { clock } = world.harness
+  for (let left = 60; left > 0 && clock.pending > 0; left--) {
+    clock.advance(60_000)
+    await world.settleNames()
+  }
 }
 
 /** Throws when the core still holds anything, or reported an error. */
-export function checkNothingIsLeft({ harness }: CoreWorld, label: string): void {
+export function checkNothingIsLeft({ harness, proxied }: CoreWorld, label: string): void {
   assert.equal(
     harness.errors.map((error) => (error as Error).stack),
     [],
     label,
   )
   assert.equal(harness.leftovers(), nothingLeft, label)
-  assert.equal(tables(harness), EMPTY, label)
+  const sizes = Object.entries(tables(harness))
+  assert.ok(sizes.length >= 8, `${label}: the tables of the core are looked for in vain`)
+  assert.equal(
+    sizes.filter(([, size]) => size > 0),
+    [],
+    label,
+  )
+  assert.is(harness.core.proxyCount, 0, label)
+  for (const { accepted, done } of proxied)
+    assert.is(done, accepted ? 1 : 0, `${label}: reports of one proxied request`)
 }

@@ -52,7 +52,8 @@ export class ProxiedRequest implements BranchUser {
   /** Begins. False: nothing could be sent to any destination; the caller has been told (500). */
   async start(): Promise<boolean> {
     await this.search()
-    if (this.withdrawn) this.conclude()
+    // All that was begun may have ended while the name of another destination was looked up.
+    if (this.withdrawn || this.started) this.conclude()
     if (this.started || this.settled) return true
     this.refused = true
     this.settle(this.uas.reply(500))

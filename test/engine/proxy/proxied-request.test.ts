@@ -493,4 +493,22 @@ Proxied('an in-dialog request with no hops left gets 483, one to nowhere 503; an
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
+Proxied(
+  'is over when its one destination is silent while the name of the other is looked up, and has no address',
+  async () => {
+    const proxy = new Proxy()
+    proxy.harness.namesTakeMs = 40_000
+    const started = proxy.start({ destinations: [to(B), 'sip:bob@nowhere.example'], simultaneous: true })
+    await turn()
+    proxy.harness.clock.advance(39_000)
+    await turn()
+    proxy.harness.clock.advance(1_000)
+    await started
+    assert.equal(proxy.statuses, [408])
+    assert.is(proxy.done, 1)
+    proxy.ack()
+    await proxy.nothingLeft()
+  },
+)
+
 Proxied.run()

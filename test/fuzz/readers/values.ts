@@ -30,6 +30,9 @@ import { normaliseNumber } from '../../../src/routing/normalise.js'
 import { parseOutboundProxy, parseSipDomain } from '../../../src/trunks/next-hop.js'
 import { breaksLine, must, type Reader, same } from '../reader.js'
 
+/** Values of one list that are held to the rules: what is measured is the reading. */
+const LOOKED_AT = 50
+
 /** From, To, Contact, Route and the URIs in them. */
 export const address: Reader = {
   name: 'address',
@@ -37,7 +40,7 @@ export const address: Reader = {
     const text = bytes.toString('latin1')
     const list = parseNameAddrList(text)
     must((list !== undefined) === isNameAddrList(text), 'a list is one, whether it is read or only checked')
-    for (const one of list ?? []) {
+    for (const one of (list ?? []).slice(0, LOOKED_AT)) {
       const again = parseNameAddr(formatNameAddr(one))
       const { displayName, ...rest } = one
       must(
@@ -84,7 +87,7 @@ export const via: Reader = {
     const text = bytes.toString('latin1')
     const list = parseViaList(text)
     must((list !== undefined) === isViaList(text), 'a list is one, whether it is read or only checked')
-    for (const one of list ?? []) {
+    for (const one of (list ?? []).slice(0, LOOKED_AT)) {
       const again = parseVia(formatVia(one))
       must(again !== undefined && same(again, one), 'a Via is read back as the same', formatVia(one))
     }
