@@ -1,7 +1,8 @@
 import { reasonPhrase, type SipRequest, type SipResponse } from '../message/message.js'
 import { type Outcome, refused } from './app.js'
 import { type AppText, appHeader } from './app-text.js'
-import { type Context, fromHere, hasOption, listsOption } from './context.js'
+import { cancelOf } from '../transaction/own-requests.js'
+import { type Context, fromHere, fromNetwork, hasOption, listsOption } from './context.js'
 import { contactUriOf, type Dialog, dialogIdOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
 import { appResponse, chosenToTag, ownContact } from './fill.js'
@@ -9,6 +10,7 @@ import type { InDialog } from './in-dialog.js'
 import { OkRepeater } from './ok-repeater.js'
 import { refreshTarget } from './peer-way.js'
 import { ReliableProvisional } from './reliable-provisional.js'
+import { subscribedFor } from './subscription.js'
 import { createUasDialog } from './uas-dialog.js'
 import type { UasRequest } from './uas-request.js'
 
@@ -85,10 +87,18 @@ export class Answers {
     }
     if (!hasOption(response, 'require', '100rel')) response.headers.append('require', '100rel')
     const { clock, timers } = this.context
-    known.reliable ??= new ReliableProvisional(clock, timers, known.tx, () =>
-      this.finish(known, known.reply(503, 'Reliable Response Time-Out')),
-    )
+    known.reliable ??= new ReliableProvisional(clock, timers, known.tx, () => this.neverPracked(known))
     known.reliable.send(response, reliable.asked)
+  }
+
+  /** The caller has not acknowledged a reliable response in time (RFC 3262 3). To the application it is what a CANCEL is. */
+  private neverPracked(known: UasRequest): void {
+    const { app, dialog, tx } = known
+    this.finish(known, known.reply(503, 'Reliable Response Time-Out'))
+    if (!app.open || dialog?.parties.inviteTxnId !== known.id) return
+    const cancel = cancelOf(tx.request)
+    cancel.headers.append('reason', 'SIP ;cause=503 ;text="Reliable Response Time-Out"')
+    app.deliver(cancel, fromNetwork(tx.flow), known.id, dialog.id)
   }
 
   /** A 2xx that waits for a PRACK counts as sent, or as too late, once it is clear which. */
@@ -111,6 +121,8 @@ export class Answers {
     const { dialog } = known
     if (dialog === undefined) return
     if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow, settings.nat)
+    if (method === 'SUBSCRIBE' && dialog.method === 'SUBSCRIBE')
+      this.inDialog.keepSubscription(dialog, subscribedFor(response, tx.request))
     this.inDialog.sessions.answering(dialog, tx.request, response, known.description)
     if (method !== 'INVITE') return
     dialog.repeater?.stop()

@@ -6,6 +6,7 @@ import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { App } from './app.js'
 import type { EchoGap } from './echo-gap.js'
 import type { OkRepeater } from './ok-repeater.js'
+import type { OpenRequest } from './offers.js'
 import type { SessionTimer } from './session-timer.js'
 import type { UasRequest } from './uas-request.js'
 
@@ -26,8 +27,8 @@ export interface SentAck {
   readonly flow: Flow
 }
 
-/** A BYE that waits: to be sent, or dropped since the peer's came first. */
-export interface HeldBye {
+/** A request that waits for the ACK of the peer: to be sent, or dropped since the dialog is over. */
+export interface HeldRequest {
   send(): void
   drop(): void
 }
@@ -90,19 +91,27 @@ export class Dialog {
   /** The newest UPDATE of the peer, while its transaction is known. */
   serverUpdate: UasRequest | undefined
   /** A re-INVITE of ours that is not answered yet. */
-  clientInvite: { cancel(): unknown } | undefined
+  clientInvite: (OpenRequest & { cancel(): unknown }) | undefined
   /** An UPDATE of ours that is not answered yet. */
-  clientUpdate: object | undefined
+  clientUpdate: OpenRequest | undefined
   ackOwed: AckOwed | undefined
   ack: SentAck | undefined
   /** Our CANCEL crossed the 200: the ACK is followed by a BYE. */
   cancelCrossed = false
   /** A BYE of the application that waits until our 2xx is acknowledged (RFC 3261 15). */
-  heldBye: HeldBye | undefined
+  heldBye: HeldRequest | undefined
+  /** A re-INVITE of the application that waits for the same (RFC 3261 14.1). */
+  heldInvite: HeldRequest | undefined
   /** Runs while the application may answer the challenge to its BYE. */
   challengedBye: Timer | undefined
   /** RSeq of the peer's reliable response that the application has not acknowledged yet. */
   prackOwed: number | undefined
+  /** A reliable response of the peer was acknowledged: UPDATE has a place in it. */
+  pracked = false
+  /** As caller, while early: the offer of our INVITE has no answer in it yet. */
+  offering = false
+  /** Ends a subscription that nobody refreshes. */
+  expiry: Timer | undefined
   /** The early dialogs of the same INVITE, this one included. */
   forks: readonly Dialog[] = []
   gap: EchoGap | undefined

@@ -1,16 +1,23 @@
-import type { SipMessage } from '../message/message.js'
-import type { Dialog } from './dialog.js'
+import type { SipMessage, SipRequest } from '../message/message.js'
+import type { Flow } from '../transport/transport.js'
+import { type Dialog, dialogIdOf } from './dialog.js'
 
 const keyOf = (callId: string, localTag: string, remoteTag: string): string => `${callId}\n${localTag}\n${remoteTag}`
 
 const keyOfDialog = ({ parties }: Dialog): string => keyOf(parties.callId, parties.localTag, parties.remoteTag)
+
+/** A request of ours that may yet make a dialog. */
+export interface Claim {
+  /** The dialog that a NOTIFY makes which comes before the answer to its SUBSCRIBE (RFC 6665 4.1.3); undefined: it makes none. */
+  notified(notify: SipRequest, flow: Flow): Dialog | undefined
+}
 
 /** Every dialog there is, by the id applications use and by what a message from the peer carries. */
 export class Dialogs {
   private readonly byId = new Map<string, Dialog>()
   private readonly byTags = new Map<string, Dialog>()
   /** Ids that requests of ours may yet make dialogs of. */
-  private readonly claims = new Set<string>()
+  private readonly claims = new Map<string, Claim>()
 
   get count(): number {
     return this.byTags.size
@@ -24,7 +31,12 @@ export class Dialogs {
   remove(dialog: Dialog): void {
     dialog.terminated = true
     dialog.gap?.close()
-    if (this.byId.get(dialog.id) === dialog) this.byId.delete(dialog.id)
+    if (this.byId.get(dialog.id) === dialog) {
+      // Forks share an id: another one may be there still.
+      const sibling = dialog.forks.findLast((fork) => !fork.terminated)
+      if (sibling === undefined) this.byId.delete(dialog.id)
+      else this.byId.set(dialog.id, sibling)
+    }
     const key = keyOfDialog(dialog)
     if (this.byTags.get(key) === dialog) this.byTags.delete(key)
   }
@@ -34,9 +46,9 @@ export class Dialogs {
   }
 
   /** Says that a request of ours that is not answered yet may make a dialog of this id. False: there is one already. */
-  claim(id: string): boolean {
+  claim(id: string, claim: Claim): boolean {
     if (this.claims.has(id) || this.byId.has(id)) return false
-    this.claims.add(id)
+    this.claims.set(id, claim)
     return true
   }
 
@@ -53,6 +65,11 @@ export class Dialogs {
   /** The dialog a request from the peer belongs to (RFC 3261 12.2.2): its To tag is ours. */
   ofRequest(request: SipMessage): Dialog | undefined {
     return this.byTags.get(keyOf(request.callId, request.toTag, request.fromTag))
+  }
+
+  /** The request of ours that a NOTIFY answers which belongs to no dialog yet. */
+  claimOf(notify: SipRequest): Claim | undefined {
+    return this.claims.get(dialogIdOf(notify.callId, notify.toTag))
   }
 
   /** The dialog a response to our request belongs to: its From tag is ours. */

@@ -5,12 +5,14 @@ import type { AppText } from './app-text.js'
 import { type App, type Origin, type Outcome, refused } from './app.js'
 import { type Context, fromBinding, fromHere, fromNetwork } from './context.js'
 import type { Dialog } from './dialog.js'
+import type { OpenRequest } from './offers.js'
 import { type DialogWay, wayOf } from './dialog-way.js'
 import { EchoGap } from './echo-gap.js'
 import { credentialsOf } from './fill.js'
 import { Outgoing } from './outgoing.js'
 import { refreshTarget } from './peer-way.js'
 import { ReliableOrder } from './reliable-order.js'
+import { endsSubscription, subscribedFor } from './subscription.js'
 import type { Sessions } from './sessions.js'
 import { newId } from './tokens.js'
 
@@ -20,6 +22,8 @@ export interface ExchangeOwner {
   repeatAck(dialog: Dialog, response: SipResponse): void
   acknowledgeUnasked(dialog: Dialog): void
   inviteOver(txnId: string): void
+  end(dialog: Dialog, reason: string): void
+  keepSubscription(dialog: Dialog, seconds: number): void
   readonly sessions: Sessions
 }
 
@@ -27,8 +31,9 @@ export interface ExchangeOwner {
 const REFRESHES_TARGET = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE'])
 
 /** One request of an application in a dialog, and its responses on their way to it. */
-export class Exchange {
+export class Exchange implements OpenRequest {
   readonly id = newId()
+  offering: boolean
   private outgoing: Outgoing
   private readonly gap: EchoGap
   private readonly order = new ReliableOrder()
@@ -47,6 +52,7 @@ export class Exchange {
     private request: SipRequest,
     way: DialogWay,
   ) {
+    this.offering = request.body !== ''
     this.outgoing = new Outgoing(context, request, way.ways, this)
     const first = way.ways[0]
     this.origin = way.flow
@@ -71,7 +77,7 @@ export class Exchange {
     return { ok: true, sent: sent.request, origin: fromHere(sent.flow), txnId: this.id, dialogId: dialog.id }
   }
 
-  /** A BYE before the ACK of our 2xx waits for it (RFC 3261 15); the application need not know. */
+  /** Before the ACK of our 2xx it waits for that (RFC 3261 14.1, 15); the application need not know. */
   hold(): Outcome {
     const { context, dialog } = this
     const sendBy = (way: DialogWay | undefined): void => {
@@ -80,14 +86,24 @@ export class Exchange {
       this.outgoing = new Outgoing(context, this.request, way.ways, this)
       if (!this.start(way).ok) this.tell(503)
     }
-    dialog.heldBye = {
+    const held = {
       send: () => {
         const way = wayOf(context, dialog)
         if (way instanceof Promise) way.then(sendBy).catch(context.report)
         else sendBy(way)
       },
-      drop: () => this.failed(481),
+      drop: () => this.failed(this.request.method === 'BYE' ? 481 : 487),
     }
+    if (this.request.method === 'BYE') dialog.heldBye = held
+    else dialog.heldInvite = held
+    return { ok: true, sent: this.request, origin: fromBinding(dialog.binding), txnId: this.id, dialogId: dialog.id }
+  }
+
+  /** An INVITE of the peer is open: it is not sent (RFC 3261 14.1), and answered as the peer would. */
+  refuse(): Outcome {
+    const { dialog } = this
+    this.over(491)
+    this.tell(491)
     return { ok: true, sent: this.request, origin: fromBinding(dialog.binding), txnId: this.id, dialogId: dialog.id }
   }
 
@@ -104,18 +120,20 @@ export class Exchange {
     if (status === 100) return
     if (status < 200) {
       if (!this.order.takes(response)) return
+      if (response.body !== '') this.offering = false
     } else {
       if (this.succeeded) return this.owner.repeatAck(this.dialog, response)
       if (status < 300) this.success(response, flow)
       this.over(status)
     }
     this.deliver(response, flow)
+    if (status === 408 || status === 481) this.gap.pass(() => this.endIfLost(status))
     // Nobody else would: the application is gone, or has been told that the dialog is.
     if (this.dialog.ackOwed !== undefined && (!this.app.open || this.dialog.terminated))
       this.owner.acknowledgeUnasked(this.dialog)
   }
 
-  failed(status: 408 | 481 | 503): void {
+  failed(status: 408 | 481 | 487 | 503): void {
     if (status === 503 && this.connection !== undefined && !this.heard && !this.dialog.terminated)
       return this.tryWithoutConnection()
     this.over(status)
@@ -126,6 +144,8 @@ export class Exchange {
     const { dialog, request } = this
     if (REFRESHES_TARGET.has(request.method)) refreshTarget(dialog, response, flow, this.context.settings.nat)
     if (!dialog.terminated) this.owner.sessions.answered(dialog, request, response)
+    if (request.method === 'SUBSCRIBE' && dialog.method === 'SUBSCRIBE')
+      this.owner.keepSubscription(dialog, subscribedFor(response, request))
     if (request.method !== 'INVITE') return
     this.succeeded = true
     dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(request) }
@@ -150,12 +170,26 @@ export class Exchange {
   }
 
   /** Tells the application what the peer did not: it must hear of it after the echo of its request. */
-  private tell(status: 408 | 481 | 503): void {
+  private tell(status: 408 | 481 | 487 | 491 | 503): void {
     const { app, dialog, origin } = this
     const response = createResponse(this.request, status)
     this.context.clock.after(Math.max(1, this.context.settings.echoGapMs), () => {
       if (app.open) app.deliver(response, origin, this.id, dialog.id)
+      this.endIfLost(status)
     })
+  }
+
+  /** The peer does not answer, or knows nothing of the dialog: that is over (RFC 3261 12.2.1.2, RFC 6665 4.1.2.3, 4.2.2). */
+  private endIfLost(status: number): void {
+    const { dialog, owner } = this
+    const { method } = this.request
+    if (status === 487 || status === 491 || dialog.early || dialog.terminated) return
+    if (dialog.method === 'SUBSCRIBE') {
+      if (method === 'SUBSCRIBE' || method === 'NOTIFY') owner.release(dialog)
+    } else if (method === 'INVITE' || method === 'UPDATE') {
+      const why = status === 481 ? 'unknown to the peer' : status === 408 ? 'not answered' : 'not sent'
+      owner.end(dialog, `${method} in dialog ${why}`)
+    }
   }
 
   /** It has its final response: settles what that means for the dialog. */
@@ -189,8 +223,3 @@ export class Exchange {
 }
 
 const NOTHING: AppText = { startLine: '', headers: [], body: '' }
-
-/** Whether a Subscription-State says that the subscription is over (RFC 6665 4.1.3). */
-export function endsSubscription(state: string | undefined): boolean {
-  return state !== undefined && state.slice(0, 10).toLowerCase() === 'terminated'
-}

@@ -8,10 +8,11 @@ import { appHeader, type AppText } from './app-text.js'
 import { type Context, fromBinding, fromHere } from './context.js'
 import type { Dialog } from './dialog.js'
 import { type DialogWay, wayOf } from './dialog-way.js'
-import { endsSubscription, Exchange } from './exchange.js'
+import { Exchange } from './exchange.js'
 import { addCredentials, dialogRequest, lacksContentType } from './fill.js'
 import { Outgoing } from './outgoing.js'
 import { Sessions } from './sessions.js'
+import { endsSubscription } from './subscription.js'
 import { newId } from './tokens.js'
 
 const NO_BODY: AppText = { startLine: '', headers: [], body: '' }
@@ -54,7 +55,7 @@ export class InDialog {
       return new Promise((resolve) => {
         refreshing.push(() => resolve(this.request(app, dialogId, method, text)))
       })
-    const dialog = method === 'PRACK' ? forkOf(found, text) : found
+    const dialog = found.forks.length > 1 ? forkOf(found, method, text) : found
     if (method === 'BYE' && dialog.ackOwed !== undefined) this.acknowledgeUnasked(dialog)
     const way = wayOf(this.context, dialog)
     return way instanceof Promise
@@ -106,17 +107,28 @@ export class InDialog {
 
   /** Forgets a dialog and what runs for it. */
   release(dialog: Dialog): void {
-    const { heldBye, serverInvite, clientInvite } = dialog
+    const { heldBye, heldInvite, serverInvite, clientInvite } = dialog
     dialog.repeater?.stop()
     dialog.repeater = undefined
     dialog.challengedBye?.cancel()
+    dialog.expiry?.cancel()
     dialog.heldBye = undefined
+    dialog.heldInvite = undefined
     this.context.dialogs.remove(dialog)
     dialog.session?.stop()
     dialog.session = undefined
     if (serverInvite?.open) serverInvite.settle(serverInvite.reply(487))
     clientInvite?.cancel()
     heldBye?.drop()
+    heldInvite?.drop()
+  }
+
+  /** A subscription lasts that long from now on. Applications end it; one that they forget ends here, some time after. */
+  keepSubscription(dialog: Dialog, seconds: number): void {
+    if (dialog.terminated) return
+    const { clock, timers } = this.context
+    dialog.expiry?.cancel()
+    dialog.expiry = clock.after(seconds * 1000 + timers.t1x64Ms, () => this.release(dialog))
   }
 
   /**
@@ -165,7 +177,10 @@ export class InDialog {
       if (endsDialog(dialog, method, text)) this.release(dialog)
       return refused(NO_TRANSPORT)
     }
-    if (method === 'PRACK') dialog.prackOwed = undefined
+    if (method === 'PRACK') {
+      dialog.prackOwed = undefined
+      dialog.pracked = true
+    }
     if ((method === 'PRACK' && dialog.early) || !dialog.app.open) dialog.app = app
     const binding = way.flow?.binding ?? way.ways[0]?.binding
     const request = dialogRequest(dialog, method, ++dialog.localCseq, text, binding)
@@ -173,6 +188,10 @@ export class InDialog {
     const exchange = new Exchange(this.context, this, app, dialog, request, way)
     if (method === 'INVITE') this.openInvites.set(exchange.id, exchange)
     if (method === 'BYE' && dialog.unacknowledged) return exchange.hold()
+    if (method === 'INVITE') {
+      if (dialog.serverInvite?.open || dialog.heldInvite !== undefined) return exchange.refuse()
+      if (dialog.repeater !== undefined) return exchange.hold()
+    }
     return exchange.start(way)
   }
 
@@ -245,8 +264,14 @@ function endsDialog(dialog: Dialog, method: string, text: AppText): boolean {
   return method === 'NOTIFY' && endsSubscription(appHeader(text, 'subscription-state'))
 }
 
-/** The early dialog whose reliable response a PRACK means: forks have one id towards applications. */
-function forkOf(dialog: Dialog, prack: AppText): Dialog {
-  const rseq = Number.parseInt(appHeader(prack, 'rack') ?? '', 10)
-  return dialog.forks.find((fork) => fork.prackOwed === rseq && !fork.terminated) ?? dialog
+/**
+ * The early dialog that a request is meant for: forks have one id towards applications. A PRACK names the response it acknowledges; an
+ * UPDATE makes sense only where there was one.
+ */
+function forkOf(dialog: Dialog, method: string, text: AppText): Dialog {
+  const rseq = method === 'PRACK' ? Number.parseInt(appHeader(text, 'rack') ?? '', 10) : undefined
+  const meant = dialog.forks.findLast(
+    (fork) => !fork.terminated && (rseq === undefined ? fork.pracked : fork.prackOwed === rseq),
+  )
+  return meant ?? dialog
 }

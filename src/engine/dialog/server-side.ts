@@ -10,9 +10,10 @@ import { type App, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromNetwork } from './context.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
-import { endsSubscription } from './exchange.js'
 import type { InDialog } from './in-dialog.js'
+import { refusalOf } from './offers.js'
 import { isSenselessRegister } from './screening.js'
+import { endsSubscription, secondsLeft } from './subscription.js'
 import { newId, newTag } from './tokens.js'
 import { UasRequest } from './uas-request.js'
 
@@ -51,6 +52,12 @@ export class ServerSide {
     if (dialog === undefined && this.isSpam(tx)) return
     if (request.method === 'INVITE') tx.respond(createResponse(request, 100))
     if (dialog !== undefined) return this.requestInDialog(tx, dialog)
+    const claim =
+      request.method === 'NOTIFY' && request.toTag !== '' ? this.context.dialogs.claimOf(request) : undefined
+    if (claim !== undefined) {
+      const made = claim.notified(request, tx.flow)
+      return made === undefined ? this.reject(tx, 481) : this.requestInDialog(tx, made)
+    }
     if (request.toTag === '' ? ONLY_IN_DIALOG.has(request.method) : !TAKEN_WITHOUT_DIALOG.has(request.method))
       return this.reject(tx, 481)
     this.requestOutsideDialog(tx)
@@ -63,13 +70,16 @@ export class ServerSide {
     if (dialog === undefined || repeater === undefined || repeater.cseq !== ack.cseq.number) return
     repeater.stop()
     dialog.repeater = undefined
-    const { app, heldBye, parties } = dialog
+    const { app, heldBye, heldInvite, parties } = dialog
     const txnId = repeater.cseq === parties.firstCseq ? parties.inviteTxnId : newId()
     this.pass(dialog, () => {
       if (app.open) app.deliver(ack, fromNetwork(flow), txnId, dialog.id)
     })
     dialog.heldBye = undefined
+    dialog.heldInvite = undefined
     heldBye?.send()
+    if (heldBye === undefined) heldInvite?.send()
+    else heldInvite?.drop()
   }
 
   /** A CANCEL, and the INVITE it means if that is known (RFC 3261 9.2). */
@@ -172,14 +182,17 @@ export class ServerSide {
       if (last) this.inDialog.release(dialog)
       return
     }
-    if (method === 'INVITE') {
-      if (dialog.serverInvite?.open) return this.tooEarly(tx)
-      const ours = dialog.clientInvite !== undefined || (dialog.early && dialog.parties.role === 'uac')
-      if (ours) return this.reject(tx, 491)
+    if (method === 'INVITE' || method === 'UPDATE') {
+      const refusal = refusalOf(dialog, method, request.body !== '')
+      if (refusal === 500) return this.tooEarly(tx)
+      if (refusal !== undefined) return this.reject(tx, refusal)
     }
-    if (method === 'UPDATE' && dialog.serverUpdate?.open) return this.tooEarly(tx)
     if (this.inDialog.sessions.tooShort(request, dialog)) return this.tooShort(tx)
     if (method === 'PRACK') return this.prack(tx, dialog)
+    if (method === 'NOTIFY' && dialog.expiry !== undefined) {
+      const left = secondsLeft(request)
+      if (left !== undefined) this.inDialog.keepSubscription(dialog, left)
+    }
     this.handIn(tx, dialog)
     if (last) this.inDialog.release(dialog)
   }

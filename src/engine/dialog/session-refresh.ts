@@ -29,6 +29,7 @@ export interface RefreshOwner {
  * of our session that it has, of the same version. Its application is not told.
  */
 export class SessionRefresh {
+  offering = false
   private outgoing: Outgoing | undefined
   private request: SipRequest | undefined
   private onConnection = false
@@ -92,6 +93,7 @@ export class SessionRefresh {
     this.request = request
     this.onConnection = way.flow !== undefined
     this.outgoing = new Outgoing(context, request, way.ways, this)
+    this.offering = !update
     if (!update) dialog.clientInvite = this
     const sent = way.flow ? this.outgoing.startOn(way.flow) : this.outgoing.start(way.explicit)
     if (sent === undefined) this.failed(503)

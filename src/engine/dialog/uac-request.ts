@@ -1,10 +1,11 @@
-import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import { createResponse, type SipMessage, type SipRequest, type SipResponse } from '../message/message.js'
 import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import { type App, type Origin, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromHere, fromNetwork } from './context.js'
 import { contactUriOf, Dialog, dialogIdOf, routeSetOf } from './dialog.js'
+import type { Claim } from './dialogs.js'
 import { EchoGap } from './echo-gap.js'
 import { contactAt, credentialsOf, newRequest, onOneLine } from './fill.js'
 import type { Way } from './hops.js'
@@ -12,6 +13,7 @@ import type { InDialog } from './in-dialog.js'
 import { Outgoing } from './outgoing.js'
 import { learnWay, refreshTarget } from './peer-way.js'
 import { ReliableOrder } from './reliable-order.js'
+import { subscribedFor } from './subscription.js'
 import { newId, newTag } from './tokens.js'
 
 /** Forks of one INVITE that are told apart: the early dialogs kept, and the answers refused. */
@@ -29,7 +31,7 @@ export interface Draft {
 }
 
 /** One request of an application outside a dialog, with its responses and the dialogs they make. */
-export class UacRequest {
+export class UacRequest implements Claim {
   readonly id = newId()
   private readonly request: SipRequest
   private readonly outgoing: Outgoing
@@ -70,7 +72,7 @@ export class UacRequest {
 
   /** @param unresolved why there is no address at all: the application gets a 503 in the response's place */
   start(explicitTransport: boolean, from: Origin, unresolved?: string): Outcome {
-    this.claimed = this.makesDialog && this.context.dialogs.claim(this.dialogId)
+    this.claimed = this.makesDialog && this.context.dialogs.claim(this.dialogId, this)
     if (this.makesDialog && !this.claimed) {
       this.ended()
       return refused('dialog already exists, rejecting this request')
@@ -131,6 +133,16 @@ export class UacRequest {
     this.deliver(response, this.origin)
   }
 
+  /** The first NOTIFY of a subscription may overtake the answer to its SUBSCRIBE; those of other forks are not taken. */
+  notified(notify: SipRequest, flow: Flow): Dialog | undefined {
+    const sent = this.outgoing.transaction?.request
+    if (this.request.method !== 'SUBSCRIBE' || sent === undefined || this.early.length > 0) return undefined
+    const dialog = this.newDialog(notify.fromTag, notify.headers.get('from') ?? '', notify, flow, sent)
+    this.early.push(dialog)
+    this.context.dialogs.add(dialog)
+    return dialog
+  }
+
   late(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
     this.refuse(response, flow, tx.request, 'Answered too late')
   }
@@ -173,10 +185,12 @@ export class UacRequest {
       if (this.early.length >= MAX_FORKS) return true
       dialog = this.createDialog(response, flow, sent)
       dialog.forks = this.early
+      dialog.offering = this.request.body !== ''
       this.early.push(dialog)
       this.orders.set(toTag, new ReliableOrder())
       this.context.dialogs.add(dialog)
     } else if (!dialog.terminated) refreshTarget(dialog, response, flow, this.context.settings.nat)
+    if (response.body !== '') dialog.offering = false
     if (!response.headers.has('rseq')) return true
     if (this.orders.get(toTag)?.takes(response) !== true) return false
     dialog.prackOwed = Number(response.headers.get('rseq'))
@@ -192,13 +206,16 @@ export class UacRequest {
       return false
     }
     const early = this.early.find(({ parties }) => parties.remoteTag === response.toTag)
+    // A NOTIFY that came first has ended the subscription already (RFC 6665 4.4.3).
+    if (request.method === 'SUBSCRIBE' && early?.terminated === true) return true
     // The application may have hung up the early dialog: then this answer is too late.
     const dialog = early === undefined || early.terminated ? this.createDialog(response, flow, sent) : early
     this.answered = dialog
     this.confirm(dialog, response, flow)
     this.dropEarly()
     this.context.dialogs.add(dialog)
-    this.inDialog.sessions.answered(dialog, request, response)
+    if (request.method === 'INVITE') this.inDialog.sessions.answered(dialog, request, response)
+    else this.inDialog.keepSubscription(dialog, subscribedFor(response, request))
     dialog.cancelCrossed = request.method === 'INVITE' && (this.cancelled || early?.terminated === true)
     if (app.open) return true
     if (request.method === 'INVITE') this.inDialog.end(dialog, 'Application gone', false)
@@ -219,6 +236,10 @@ export class UacRequest {
 
   /** @param sent the request as it left on the try that was answered */
   private createDialog(response: SipResponse, flow: Flow, sent: SipRequest): Dialog {
+    return this.newDialog(response.toTag, response.headers.get('to') ?? '', response, flow, sent)
+  }
+
+  private newDialog(remoteTag: string, remoteParty: string, peers: SipMessage, flow: Flow, sent: SipRequest): Dialog {
     const { request } = this
     const dialog = new Dialog(
       {
@@ -226,19 +247,19 @@ export class UacRequest {
         method: request.method as 'INVITE' | 'SUBSCRIBE',
         callId: request.callId,
         localTag: request.fromTag,
-        remoteTag: response.toTag,
+        remoteTag,
         localParty: request.headers.get('from') ?? '',
-        remoteParty: response.headers.get('to') ?? '',
+        remoteParty,
         inviteTxnId: this.id,
         firstCseq: request.cseq.number,
         calledUri: request.uri,
       },
-      contactUriOf(response) ?? request.uri,
+      contactUriOf(peers) ?? request.uri,
       flow.binding,
       this.app,
     )
     dialog.localContact = sent.headers.get('contact') ?? ''
-    dialog.routeSet = routeSetOf(response, 'uac')
+    dialog.routeSet = routeSetOf(peers, peers.kind === 'request' ? 'uas' : 'uac')
     learnWay(dialog, flow, this.context.settings.nat)
     return dialog
   }
@@ -247,6 +268,7 @@ export class UacRequest {
   private confirm(dialog: Dialog, response: SipResponse, flow: Flow): void {
     dialog.early = false
     dialog.forks = []
+    dialog.offering = false
     dialog.prackOwed = undefined
     dialog.routeSet = routeSetOf(response, 'uac')
     dialog.remoteTarget = contactUriOf(response) ?? dialog.remoteTarget

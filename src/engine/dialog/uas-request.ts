@@ -38,6 +38,11 @@ export class UasRequest {
     return this.tx.request.method
   }
 
+  /** It carries an offer that we have not answered. */
+  get offering(): boolean {
+    return this.tx.request.body !== '' && this.description === ''
+  }
+
   /** INVITE and SUBSCRIBE make dialogs. */
   get makesDialog(): boolean {
     const { method } = this.tx.request

@@ -117,6 +117,30 @@ Reliable('nor is it sent when the PRACK never comes: 503, and the application he
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
+Reliable('and without an answer under way the application hears so too: for it that is a CANCEL', () => {
+  const { harness, txnId } = progressing()
+  harness.clock.advance(32_000)
+  const { message, txnId: cancelled } = harness.app.last()
+  assert.ok(message.kind === 'request' && message.method === 'CANCEL')
+  assert.equal([cancelled, message.headers.get('reason')], [txnId, 'SIP ;cause=503 ;text="Reliable Response Time-Out"'])
+  assert.not(harness.respond(txnId, 487).ok)
+  harness.clock.advance(64_000)
+  assert.equal(harness.leftovers(), nothingLeft)
+})
+
+Reliable('further reliable responses wait for the PRACK of the one before, in their order (3)', () => {
+  const { harness, txnId, toTag } = progressing()
+  for (const status of [180, 182]) sentOf(harness.respond(txnId, status, ['Require: 100rel']))
+  for (const [n, status] of [183, 180, 182].entries()) {
+    assert.is(harness.sentResponses(status).at(-1)?.headers.get('rseq'), String(n + 1))
+    assert.is(harness.sentResponses([180, 182, 199][n]!).length, 0)
+    harness.receive(prack(toTag, `${n + 1} 1 INVITE`, n + 2))
+    sentOf(harness.respond(harness.app.last().txnId, 200))
+  }
+  harness.receive(prack(toTag, '3 1 INVITE', 9))
+  assert.is(harness.sentResponses(481).length, 1, 'nothing waits for that one any more')
+})
+
 Reliable('an application that gives up a delayed 200 may refuse instead', async () => {
   const { harness, txnId } = progressing()
   const answer = harness.respondInTime(txnId, 200, [], SDP)
