@@ -1,0 +1,19 @@
+import type { System } from '../system.js'
+
+/** No system: SIPp calls SIPp. What it takes is the load generator's and the machine's own. */
+export const direct: System = {
+  name: 'direct',
+  missing: () => undefined,
+  version: () => 'SIPp against SIPp, nothing between',
+  start: (agent) =>
+    Promise.resolve({
+      target: agent,
+      listens: [],
+      cpuMs: () => 0,
+      memory: () => ({ allKb: 0, edgeKb: 0 }),
+      fallen: () => undefined,
+      loopDelayMs: () => Promise.resolve(null),
+      gauges: () => Promise.resolve({}),
+      stop: () => Promise.resolve(),
+    }),
+}
