@@ -1,6 +1,8 @@
 import { type Clock, SystemClock } from './clock.js'
 import { Control } from './control/control.js'
 import type { ControlLink, LocalApp } from './control/memory-carrier.js'
+import { readHandlers, type RequestHandler } from './control/request-handlers.js'
+import { HandlerRouter, type RoutingFailure } from './control/request-router.js'
 import { Core } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
@@ -21,6 +23,8 @@ export { type Clock, SystemClock, type Timer } from './clock.js'
 export type { ControlLink, LocalApp } from './control/memory-carrier.js'
 export type { NatSettings } from './dialog/peer-way.js'
 export type { AddressSet, ScreeningSettings, SpamAction, Spammers } from './dialog/screening.js'
+export type { RequestHandler } from './control/request-handlers.js'
+export type { RoutingFailure } from './control/request-router.js'
 export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'
@@ -76,6 +80,13 @@ export interface EngineOptions {
     readonly secret: string
     readonly keepAliveMs?: number
   }
+  /**
+   * Where new requests of some methods go instead of the applications that are connected: an HTTP server says for each, or an
+   * application is dialled for each.
+   */
+  readonly requestHandlers?: readonly RequestHandler[]
+  /** Hears why a request handler could not be followed; the caller got 500 or 480. */
+  readonly onRoutingFailed?: (failure: RoutingFailure) => void
   readonly timers?: Partial<TimerSettings>
   readonly limits?: Partial<Limits>
   readonly transport?: Partial<TransportSettings>
@@ -148,7 +159,8 @@ export interface Engine {
 
 /**
  * A SIP server that drachtio-srf applications connect to.
- * @throws {ControlError} WEAK_SECRET when `control.secret` is empty, or known to everybody and `control.host` is no loopback address
+ * @throws {ControlError} WEAK_SECRET when `control.secret` is empty, or known to everybody and `control.host` is no loopback address;
+ * BAD_REQUEST_HANDLER
  * @throws {TransportError} BAD_CONTACT
  * @throws {TypeError} when one of `dnsServers` is no address, or `outboundProxy` no next hop
  */
@@ -158,6 +170,17 @@ export function createEngine(options: EngineOptions): Engine {
   const housekeeping = new SystemClock()
   const onError = options.onError ?? ((): void => {})
   const control = new Control({ keepAliveMs: 45_000, ...options.control }, housekeeping, onError)
+  const handlers = readHandlers(options.requestHandlers ?? [])
+  const router =
+    handlers.size === 0
+      ? undefined
+      : new HandlerRouter({
+          handlers,
+          clock: housekeeping,
+          apps: control.apps,
+          adopt: control.adopt,
+          failed: (failure) => options.onRoutingFailed?.(failure),
+        })
   const limits = { ...defaultLimits, ...options.limits }
   const dialogs = new Dialogs()
   const screening = options.screening === undefined ? undefined : new Screening(options.screening)
@@ -215,6 +238,7 @@ export function createEngine(options: EngineOptions): Engine {
       hops: new Hops(transports, resolver),
       apps: control.apps,
       dialogs,
+      router,
     },
     onError,
   )
@@ -246,6 +270,7 @@ export function createEngine(options: EngineOptions): Engine {
       // The core first: it would hang up for applications whose connections end.
       core.stop()
       await control.stop()
+      router?.close()
       resolver.close()
       await transports.stop()
     },

@@ -1,3 +1,4 @@
+import type { Server, Socket } from 'node:net'
 import Srf from 'drachtio-srf'
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/index.js'
 import { freePort } from './free-port.js'
@@ -45,6 +46,8 @@ export interface SrfApp {
   options(handler: (req: SrfMessage, res: SrfReply) => void): void
   message(handler: (req: SrfMessage, res: SrfReply) => void): void
   connect(options: object): void
+  listen(options: object): unknown
+  endSession(req: SrfMessage): void
   disconnect(): void
   on(event: string, listener: (...args: never[]) => void): void
   createUAC(uri: string, options: object, progress?: object): Promise<SrfDialog>
@@ -56,17 +59,60 @@ export interface SrfApp {
 }
 
 /** An application of the unmodified drachtio-srf that is connected to a control port. */
-export async function connectApp(control: { host: string; port: number }, secret: string): Promise<SrfApp> {
+export async function connectApp(
+  control: { host: string; port: number },
+  secret: string,
+  options: object = {},
+): Promise<SrfApp> {
   const app = new Srf() as unknown as SrfApp
   app.on('error', () => {})
   await new Promise<void>((resolve, reject) => {
     app.on('connect', (error: Error | null) => (error ? reject(error) : resolve()))
-    app.connect({ ...control, secret })
+    app.connect({ ...control, secret, ...options })
   })
   return app
 }
 
-const SECRET = 'test-secret'
+/** An application of the unmodified drachtio-srf that waits to be dialled. */
+export interface ListeningApp {
+  readonly app: SrfApp
+  readonly port: number
+  /** Connections there have been, and those that are open. */
+  readonly connections: { total: number; open: number }
+  close(): Promise<void>
+}
+
+/** @param tls certificate and key (PEM) to listen with */
+export async function listenApp(options: { secret?: string; tls?: object } = {}): Promise<ListeningApp> {
+  const app = new Srf() as unknown as SrfApp
+  app.on('error', () => {})
+  app.on('connect', () => {})
+  const port = await freePort()
+  const server = app.listen({ port, host: '127.0.0.1', secret: options.secret ?? SECRET, tls: options.tls }) as Server
+  const sockets = new Set<Socket>()
+  const connections = { total: 0, open: 0 }
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    connections.total += 1
+    connections.open += 1
+    socket.on('close', () => {
+      sockets.delete(socket)
+      connections.open -= 1
+    })
+  })
+  if (!server.listening) await new Promise<void>((resolve) => server.once('listening', () => resolve()))
+  return {
+    app,
+    port,
+    connections,
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+export const SECRET = 'test-secret'
 
 /** An engine on a free loopback port, with one application. */
 export interface Station {
@@ -76,8 +122,8 @@ export interface Station {
   readonly control: { readonly host: string; readonly port: number }
   /** `sip:<user>@127.0.0.1:<port>[;transport=...]` */
   uri(user: string, transport?: string): string
-  /** One more application. */
-  connect(): Promise<SrfApp>
+  /** One more application, with these tags. */
+  connect(tags?: readonly string[]): Promise<SrfApp>
   stop(): Promise<void>
 }
 
@@ -94,8 +140,8 @@ export async function startStation(options: Partial<EngineOptions> = {}, address
   })
   const { control } = await engine.start()
   const apps: SrfApp[] = []
-  const connect = async (): Promise<SrfApp> => {
-    const app = await connectApp(control, SECRET)
+  const connect = async (tags: readonly string[] = []): Promise<SrfApp> => {
+    const app = await connectApp(control, SECRET, { tags })
     apps.push(app)
     return app
   }

@@ -17,13 +17,17 @@ export class Connection implements App {
   tags: readonly string[] = []
   /** Methods (upper case) and `cdr:` events it takes. */
   readonly verbs = new Set<string>()
+  /** Who dialled this application and waits for it: hears once that it has authenticated, or is gone before. */
+  awaited: { ready(connection: Connection): void; gone(): void } | undefined
   private trusted = false
   private over = false
 
+  /** @param outbound it was dialled for one request; it takes no others */
   constructor(
     private readonly carrier: Carrier,
     private readonly sink: ConnectionSink,
     private readonly clock: Clock,
+    readonly outbound = false,
   ) {
     carrier.start({
       received: (payload) => sink.command(this, payload),
@@ -70,6 +74,9 @@ export class Connection implements App {
   private leave(): void {
     if (this.over) return
     this.over = true
+    const { awaited } = this
+    this.awaited = undefined
+    awaited?.gone()
     this.sink.closed(this)
   }
 }

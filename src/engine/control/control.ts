@@ -116,7 +116,7 @@ export class Control implements ConnectionSink {
     if (!connection.authenticated) return this.refuse(connection, id, 'not authenticated')
     switch (type) {
       case 'route':
-        this.apps.addRoute(connection, verbOf(fields[2]))
+        if (!connection.outbound) this.apps.addRoute(connection, verbOf(fields[2]))
         return connection.send(accepted(newId(), id))
       case 'remove_route':
         this.apps.removeRoute(connection, verbOf(fields[2]))
@@ -136,10 +136,19 @@ export class Control implements ConnectionSink {
     }
   }
 
-  private connected(socket: Socket): void {
+  /** The control connection of an application that was dialled. */
+  readonly adopt = (socket: Socket): Connection => {
+    return this.accept(this.carry(socket), true)
+  }
+
+  private carry(socket: Socket): Carrier {
     this.sockets.add(socket)
     socket.on('close', () => this.sockets.delete(socket))
-    const connection = this.accept(new SocketCarrier(socket, this.clock, this.settings.keepAliveMs))
+    return new SocketCarrier(socket, this.clock, this.settings.keepAliveMs)
+  }
+
+  private connected(socket: Socket): void {
+    const connection = this.accept(this.carry(socket))
     const impatience = this.clock.after(AUTHENTICATE_WITHIN_MS, () => {
       if (!connection.authenticated) connection.close()
     })
@@ -164,8 +173,8 @@ export class Control implements ConnectionSink {
   }
 
   /** Takes an application at the far end of this carrier. */
-  accept(carrier: Carrier): Connection {
-    return new Connection(carrier, this, this.clock)
+  accept(carrier: Carrier, outbound = false): Connection {
+    return new Connection(carrier, this, this.clock, outbound)
   }
 
   private authenticate(connection: Connection, id: string, fields: string[]): void {
@@ -179,6 +188,9 @@ export class Control implements ConnectionSink {
     this.apps.add(connection)
     const { advertised, local } = this.welcome
     connection.send(accepted(newId(), id, `${advertised.join(',')}|${VERSION}|${local.join(',')}`))
+    const { awaited } = connection
+    connection.awaited = undefined
+    awaited?.ready(connection)
   }
 
   /** A response, a request in a dialog, a CANCEL, or a new request: told apart in this order. */

@@ -4,12 +4,12 @@ import { isLoopback } from '../transport/address.js'
 /** Secrets that drachtio-server and its examples ship with. */
 const knownToAll = new Set(['cymru', 'admin'])
 
-/** The control port is not opened the way it was asked for. */
+/** The control side is not set up the way it was asked for. */
 export class ControlError extends Error {
   override readonly name = 'ControlError'
 
   constructor(
-    readonly code: 'WEAK_SECRET',
+    readonly code: 'WEAK_SECRET' | 'BAD_REQUEST_HANDLER' | 'BAD_TLS',
     message: string,
   ) {
     super(message)

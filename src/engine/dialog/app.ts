@@ -1,5 +1,6 @@
 import type { SipMessage, SipRequest } from '../message/message.js'
-import type { Protocol } from '../transport/transport.js'
+import type { ProxyOptions } from '../proxy/proxy-options.js'
+import type { Flow, Protocol } from '../transport/transport.js'
 
 /** Where a message came from, or which way it went, as applications are told (`META` of the control protocol). */
 export interface Origin {
@@ -34,6 +35,37 @@ export interface Apps {
   /** Next in turn of those that take new requests of this method (upper case); undefined: none does. */
   choose(method: string): App | undefined
 }
+
+/** What a request handler decides on a new request. */
+export type Verdict =
+  /** It goes to that application. */
+  | { readonly kind: 'app'; readonly app: App }
+  /** It is answered so, without an application. `contacts`: values of Contact headers. */
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly reason?: string
+      readonly contacts?: readonly string[]
+    }
+  /** It is proxied, without an application. */
+  | { readonly kind: 'proxy'; readonly options: ProxyOptions }
+
+/** A question to a request handler that is not answered yet. */
+export interface Inquiry {
+  /** Nobody waits for the verdict any more: it is not given, and nothing is done for it. Idempotent. */
+  abort(): void
+}
+
+/** Decides on new requests elsewhere than among the applications that are connected. */
+export interface RequestRouter {
+  /** It decides on all new requests of this method (upper case). */
+  takes(method: string): boolean
+  /** @param decided gets the verdict once, perhaps before this returns */
+  ask(request: SipRequest, flow: Flow, decided: (verdict: Verdict) => void): Inquiry
+}
+
+/** Stands in for the application that a request or a dialog does not have. */
+export const nobody: App = { open: false, deliver() {}, unsolicited() {} }
 
 /** What became of a command: the message as it was sent, or why not. */
 export type Outcome =

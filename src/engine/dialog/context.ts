@@ -4,7 +4,7 @@ import type { SipUri } from '../message/uri.js'
 import type { TimerSettings, Transactions } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
-import type { Apps, Origin } from './app.js'
+import type { Apps, Origin, RequestRouter } from './app.js'
 import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
 import type { FlowWatch } from './flow-watch.js'
@@ -45,6 +45,8 @@ export interface CoreParts {
   readonly hops: Hops
   readonly apps: Apps
   readonly dialogs: Dialogs
+  /** Decides on new requests of some methods; else `apps` are asked. */
+  readonly router?: RequestRouter | undefined
 }
 
 /** What the parts of the core share. */

@@ -6,10 +6,11 @@ import { Proxies } from '../proxy/proxies.js'
 import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import type { Flow } from '../transport/transport.js'
 import { Answers, UNKNOWN_TRANSACTION } from './answers.js'
-import { type App, type Outcome, refused } from './app.js'
+import { type App, nobody, type Outcome, refused, type RequestRouter, type Verdict } from './app.js'
 import type { AppText } from './app-text.js'
 import { type Context, fromNetwork } from './context.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
+import { onOneLine } from './fill.js'
 import type { InDialog } from './in-dialog.js'
 import { refusalOf } from './offers.js'
 import { isSenselessRegister } from './screening.js'
@@ -122,6 +123,7 @@ export class ServerSide {
   stop(): void {
     for (const known of this.requests.values()) {
       known.timer?.cancel()
+      known.inquiry?.abort()
       known.reliable?.stop()
     }
     this.requests.clear()
@@ -131,7 +133,7 @@ export class ServerSide {
   }
 
   private requestOutsideDialog(tx: ServerTransaction): void {
-    const { request, flow } = tx
+    const { request } = tx
     const scheme = uriScheme(request.uri)
     if (scheme !== 'sip' && scheme !== 'sips' && scheme !== 'tel') return this.reject(tx, 416)
     if (parseUri(request.uri) === undefined) return this.reject(tx, 400, 'Bad Request-URI')
@@ -146,13 +148,54 @@ export class ServerSide {
     const taken = this.refusalOfSecond(request)
     if (taken !== undefined) return this.reject(tx, taken)
     if (this.inDialog.sessions.tooShort(request, undefined)) return this.tooShort(tx)
+    const { router } = this.context
+    if (router?.takes(request.method)) return this.inquire(router, this.rememberNew(tx, nobody, merge))
     const app = this.context.apps.choose(request.method)
     if (app === undefined) return this.reject(tx, request.method === 'REFER' ? 405 : 503)
+    this.deliverNew(this.rememberNew(tx, app, merge))
+  }
+
+  private rememberNew(tx: ServerTransaction, app: App, merge: string | undefined): UasRequest {
     const known = this.remember(tx, app)
     known.mergeKey = merge
     if (merge !== undefined) this.unmerged.add(merge)
     if (this.context.settings.alwaysRing === true && tx.invite) tx.respond(known.reply(180))
-    app.deliver(request, fromNetwork(flow), known.id, '', { address: flow.localAddress, port: flow.localPort })
+    return known
+  }
+
+  private deliverNew({ app, tx, id }: UasRequest): void {
+    const { request, flow } = tx
+    app.deliver(request, fromNetwork(flow), id, '', { address: flow.localAddress, port: flow.localPort })
+  }
+
+  /** A request handler says what becomes of it. Whoever withdraws it meanwhile withdraws the question too. */
+  private inquire(router: RequestRouter, known: UasRequest): void {
+    known.inquiry = router.ask(known.tx.request, known.tx.flow, (verdict) => {
+      known.inquiry = undefined
+      if (!known.open) return
+      try {
+        this.decided(known, verdict)
+      } catch (error) {
+        this.context.report(error)
+        if (known.open) this.answers.finish(known, known.reply(500))
+      }
+    })
+  }
+
+  private decided(known: UasRequest, verdict: Verdict): void {
+    if (verdict.kind === 'app') {
+      known.app = verdict.app
+      return this.deliverNew(known)
+    }
+    if (verdict.kind === 'proxy') {
+      // It answers the caller itself when it cannot.
+      void this.proxies.start(known, verdict.options).catch(this.context.report)
+      return
+    }
+    const reason = verdict.reason === undefined ? undefined : onOneLine(verdict.reason).slice(0, 120)
+    const response = known.reply(verdict.status, reason)
+    for (const contact of verdict.contacts ?? []) response.headers.append('contact', contact)
+    this.answers.finish(known, response)
   }
 
   /** Applications could not tell a second dialog of one Call-ID and From tag from the first. */
@@ -289,6 +332,7 @@ export class ServerSide {
 
   private forget(known: UasRequest): void {
     known.timer?.cancel()
+    known.inquiry?.abort()
     known.reliable?.stop()
     known.delayed?.(false)
     known.proxied?.cancel()

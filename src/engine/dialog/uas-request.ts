@@ -1,7 +1,7 @@
 import type { Timer } from '../clock.js'
 import { createResponse, type SipResponse } from '../message/message.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
-import type { App } from './app.js'
+import type { App, Inquiry } from './app.js'
 import type { Dialog } from './dialog.js'
 import type { ReliableProvisional } from './reliable-provisional.js'
 import { newTag } from './tokens.js'
@@ -24,6 +24,8 @@ export class UasRequest {
   reliable: ReliableProvisional | undefined
   /** It is proxied: its answer comes from elsewhere, and a CANCEL goes there. */
   proxied: { cancel(): void } | undefined
+  /** The question to a request handler which application it goes to, while that is open. */
+  inquiry: Inquiry | undefined
   /** The application has answered with a 2xx that waits for a PRACK. Called with false when it is never sent. */
   delayed: ((sent: boolean) => void) | undefined
 
@@ -31,7 +33,7 @@ export class UasRequest {
     /** What applications know it by. */
     readonly id: string,
     readonly tx: ServerTransaction,
-    readonly app: App,
+    public app: App,
   ) {}
 
   get method(): string {
@@ -72,6 +74,7 @@ export class UasRequest {
   settle(response: SipResponse): void {
     const { delayed } = this
     this.timer?.cancel()
+    this.inquiry?.abort()
     this.reliable?.stop()
     this.delayed = undefined
     this.final = response

@@ -1,12 +1,9 @@
-import { type App } from '../dialog/app.js'
+import { nobody } from '../dialog/app.js'
 import { contactUriOf, Dialog, routeSetOf } from '../dialog/dialog.js'
 import { credentialsOf } from '../dialog/fill.js'
 import type { InDialog } from '../dialog/in-dialog.js'
 import type { SipRequest, SipResponse } from '../message/message.js'
 import type { Flow } from '../transport/transport.js'
-
-/** Nobody to hand anything to. */
-const nobody: App = { open: false, deliver() {}, unsolicited() {} }
 
 /**
  * A destination has answered after it was given up, and the caller has its final response: nobody else can acknowledge that call
