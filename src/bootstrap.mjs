@@ -1,5 +1,5 @@
 /**
- * What `npm start`, `npm test`, `npm run bench` and `npm run build` run first, also on a clone with nothing installed: Node's built-ins only.
+ * What `npm start`, `npm test`, `npm run fuzz`, `npm run bench` and `npm run build` run first, also on a clone with nothing installed: Node's built-ins only.
  * It installs the npm packages, builds, links the `signalbox` command and sees to the programs the job needs; then the job
  * runs in this same process, so that Ctrl-C reaches it directly and its exit code is ours.
  */
@@ -281,12 +281,18 @@ async function redisIsOurs(root) {
 async function programsOf(job, rest, root) {
   const onlyHelp = rest.includes('--help') || rest.includes('-h')
   if (job === 'test' || (job === 'bench' && !onlyHelp)) return ['redis-server', 'sipp']
+  if (job === 'fuzz' && !onlyHelp) return ['redis-server']
   return job === 'serve' && !onlyHelp && (await redisIsOurs(root)) ? ['redis-server'] : []
 }
 
-const entries = { serve: 'dist/src/main.js', test: 'dist/test/run.js', bench: 'dist/test/bench/main.js' }
+const entries = {
+  serve: 'dist/src/main.js',
+  test: 'dist/test/run.js',
+  fuzz: 'dist/test/fuzz/run.js',
+  bench: 'dist/test/bench/main.js',
+}
 
-/** Sets up what `job` (`serve`, `test`, `bench` or `build`) needs, then runs it with the arguments that follow. */
+/** Sets up what `job` (`serve`, `test`, `fuzz`, `bench` or `build`) needs, then runs it with the arguments that follow. */
 export async function bootstrap(root, [job = 'serve', ...rest]) {
   // Looked at again under the lock: who had it may have done the work.
   if (job === 'build' || installIsDue(root) || buildIsDue(root) || linkIsDue(root))
@@ -297,7 +303,7 @@ export async function bootstrap(root, [job = 'serve', ...rest]) {
     })
   if (job === 'build') return
   const entry = entries[job]
-  if (entry === undefined) throw new SetupError(`"${job}" is not one of serve, test, bench, build`)
+  if (entry === undefined) throw new SetupError(`"${job}" is not one of serve, test, fuzz, bench, build`)
   providePrograms(await programsOf(job, rest, root), { path: process.env.PATH ?? '', isRoot: process.getuid?.() === 0 })
   const file = join(root, entry)
   process.argv = [process.execPath, file, ...(job === 'serve' ? [job] : []), ...rest]

@@ -291,7 +291,7 @@ Whole('"build" always builds and runs nothing; a job that does not exist is name
   assert.equal([status, stdout, stderr], [0, '', 'signalbox: building\n'])
   assert.ok(statSync(join(folder, 'dist/.built')).mtimeMs > built)
   const wrong = start(folder, 'sing')
-  assert.equal([wrong.status, wrong.stderr], [1, 'signalbox: "sing" is not one of serve, test, bench, build\n'])
+  assert.equal([wrong.status, wrong.stderr], [1, 'signalbox: "sing" is not one of serve, test, fuzz, bench, build\n'])
 })
 
 Whole('packages that cannot be installed stop it with what npm said', () => {

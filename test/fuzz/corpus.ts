@@ -40,9 +40,15 @@ export function keepCrasher(part: string, bytes: Buffer): string {
   return relative(root, join(folder, name))
 }
 
+let corpus: Kept[] | undefined
+
 /** The torture messages of RFC 4475 and RFC 5118. */
 export function corpusMessages(): Kept[] {
-  const folder = findCorpora()
+  return (corpus ??= readCorpora())
+}
+
+function readCorpora(): Kept[] {
+  const folder = findCorpora(console.error)
   if (folder === undefined) return []
   return [['rfc4475'], ['rfc5118', 'wire']].flatMap((part) => {
     const place = join(folder, ...part)

@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of message corpora: SIGNALBOX_CORPORA, else `shared/corpora` next to the repository. Undefined, saying so, when it is not there. */
-export function findCorpora(): string | undefined {
+export function findCorpora(say: (text: string) => void = console.log): string | undefined {
   const folder = process.env.SIGNALBOX_CORPORA ?? join(repositoryRoot(), '..', 'shared', 'corpora')
   if (existsSync(folder)) return folder
-  console.log('no corpora here, so what needs them is skipped; SIGNALBOX_CORPORA may name their folder')
+  say('no corpora here, so what needs them is skipped; SIGNALBOX_CORPORA may name their folder')
   return undefined
 }
 

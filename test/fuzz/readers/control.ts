@@ -1,4 +1,5 @@
 import { FrameError, FrameReader } from '../../../src/engine/control/frames.js'
+import { readProxyCommand } from '../../../src/engine/control/proxy-command.js'
 import { readAppText } from '../../../src/engine/dialog/app-text.js'
 import type { Dice } from '../../support/mutations.js'
 import { breaksLine, diceOf, must, type Reader, same } from '../reader.js'
@@ -40,6 +41,14 @@ function checkText(payload: string): void {
     must(/^[A-Za-z0-9!%*_+`'~.-]+$/.test(spelling) && name !== '', 'a header has a name', spelling)
     must(!breaksLine(value), 'a value is one line', value)
     must(!['via', 'record-route', 'rseq', 'content-length'].includes(name), 'an application writes none of ours', name)
+  }
+  const fields = (end < 0 ? payload : payload.slice(0, end)).split('|')
+  const proxy = readProxyCommand(fields, end < 0 ? '' : payload.slice(end + 2))
+  if (typeof proxy === 'string') must(!breaksLine(proxy) && proxy.length < 100, 'a refusal is one short line', proxy)
+  else {
+    const { destinations, finalTimeoutMs = 1, provisionalTimeoutMs = 1 } = proxy.options
+    must(destinations.length > 0 && destinations.length <= 30, 'destinations are bounded', destinations.length)
+    for (const ms of [finalTimeoutMs, provisionalTimeoutMs]) must(ms > 0 && ms <= 3_600_000, 'a time is bounded', ms)
   }
   for (const route of routes) must(!breaksLine(route), 'a Route is one line', route)
 }
