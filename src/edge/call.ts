@@ -5,6 +5,7 @@ import type { EventSink, SignalboxEvent } from '../model/event.js'
 import type { VerdictCode } from '../model/verdict.js'
 import { type CallFacts, liveView, recordOf } from './cdr.js'
 import type { Calls, RegisteredCall } from './calls.js'
+import { ownCopy } from './header-value.js'
 import type { CallLogger, CallMetrics, CdrSink } from './ports.js'
 
 /** Where a call leaves its traces. */
@@ -48,7 +49,11 @@ export class Call implements RegisteredCall {
   ) {
     this.#startedMs = parts.clock.now()
     this.facts = {
-      ...facts,
+      direction: facts.direction,
+      from: ownCopy(facts.from),
+      to: ownCopy(facts.to),
+      sourceAddress: ownCopy(facts.sourceAddress),
+      legACallId: facts.legACallId === null ? null : ownCopy(facts.legACallId),
       accountId: null,
       phoneNumber: null,
       trunkId: null,

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../engine/index.js'
 import type { Refusal } from './admission.js'
+import { answeredInvite } from './answered-invite.js'
 import { crossingResponseHeaders, requires100rel } from './headers.js'
 import { tidy } from './header-value.js'
 import { AuthenticatedDialog } from './authenticated-dialog.js'
@@ -21,7 +22,6 @@ const SILENCE_MS = 50_000
 const MAX_QUEUED = 16
 
 export interface CallerLegOptions {
-  readonly invite: SipInvite
   readonly server: SipServer
   readonly clock: Clock
   /** Milliseconds to wait for a PRACK or ACK, at most. */
@@ -47,8 +47,11 @@ export class CallerLeg {
   #earlyAnswer: SipResponse | undefined
   #credentials: LegCredentials | undefined
 
-  constructor(private readonly options: CallerLegOptions) {
-    this.#timer = options.clock.after(SILENCE_MS, () => options.invite.answer(100, 'Trying'))
+  constructor(
+    private invite: SipInvite,
+    private readonly options: CallerLegOptions,
+  ) {
+    this.#timer = options.clock.after(SILENCE_MS, () => this.invite.answer(100, 'Trying'))
   }
 
   /** Whether the caller has an SDP answer it may rely on (RFC 3262 5). */
@@ -75,7 +78,7 @@ export class CallerLeg {
   ring(response: SipResponse): void {
     // 199 ends an early dialog (RFC 6228); the caller has one with us alone, which goes on.
     if (this.#state !== 'open' || response.status === 199) return
-    const { invite } = this.options
+    const { invite } = this
     this.stopTimer()
     if (response.body !== '' && response.header('rseq') !== undefined) this.#earlyAnswer = response
     if (requires100rel(invite)) this.ringReliably(response)
@@ -105,7 +108,7 @@ export class CallerLeg {
   refuse({ status, reason, headers }: Pick<Refusal, 'status' | 'reason' | 'headers'>, body = ''): boolean {
     if (this.#state !== 'open' && this.#accept === undefined) return false
     this.over()
-    this.options.invite.answer(status, reason, body === '' ? { headers } : { headers, body })
+    this.invite.answer(status, reason, body === '' ? { headers } : { headers, body })
     return true
   }
 
@@ -134,10 +137,10 @@ export class CallerLeg {
     }
     // To an INVITE without offer the SDP would be an offer, and its answer would come with a PRACK that the agent never sees.
     const { body, headers } = answerFrom(response)
-    const options = this.options.invite.body === '' ? { headers: withoutContent(headers) } : { headers, body }
+    const options = this.invite.body === '' ? { headers: withoutContent(headers) } : { headers, body }
     this.#unacknowledged = true
     if (options.body) this.#committed = true
-    this.options.invite.answerReliably(response.status, phraseOf(response), options, () =>
+    this.invite.answerReliably(response.status, phraseOf(response), options, () =>
       this.options.run(() => this.provisionalAcknowledged()),
     )
   }
@@ -157,8 +160,8 @@ export class CallerLeg {
   }
 
   private send200(options: AnswerOptions, events: DialogEvents, done: (error?: Error) => void): void {
-    const { server, invite, run } = this.options
-    server.accept(invite, options, (error, dialog) =>
+    const { server, run } = this.options
+    server.accept(this.invite, options, (error, dialog) =>
       run(() => {
         if (error !== undefined || dialog === undefined) {
           this.over()
@@ -177,6 +180,8 @@ export class CallerLeg {
   private answered(dialog: SipDialog, events: DialogEvents): void {
     this.#dialog = dialog
     this.#state = 'answered'
+    this.invite = answeredInvite
+    this.#earlyAnswer = undefined
     dialog.listen({
       request: events.request,
       acknowledged: (ack) => {

@@ -9,6 +9,7 @@ import type {
   LibrarySocket,
 } from './drachtio-library.js'
 import { DrachtioMessage, DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
+import { ownCopy } from './header-value.js'
 import type {
   ByeChallenged,
   DialogEvents,
@@ -21,7 +22,10 @@ import type {
 } from './sip-server.js'
 
 /** Events of the library's dialog that are a request to answer; an INVITE comes as `modify`. */
-const REQUESTS = ['modify', 'info', 'message', 'notify', 'options', 'publish', 'refer', 'subscribe', 'update'] as const
+const REQUESTS = new Set(['modify', 'info', 'message', 'notify', 'options', 'publish', 'refer', 'subscribe', 'update'])
+
+const HEARD: readonly unknown[] = [true]
+const UNHEARD: readonly unknown[] = []
 
 /** What a dialog asks of the server it lives on. */
 export interface DialogHost {
@@ -36,36 +40,50 @@ export interface DialogHost {
 
 /** A dialog of the library. */
 export class DrachtioDialog implements SipDialog {
+  readonly callId: string
   #over = false
+  #events: DialogEvents | undefined
 
   constructor(
     private readonly dialog: LibraryDialog,
     private readonly host: DialogHost,
-  ) {}
-
-  get callId(): string {
-    return this.dialog.sip.callId
+  ) {
+    this.callId = ownCopy(dialog.sip.callId)
+    lighten(dialog, host.library)
+    // What it has to tell it tells here, without the listeners it would keep for each kind of event.
+    dialog.listeners = listenersOf
+    dialog.once = noListener
+    dialog.emit = (event, ...told) => this.heard(event, told)
   }
 
   listen(events: DialogEvents): void {
-    const { dialog, host } = this
-    for (const name of REQUESTS)
-      dialog.on(name, (request: LibraryRequest, response: LibraryResponse) => {
-        const received = new DrachtioRequest(request, response)
-        if (this.#over) received.answer(481, 'Call Leg/Transaction Does Not Exist')
-        else host.run(() => events.request(received))
-      })
-    dialog.on('ack', (ack: LibraryMessage) => {
-      if (!this.#over) host.run(() => events.acknowledged(new DrachtioMessage(ack)))
-    })
-    dialog.on('destroy', (bye: LibraryRequest, reason: string | undefined) => {
-      if (this.#over) return
-      this.#over = true
-      const byServer = bye.source === 'application'
-      host.run(() =>
-        events.ended({ bye: new DrachtioMessage(bye) as SipMessage, byServer, reason: byServer ? (reason ?? '') : '' }),
-      )
-    })
+    this.#events = events
+  }
+
+  private heard(event: string, told: readonly unknown[]): boolean {
+    const { host, dialog } = this
+    const events = this.#events
+    if (events === undefined) return false
+    if (event === 'ack') {
+      if (!this.#over) host.run(() => events.acknowledged(new DrachtioMessage(told[0] as LibraryMessage)))
+    } else if (event === 'destroy') {
+      this.destroyed(events, told[0] as LibraryRequest, told[1] as string | undefined)
+    } else if (REQUESTS.has(event)) {
+      const received = new DrachtioRequest(told[0] as LibraryRequest, told[1] as LibraryResponse)
+      if (this.#over) received.answer(481, 'Call Leg/Transaction Does Not Exist')
+      else host.run(() => events.request(received))
+    }
+    dialog.remote.sdp = ''
+    return true
+  }
+
+  private destroyed(events: DialogEvents, bye: LibraryRequest, reason: string | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    const byServer = bye.source === 'application'
+    this.host.run(() =>
+      events.ended({ bye: new DrachtioMessage(bye) as SipMessage, byServer, reason: byServer ? (reason ?? '') : '' }),
+    )
   }
 
   request(
@@ -155,9 +173,30 @@ export class DrachtioDialog implements SipDialog {
   private forget(): void {
     this.dialog.connected = false
     this.host.library.removeDialog(this.dialog)
-    this.dialog.removeAllListeners()
   }
 }
+
+/**
+ * Takes from a dialog what the library keeps for features that are not used here (hold, SUBSCRIBE, its own BYE): the request and the
+ * response that made it, whole, and pieces cut out of them. A held call would be three times as large.
+ */
+function lighten(dialog: LibraryDialog, library: Library): void {
+  const { id, socket } = dialog
+  library.removeDialog(dialog)
+  dialog.req = { method: 'INVITE', socket }
+  dialog.res = { stackDialogId: ownCopy(id) }
+  dialog.sip = NOT_KEPT
+  dialog.local = NOT_KEPT
+  dialog.remote = { sdp: '' }
+  library.addDialog(dialog)
+}
+
+const NOT_KEPT = { callId: '', sdp: '' }
+
+/** Whether the library is to hand that event out, or answer the request by itself. */
+const listenersOf = (event: string): readonly unknown[] => (REQUESTS.has(event) ? HEARD : UNHEARD)
+
+const noListener = (): void => {}
 
 const outcomeOf = (response: LibraryResponse): RequestOutcome => ({
   response: new DrachtioResponse(response),

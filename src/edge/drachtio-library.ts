@@ -84,12 +84,20 @@ export interface LibraryWire {
 }
 
 export interface LibraryDialog {
+  /** `res.stackDialogId` */
   readonly id: string
-  readonly sip: { readonly callId: string }
+  /** `req.socket` */
   readonly socket: LibrarySocket | undefined
+  req: { readonly method: string; readonly socket: LibrarySocket | undefined }
+  res: { readonly stackDialogId: string }
+  sip: { readonly callId: string }
+  local: { readonly sdp: string }
+  /** `sdp` is set anew by every INVITE and ACK that comes. */
+  remote: { sdp: string }
   connected: boolean
-  on(event: string, listener: (...args: never[]) => void): unknown
-  removeAllListeners(): void
+  emit: (event: string, ...told: unknown[]) => boolean
+  listeners: (event: string) => readonly unknown[]
+  once: (event: string, listener: () => void) => unknown
   request(
     options: { method: string; headers: Record<string, string>; body?: string; noAck?: boolean },
     done: (error: unknown, response?: LibraryResponse, acknowledge?: LibraryAcknowledge) => void,
@@ -148,5 +156,6 @@ export interface Library {
     done: (error: unknown, request?: LibraryRequest) => void,
   ): unknown
   findDialogById(id: string): LibraryDialog | undefined
+  addDialog(dialog: LibraryDialog): void
   removeDialog(dialog: LibraryDialog): void
 }

@@ -52,3 +52,14 @@ export function quoted(text: string): string {
   for (const character of unfold(text)) value += character === '"' || character === '\\' ? `\\${character}` : character
   return `${value}"`
 }
+
+const scratch = Buffer.allocUnsafeSlow(1_024)
+/** Characters of a text that is never a slice: it is copied when it is cut out. */
+const SHORT = 12
+
+/** The text in memory of its own, for keeping: one that was cut out of a message keeps that alive, the whole of it. */
+export function ownCopy(text: string): string {
+  if (text.length <= SHORT) return text
+  if (text.length * 3 > scratch.length) return Buffer.from(text, 'utf8').toString('utf8')
+  return scratch.toString('utf8', 0, scratch.write(text, 'utf8'))
+}

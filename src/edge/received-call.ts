@@ -1,13 +1,14 @@
 import type { Cdr } from '../model/call.js'
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import { refusal, refuseInvite, type Refusal } from './admission.js'
+import { answeredInvite } from './answered-invite.js'
 import { Bridge, type LegName } from './bridge.js'
 import { Call, type CallParts, type Ending } from './call.js'
 import { CallerLeg } from './caller-leg.js'
 import { ALLOW } from './capabilities.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { contactFault, readableByLibrary } from './guard.js'
-import { tidy } from './header-value.js'
+import { ownCopy, tidy } from './header-value.js'
 import {
   callerOf,
   crossingEndHeaders,
@@ -72,6 +73,7 @@ export class ReceivedCall {
   readonly caller: Caller
   readonly #leg: CallerLeg
   readonly #receivedMs: number
+  #invite: SipInvite
   readonly #bridge: Bridge
   #callee: Callee = agentAsCallee
   #dial: Dial | undefined
@@ -88,9 +90,10 @@ export class ReceivedCall {
 
   constructor(
     private readonly parts: ReceivedCallParts,
-    readonly invite: SipInvite,
+    invite: SipInvite,
   ) {
     const { clock, server, settings } = parts
+    this.#invite = invite
     this.#receivedMs = clock.now()
     this.caller = callerOf(invite)
     this.call = new Call(parts, {
@@ -101,10 +104,15 @@ export class ReceivedCall {
       legACallId: invite.callId,
     })
     const run = (handler: () => void): void => this.call.run(handler)
-    this.#leg = new CallerLeg({ invite, server, clock, acknowledgeTimeoutMs: settings.acknowledgeTimeoutMs, run })
+    this.#leg = new CallerLeg(invite, { server, clock, acknowledgeTimeoutMs: settings.acknowledgeTimeoutMs, run })
     this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) })
     this.call.onEnd((ending) => this.release(ending))
     invite.onCancel((cancel) => run(() => this.cancelled(cancel)))
+  }
+
+  /** What the call began with; nothing is left of it once it has been answered. */
+  get invite(): SipInvite {
+    return this.#invite
   }
 
   /** Whether the caller has hung up, or the call has ended otherwise. */
@@ -169,11 +177,13 @@ export class ReceivedCall {
       sent: (callId) => this.sent(callId),
       provisional: (response) => this.rings(response),
       answered: (dialog, response) => {
+        this.dialled(dial)
         this.#answered = dialog
         this.attachCallee(dialog)
         this.answerCaller(response)
       },
       offered: (offer, response) => {
+        this.dialled(dial)
         this.#answered = offer
         this.#offer = offer
         this.answerCaller(response)
@@ -183,6 +193,12 @@ export class ReceivedCall {
     this.#dial = dial
     this.call.facts.attempts = dial.record
     dial.start()
+  }
+
+  /** Somebody has answered: nothing is asked of the dialling any more. */
+  private dialled(dial: Dial): void {
+    this.call.facts.legBStatus = dial.lastStatus
+    this.#dial = undefined
   }
 
   private refuserOf(code: VerdictCode): Cdr['ended_by'] {
@@ -198,7 +214,7 @@ export class ReceivedCall {
   }
 
   private sent(callId: string): void {
-    this.call.facts.legBCallId = callId
+    this.call.facts.legBCallId = ownCopy(callId)
     if (this.#relayed) return
     this.#relayed = true
     const { clock, metrics } = this.parts
@@ -230,6 +246,7 @@ export class ReceivedCall {
     this.#leg.accept(response, headers, events, (error) => {
       if (error !== undefined) return this.notAccepted(error)
       this.call.facts.legAStatus = 200
+      this.#invite = answeredInvite
       this.call.answered()
       if (this.#leg.dialog !== undefined) this.#bridge.attach('a', this.#leg.dialog)
       if (this.#endedEarly !== undefined) return this.legEnded('b', this.#endedEarly)
@@ -340,10 +357,12 @@ export class ReceivedCall {
     this.#bridge.close()
     const refused = refusal(answered ? this.#callee.refused : ending.result, ending.detail)
     if (this.#leg.refuse(refused)) facts.legAStatus ??= refused.status
-    this.#dial?.drop(farewell)
+    if (this.#dial !== undefined) {
+      this.#dial.drop(farewell)
+      facts.legBStatus = this.#dial.lastStatus
+    }
     if (this.#answered !== undefined && 'bye' in this.#answered) this.#answered.bye(farewell)
     else this.#answered?.abandon()
     this.#leg.release(farewell, ending.result !== 'INTERNAL_ERROR')
-    facts.legBStatus = this.#dial?.lastStatus ?? null
   }
 }
