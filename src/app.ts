@@ -7,6 +7,7 @@ import { createCallers } from './app/callers.js'
 import { createOutbound } from './app/outbound.js'
 import { createRegistrations, type RegistrationParts } from './app/registrations.js'
 import { createSecrets } from './app/secrets.js'
+import { sessionTimers } from './app/session-timers.js'
 import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
@@ -319,6 +320,7 @@ function startEngine(
     appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
     // Our own application listens before it sends: it loses nothing that comes at once.
     echoGapMs: 0,
+    sessionTimers: { minSeS: sip.session_timers.min_se_s },
     // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
     appRoutes: true,
     onConnectionClosed,
@@ -346,6 +348,7 @@ function edgeSettings(config: Config) {
     userAgent: sip.user_agent,
     forwardHeaders: sip.forward_headers,
     retryAfterS: 10,
+    sessionTimers: sessionTimers(sip),
   }
 }
 

@@ -21,6 +21,17 @@ const HOUR_MS = 3_600_000
 const DAY_S = 86_400
 const MEBIBYTE = 1_048_576
 
+const sessionTimers = z.strictObject({
+  /** Whether we ask both legs of a call for a session timer (RFC 4028). When not, only those that far ends ask for are kept. */
+  enabled: z.boolean().default(true),
+  /** Seconds within which a leg has to be refreshed, or the call ends. Never less than `min_se_s`. */
+  expires_s: whole(2, DAY_S).default(1_800),
+  /** Shortest interval that a far end may ask for, in seconds. RFC 4028 allows no less than 90: less is for tests. */
+  min_se_s: whole(2, DAY_S).default(90),
+  /** Who refreshes where the far end leaves it open: `edge`, or the far end (`peer`) where it can. */
+  refresher: z.enum(['edge', 'peer']).default('edge'),
+})
+
 const sip = z.strictObject({
   /** Where the engine listens. */
   contacts: z.array(sipContact).min(1).max(32).default(['sip:127.0.0.1:5060;transport=udp,tcp']),
@@ -48,6 +59,8 @@ const sip = z.strictObject({
   timer_c_s: whole(1, 3_600).default(185),
   /** Seconds an application has for its first answer to a request. */
   app_answer_timeout_s: whole(1, 600).default(64),
+  /** Session timers of both legs. */
+  session_timers: sessionTimers.prefault({}),
   /** Bytes of one message, body included. */
   max_message_bytes: whole(2_048, MEBIBYTE).default(65_535),
   /** Header lines of one message. */

@@ -6,6 +6,7 @@ import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
 import { isNotSent } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
+import { withLongerTimer } from './session-timers.js'
 import type {
   HeaderMap,
   OutgoingInviteEvents,
@@ -122,29 +123,18 @@ interface AddressEvents extends Omit<DialEvents, 'failed'> {
 
 /** One INVITE to one address. */
 class AddressAttempt {
-  readonly #attempt: InviteAttempt
+  #attempt: InviteAttempt
   /** Whether it was given up because it rang too long. */
   #timedOut = false
+  #longer = false
   #timer: Timer | undefined
 
   constructor(
     private readonly options: AttemptsOptions,
-    target: string,
+    private readonly target: string,
     private readonly events: AddressEvents,
   ) {
-    const { server, clock, cancelWaitMs, origin, run } = options
-    const send = (invite: OutgoingInviteEvents): void => server.invite(target, options.compose(target), origin, invite)
-    this.#attempt = new InviteAttempt(
-      { clock, cancelWaitMs, send, run },
-      {
-        sent: (callId) => events.sent(callId),
-        provisional: (response) => events.provisional(response),
-        answered: (dialog, response) => this.settled(() => events.answered(dialog, response)),
-        offered: (offer, response) => this.settled(() => events.offered(offer, response)),
-        failed: (why, response) => this.over(this.outcomeOf(why, response)),
-        givenUp: (status, reason) => this.over(this.outcomeOfCancelled(status, reason)),
-      },
-    )
+    this.#attempt = this.invite(options.compose(target))
   }
 
   get durationMs(): number {
@@ -165,6 +155,35 @@ class AddressAttempt {
   drop(headers: HeaderMap): void {
     this.#timer?.cancel()
     this.#attempt.drop(headers)
+  }
+
+  private invite(invite: OutgoingInviteOptions): InviteAttempt {
+    const { server, clock, cancelWaitMs, origin, run } = this.options
+    const { events, target } = this
+    const send = (heard: OutgoingInviteEvents): void => server.invite(target, invite, origin, heard)
+    return new InviteAttempt(
+      { clock, cancelWaitMs, send, run },
+      {
+        sent: (callId) => events.sent(callId),
+        provisional: (response) => events.provisional(response),
+        answered: (dialog, response) => this.settled(() => events.answered(dialog, response)),
+        offered: (offer, response) => this.settled(() => events.offered(offer, response)),
+        failed: (why, response) => {
+          if (response?.status !== 422 || !this.tryLonger(invite, response)) this.over(this.outcomeOf(why, response))
+        },
+        givenUp: (status, reason) => this.over(this.outcomeOfCancelled(status, reason)),
+      },
+    )
+  }
+
+  /** The agent wants its session refreshed less often: it is asked once more (RFC 4028 7.3). */
+  private tryLonger(invite: OutgoingInviteOptions, response: SipResponse): boolean {
+    const headers = this.#longer ? undefined : withLongerTimer(invite.headers, response)
+    if (headers === undefined) return false
+    this.#longer = true
+    this.#attempt = this.invite({ ...invite, headers })
+    this.#attempt.start()
+    return true
   }
 
   private rangTooLong(): void {

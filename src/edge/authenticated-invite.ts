@@ -4,6 +4,7 @@ import type { DigestExchange } from '../trunks/digest/exchange.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import { AuthenticatedDialog } from './authenticated-dialog.js'
 import { PlacedLeg } from './leg-credentials.js'
+import { withLongerTimer } from './session-timers.js'
 import type {
   HeaderMap,
   OutgoingInvite,
@@ -57,6 +58,8 @@ class InviteInTries {
   /** The try that is on the wire. */
   #invite: OutgoingInvite | undefined
   #cancelled: HeaderMap | undefined
+  /** Those of every try, but for CSeq and credentials. */
+  #headers: HeaderMap
   readonly #cseq: number
 
   constructor(
@@ -68,6 +71,7 @@ class InviteInTries {
     private readonly events: OutgoingInviteEvents,
   ) {
     this.#options = given
+    this.#headers = given.headers
     this.#cseq = Number.parseInt(given.headers['CSeq'] ?? '1', 10)
     const hop = hostOf(given.proxy ?? uri)
     if (hop !== undefined) leg.policy.sentTo(hop)
@@ -75,7 +79,7 @@ class InviteInTries {
   }
 
   send(): void {
-    const { headers } = this.given
+    const headers = this.#headers
     const cseq = `${this.#cseq + this.#tries} INVITE`
     this.#tries += 1
     this.#invite = undefined
@@ -114,11 +118,18 @@ class InviteInTries {
   }
 
   private failed(why: string, response: SipResponse | undefined): void {
+    if (response?.status === 422 && this.mayRetry) {
+      const longer = withLongerTimer(this.#headers, response)
+      if (longer !== undefined) {
+        this.#headers = longer
+        return this.send()
+      }
+    }
     if (response?.status !== 401 && response?.status !== 407) {
       if (response !== undefined) this.#exchange?.ended(response)
       return this.events.failed(why, response)
     }
-    if (this.#cancelled !== undefined || this.#tries > MAX_RETRIES) return this.events.failed(why, response)
+    if (!this.mayRetry) return this.events.failed(why, response)
     const { uri, given } = this
     // By a name the INVITE may have gone to any server: who answered it is the one that challenges.
     if (given.proxy === undefined || !isAddress(given.proxy)) this.leg.policy.sentTo(response.sourceAddress)
@@ -130,6 +141,10 @@ class InviteInTries {
       this.#options = { ...given, proxy: this.pinned(response) }
       this.send()
     })
+  }
+
+  private get mayRetry(): boolean {
+    return this.#cancelled === undefined && this.#tries <= MAX_RETRIES
   }
 
   /** The next hop of the retry: the server that challenged, and no other one behind the same name. */

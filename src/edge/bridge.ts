@@ -115,8 +115,12 @@ export class Bridge {
       return true
     }
     switch (request.method) {
-      case 'INVITE':
       case 'UPDATE':
+        if (request.body !== '') return false
+        // It says nothing of the session: it refreshes this leg, whose session timer the other has no part in (RFC 4028).
+        request.answer(200, 'OK', { headers: { Allow: ALLOW, Supported: SUPPORTED.join(', ') } })
+        return true
+      case 'INVITE':
       case 'INFO':
       case 'MESSAGE':
       case 'NOTIFY':

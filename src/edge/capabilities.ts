@@ -1,11 +1,8 @@
 /** Methods we take, in and out of dialogs (Allow). */
 export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY, REFER, UPDATE, PRACK'
 
-/**
- * Extensions a caller may require: reliable provisional responses. Session timers are not among them: a caller that refreshes is
- * relayed like any re-INVITE or UPDATE, but nobody here would refresh in its place.
- */
-export const SUPPORTED: readonly string[] = ['100rel']
+/** Extensions a caller may require: reliable provisional responses, and session timers, which the SIP server keeps for each leg. */
+export const SUPPORTED: readonly string[] = ['100rel', 'timer']
 
 /** Option tags of a Require or Proxy-Require value that are not among `known`, in the sender's spelling, each once. */
 export function unknownOptions(value: string | undefined, known: readonly string[]): string[] {

@@ -5,6 +5,7 @@ import { Crossing, escapeUser, staysOnItsLeg } from './crossing.js'
 import { readAddress } from './guard.js'
 import { fromBytes, tidy, toBytes } from './header-value.js'
 import { copiedWarning } from './reason.js'
+import { type SessionTimerPolicy, supportedIn, timerOffer } from './session-timers.js'
 import type { HeaderMap, SipMessage } from './sip-server.js'
 
 /** Longest caller name and number that reach the agent, in characters. */
@@ -62,6 +63,7 @@ export interface AgentInvite {
   readonly trunkHeaders: Readonly<Record<string, string>>
   readonly forwardHeaders: readonly string[]
   readonly userAgent: string | null
+  readonly sessionTimers: SessionTimerPolicy | null
 }
 
 /**
@@ -80,7 +82,9 @@ export function agentInviteHeaders(call: AgentInvite): HeaderMap {
   headers.put('X-Signalbox-Caller', caller.number)
   headers.put('Allow', ALLOW)
   // Reliable provisional responses only where the caller knows them too, and never for an offer we would have to answer in the PRACK.
-  if (invite.body !== '' && supports100rel(invite)) headers.put('Supported', '100rel')
+  const supported = supportedIn(call.sessionTimers, invite.body !== '' && supports100rel(invite))
+  if (supported !== undefined) headers.put('Supported', supported)
+  headers.putAll(timerOffer(call.sessionTimers, false))
   if (call.userAgent !== null) headers.put('User-Agent', call.userAgent)
   headers.putAll(call.agentHeaders)
   headers.putAll(call.trunkHeaders)

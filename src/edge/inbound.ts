@@ -103,6 +103,7 @@ function callAgent(
         trunkHeaders: trunk?.headers ?? {},
         forwardHeaders: settings.forwardHeaders,
         userAgent: settings.userAgent,
+        sessionTimers: settings.sessionTimers,
       }),
       body: invite.body,
     }),

@@ -1,5 +1,6 @@
 export { Edge, type EdgeParts } from './edge.js'
 export { Calls } from './calls.js'
+export type { SessionTimerPolicy } from './session-timers.js'
 export { defaultEdgeSettings, type EdgeSettings } from './settings.js'
 export { DrachtioServer, type DrachtioOptions } from './drachtio.js'
 export type { SipServer } from './sip-server.js'

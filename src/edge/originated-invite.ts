@@ -1,5 +1,6 @@
 import { ALLOW } from './capabilities.js'
 import { Crossing, escapeUser } from './crossing.js'
+import { type SessionTimerPolicy, supportedIn, timerOffer } from './session-timers.js'
 import type { HeaderMap } from './sip-server.js'
 
 /** What the INVITE to an agent is made of whose call is placed for it. */
@@ -13,6 +14,7 @@ export interface OriginatedInvite {
   /** Those of the request for the call. */
   readonly requestHeaders: Readonly<Record<string, string>>
   readonly userAgent: string | null
+  readonly sessionTimers: SessionTimerPolicy | null
   /** Whether it carries an offer. */
   readonly offers: boolean
 }
@@ -32,6 +34,9 @@ export function originatedInviteHeaders(call: OriginatedInvite): HeaderMap {
   headers.put('X-Signalbox-Direction', 'outbound')
   headers.put('Allow', ALLOW)
   headers.put('Accept', 'application/sdp')
+  const supported = supportedIn(call.sessionTimers, false)
+  if (supported !== undefined) headers.put('Supported', supported)
+  headers.putAll(timerOffer(call.sessionTimers, false))
   if (call.userAgent !== null) headers.put('User-Agent', call.userAgent)
   if (call.offers) headers.put('Content-Type', 'application/sdp')
   headers.putAll(call.requestHeaders)

@@ -9,7 +9,7 @@ import { Call, type CallParts, type Ending } from './call.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { crossingEndHeaders } from './headers.js'
 import { originatedInviteHeaders } from './originated-invite.js'
-import { copiedReason, ownReason } from './reason.js'
+import { copiedReason, endedHere, ownReason } from './reason.js'
 import { ReInvite } from './reinvite.js'
 import { inactiveOffer, isSdp, staysWithin } from './sdp.js'
 import type { EdgeSettings } from './settings.js'
@@ -173,6 +173,7 @@ export class OriginatedCall {
       agentHeaders: this.plan.agent.headers,
       requestHeaders: this.request.headers,
       userAgent: this.parts.settings.userAgent,
+      sessionTimers: this.parts.settings.sessionTimers,
       offers: offer !== '',
     })
   }
@@ -317,7 +318,7 @@ export class OriginatedCall {
     this.call.end({
       result: this.call.facts.answeredAt === null ? 'CALLER_CANCELLED' : 'answered',
       by: end.byServer ? 'edge' : byLeg,
-      detail: end.byServer ? end.reason : reason === undefined ? 'BYE' : `BYE: ${reason}`,
+      detail: end.byServer ? endedHere(end, leg) : reason === undefined ? 'BYE' : `BYE: ${reason}`,
     })
   }
 

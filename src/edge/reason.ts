@@ -1,7 +1,7 @@
 import { splitList } from '../engine/index.js'
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import { quoted, tidy } from './header-value.js'
-import type { HeaderMap, SipMessage, SipResponse } from './sip-server.js'
+import type { DialogEnd, HeaderMap, SipMessage, SipResponse } from './sip-server.js'
 
 const MAX_REASON = 1_024
 const MAX_TEXT = 256
@@ -14,6 +14,10 @@ export function refusalHeaders(code: VerdictCode, status: number, text: string =
 /** A Reason header of ours. */
 export const ownReason = (cause: number, text: string): string =>
   `SIP;cause=${cause};text=${quoted(tidy(text, MAX_TEXT))}`
+
+/** Why the SIP server ended a leg's dialog by itself, in words for the record. */
+export const endedHere = ({ reason }: DialogEnd, leg: 'a' | 'b'): string =>
+  reason === 'Session timer expired' ? `${reason} on leg ${leg}` : reason
 
 /** A message's Reason; '' when it has none, or one so long that a part of it, its quotes left open, would swallow what follows. */
 function reasonOf(message: SipMessage): string {

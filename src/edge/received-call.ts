@@ -19,7 +19,8 @@ import {
   type Passed,
 } from './headers.js'
 import type { LegCredentials } from './leg-credentials.js'
-import { copiedReason, ownReason, withCause } from './reason.js'
+import { copiedReason, endedHere, ownReason, withCause } from './reason.js'
+import { supportedIn, timerAnswer } from './session-timers.js'
 import type { EdgeSettings } from './settings.js'
 import type {
   DialogEnd,
@@ -87,6 +88,8 @@ export class ReceivedCall {
   #farewell: HeaderMap | undefined
   #relayed = false
   #passed: Passed
+  /** The caller may challenge what we send it in the call. */
+  #challenges = false
 
   constructor(
     private readonly parts: ReceivedCallParts,
@@ -149,6 +152,7 @@ export class ReceivedCall {
 
   /** Says what challenges of the caller, who is a trunk, are answered with. Without it, none are. */
   authenticate(credentials: LegCredentials): void {
+    this.#challenges = true
     this.#leg.authenticate(credentials)
   }
 
@@ -236,8 +240,10 @@ export class ReceivedCall {
   }
 
   private answerCaller(response: SipResponse): void {
-    const supported = supports100rel(this.invite) ? '100rel' : ''
-    const headers: HeaderMap = supported === '' ? { Allow: ALLOW } : { Allow: ALLOW, Supported: supported }
+    const { sessionTimers } = this.parts.settings
+    const supported = supportedIn(sessionTimers, supports100rel(this.invite))
+    const headers: HeaderMap = { Allow: ALLOW, ...timerAnswer(sessionTimers, this.invite, this.#challenges) }
+    if (supported !== undefined) headers['Supported'] = supported
     const events = {
       request: (request: SipRequest) => this.call.run(() => this.#bridge.request('a', request)),
       acknowledged: (ack: SipMessage) => this.call.run(() => this.callerAcknowledged(ack)),
@@ -333,7 +339,7 @@ export class ReceivedCall {
       this.call.end({
         result: neverAcknowledged ? 'CALLER_GONE' : this.resultSoFar,
         by: end.byServer && !end.reason.startsWith('CANCEL') ? 'edge' : byLeg,
-        detail: end.byServer ? end.reason : reason === undefined ? 'BYE' : `BYE: ${reason}`,
+        detail: end.byServer ? endedHere(end, leg) : reason === undefined ? 'BYE' : `BYE: ${reason}`,
       })
     })
   }

@@ -1,3 +1,5 @@
+import type { SessionTimerPolicy } from './session-timers.js'
+
 /** What an operator sets about calls. */
 export interface EdgeSettings {
   /** Milliseconds one address of an agent may ring when the agent does not say itself. Default 30,000. */
@@ -17,6 +19,8 @@ export interface EdgeSettings {
   readonly forwardHeaders: readonly string[]
   /** `Retry-After`, in seconds, of a 503 because of our own load or stop. Default 10. */
   readonly retryAfterS: number
+  /** The session timers that we ask for; null: none, only what far ends ask for is kept. */
+  readonly sessionTimers: SessionTimerPolicy | null
 }
 
 export const defaultEdgeSettings: EdgeSettings = {
@@ -27,4 +31,5 @@ export const defaultEdgeSettings: EdgeSettings = {
   userAgent: null,
   forwardHeaders: [],
   retryAfterS: 10,
+  sessionTimers: null,
 }

@@ -13,6 +13,7 @@ import { InviteAttempt } from './invite-attempt.js'
 import { isNotAnswered, isNotSent } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
 import { redirectedUri } from './redirect.js'
+import type { SessionTimerPolicy } from './session-timers.js'
 import type {
   HeaderMap,
   OutgoingInviteEvents,
@@ -44,6 +45,8 @@ export interface TrunkDialSettings {
   readonly cancelWaitMs: number
   /** `User-Agent` of our INVITEs; null: none is sent. */
   readonly userAgent: string | null
+  /** The session timers that we ask for; null: none. */
+  readonly sessionTimers: SessionTimerPolicy | null
 }
 
 /** What every call to a trunk needs. */
@@ -201,7 +204,7 @@ export class TrunkDial implements Dial {
       hopsLeft = 70,
       reliable = false,
     } = this.options
-    const { userAgent, silenceMs } = this.parts.settings
+    const { userAgent, silenceMs, sessionTimers } = this.parts.settings
     const { routes } = this.#path
     const map = trunkInviteHeaders({
       plan,
@@ -212,6 +215,7 @@ export class TrunkDial implements Dial {
       hopsLeft,
       reliable,
       userAgent,
+      sessionTimers,
       routes,
     })
     // One call through all tries (RFC 3261 8.1.3.4). Each has a CSeq of its own: a callee that two servers reach does not refuse

@@ -7,6 +7,7 @@ import { ALLOW } from './capabilities.js'
 import { Crossing, escapeUser } from './crossing.js'
 import { fromBytes, tidy, toBytes } from './header-value.js'
 import { MAX_CALLER } from './headers.js'
+import { type SessionTimerPolicy, supportedIn, timerOffer } from './session-timers.js'
 import type { HeaderMap, SipMessage } from './sip-server.js'
 
 /** What the INVITE to a trunk is made of. */
@@ -24,6 +25,7 @@ export interface TrunkInvite {
   /** Whether provisional responses may be reliable. */
   readonly reliable: boolean
   readonly userAgent: string | null
+  readonly sessionTimers: SessionTimerPolicy | null
   /** URIs of Route headers, in order. */
   readonly routes: readonly string[]
 }
@@ -52,7 +54,10 @@ export function trunkInviteHeaders(invite: TrunkInvite): HeaderMap {
   if (invite.routes.length > 0) headers.put('Route', invite.routes.map((uri) => `<${uri}>`).join(', '))
   headers.put('Allow', ALLOW)
   // Never for an offer we would have to answer in the PRACK.
-  if (invite.reliable && message !== undefined && message.body !== '') headers.put('Supported', '100rel')
+  const { sessionTimers } = invite
+  const supported = supportedIn(sessionTimers, invite.reliable && message !== undefined && message.body !== '')
+  if (supported !== undefined) headers.put('Supported', supported)
+  headers.putAll(timerOffer(sessionTimers, (trunk.auth_username ?? trunk.username) !== null))
   if (invite.userAgent !== null) headers.put('User-Agent', invite.userAgent)
   headers.putAll(trunk.headers)
   const passed = ['User-to-User', ...trunk.pass_headers]

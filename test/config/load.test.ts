@@ -74,10 +74,17 @@ Defaults('config/default.yaml has every key, each with a line on it that names i
   }
 })
 
+/** The sections a line stands in, joined by dots: the keys above it that are indented less and less. */
 function sectionOf(lines: string[], row: number): string {
-  if (!/^ /.test(lines[row] ?? '')) return ''
-  const opener = lines.slice(0, row).findLast((line) => /^[a-z]/.test(line))
-  return opener?.replace(/:.*/, '') ?? ''
+  const depth = (line: string): number => line.search(/\S/)
+  const sections: string[] = []
+  let at = depth(lines[row] ?? '')
+  for (const line of lines.slice(0, row).reverse()) {
+    if (!/^ *[a-z_]+:/.test(line) || depth(line) >= at) continue
+    at = depth(line)
+    sections.unshift(line.trim().replace(/:.*/, ''))
+  }
+  return sections.join('.')
 }
 
 function commentAbove(lines: string[], row: number): string {

@@ -81,7 +81,6 @@ for (const [from, to] of [
     ],
     ['MESSAGE', { 'Content-Type': 'text/plain' }, 'hello', ['Content-Type']],
     ['UPDATE', { 'Content-Type': 'application/sdp' }, HOLD, ['Content-Type']],
-    ['UPDATE', {}, '', []],
     [
       'NOTIFY',
       { Event: 'refer', 'Subscription-State': 'active', 'Content-Type': 'message/sipfrag' },
@@ -124,8 +123,15 @@ for (const [from, to] of [
     assert.is(second.final?.status, 500)
     assert.ok(second.final?.headers['Retry-After'])
     const refresh = near.receive('UPDATE')
-    assert.is(refresh.given.length, 0)
-    assert.is(far.sent.length, 2)
+    assert.is(refresh.final?.status, 200)
+    assert.is(far.sent.length, 1)
+  })
+
+  BridgeSuite(`answers UPDATE of ${from} without body itself: it refreshes that leg alone (RFC 4028)`, async () => {
+    const { near, far } = await start()
+    const refresh = near.receive('UPDATE', { 'Session-Expires': '90;refresher=uac', Supported: 'timer' })
+    assert.is(refresh.final?.status, 200)
+    assert.is(far.sent.length, 0)
   })
 
   BridgeSuite(`answers 481 and ends when the server knows no dialog of ${to}`, async () => {

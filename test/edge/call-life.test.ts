@@ -180,7 +180,7 @@ CallLife('whose session timer runs out on one leg ends as an answered call, by t
   b.endByServer('Session timer expired')
   assert.equal(
     [bench.cdr.result, bench.cdr.ended_by, bench.cdr.end_reason],
-    ['answered', 'edge', 'Session timer expired'],
+    ['answered', 'edge', 'Session timer expired on leg b'],
   )
   assert.is(a.byes.length, 1)
   assert.is(bench.leaks, '')

@@ -92,7 +92,13 @@ export class OutboundBench {
         inviter: { invite: (_trunk, ...rest) => server.invite(...rest) },
         paths: { of: () => Promise.resolve({ targets: [target(1), target(2)], routes: [] }) },
         health: new TargetHealth({ clock, avoidMs: 30_000 }),
-        settings: { silenceMs: 4_000, maxRedirects: 3, cancelWaitMs: 1_000, userAgent: 'signalbox' },
+        settings: {
+          silenceMs: 4_000,
+          maxRedirects: 3,
+          cancelWaitMs: 1_000,
+          userAgent: 'signalbox',
+          sessionTimers: null,
+        },
       },
     })
   }

@@ -41,7 +41,7 @@ class DialBench {
         health,
         paths: { of },
         inviter: { invite: (_trunk, ...rest) => server.invite(...rest) },
-        settings: { silenceMs: 4_000, maxRedirects: 2, cancelWaitMs: 1_000, userAgent: null },
+        settings: { silenceMs: 4_000, maxRedirects: 2, cancelWaitMs: 1_000, userAgent: null, sessionTimers: null },
       },
       {
         plan: planOf(trunk),

@@ -18,6 +18,7 @@ function headersOf(trunk: Partial<Trunk>, more: Partial<TrunkInvite> = {}): Head
     hopsLeft: 70,
     reliable: false,
     userAgent: null,
+    sessionTimers: null,
     routes: [],
     ...more,
   })

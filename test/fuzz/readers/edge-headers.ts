@@ -90,6 +90,7 @@ const inviteHeaders = (invite: SipMessage, number: string): HeaderMap =>
   agentInviteHeaders({
     ...{ invite, number, callId: 'call', caller: callerOf(invite), target: 'sip:agent@192.0.2.7:5090', hopsLeft: 70 },
     ...{ agentHeaders: {}, trunkHeaders: {}, forwardHeaders: ['Diversion', 'Subject'], userAgent: 'Signalbox' },
+    sessionTimers: null,
   })
 
 /** Headers for the other leg: each one line, none that names or routes this leg, and as many read as were written. */
