@@ -1,0 +1,101 @@
+import type { Config, DrachtioSettings } from '../config/index.js'
+import type { EngineOptions, NatSettings, ScreeningSettings } from '../engine/index.js'
+import { CliError, exitCodes } from './errors.js'
+
+/** Secrets everybody knows: drachtio's examples and its server ship with them. */
+const DEFAULT_SECRETS = new Set(['cymru', 'admin'])
+const DEFAULT_SECRET = 'cymru'
+const DEFAULT_ADDRESS = '127.0.0.1'
+
+/**
+ * What an operator has set, over the configuration, makes of the engine.
+ *
+ * @throws {CliError} when the secret does not protect the address
+ */
+export function engineOptions(settings: DrachtioSettings, config: Config): EngineOptions {
+  const { sip } = config
+  const externalIp = settings.externalIp ?? sip.external_ip ?? undefined
+  const t1Ms = settings.t1Ms ?? sip.t1_ms
+  return {
+    contacts: settings.contacts ?? sip.contacts,
+    ...given({
+      externalIp,
+      localInside: settings.localInside,
+      outboundProxy: settings.outboundProxy,
+      localDomain: settings.localDomain,
+      preserveHeaderNames: settings.preserveHeaderNames,
+      alwaysRing: settings.alwaysSend180,
+      bestEffortTls: settings.bestEffortTls,
+      nat: natOf(settings),
+      screening: screeningOf(settings),
+    }),
+    ...(settings.defaultRefresher === undefined
+      ? {}
+      : { sessionTimers: { defaultRefresher: settings.defaultRefresher } }),
+    control: controlOf(settings, config),
+    timers: {
+      t1Ms,
+      t2Ms: settings.t2Ms ?? sip.t2_ms,
+      t4Ms: settings.t4Ms ?? sip.t4_ms,
+      timerCMs: sip.timer_c_s * 1000,
+      ...given({ t1x64Ms: settings.t1x64Ms }),
+    },
+    limits: {
+      maxMessageBytes: sip.max_message_bytes,
+      maxHeaders: sip.max_headers,
+      maxHeaderLineBytes: sip.max_header_line_bytes,
+    },
+    transport: {
+      idleTimeoutMs: sip.tcp_idle_timeout_s * 1000,
+      connectTimeoutMs: sip.tcp_connect_timeout_ms,
+      readDeadlineMs: sip.tcp_read_deadline_s * 1000,
+      maxConnections: sip.max_connections,
+      maxConnectionsPerAddress: sip.max_connections_per_address,
+      // 0 is drachtio's way of saying: the default.
+      udpBufferBytes: settings.udpBufferBytes || sip.udp_buffer_bytes,
+    },
+    dnsServers: config.dns.servers,
+    appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
+  }
+}
+
+function controlOf(settings: DrachtioSettings, { drachtio }: Config): EngineOptions['control'] {
+  const host = settings.address ?? DEFAULT_ADDRESS
+  const secret = settings.secret ?? drachtio.secret ?? DEFAULT_SECRET
+  if (DEFAULT_SECRETS.has(secret) && !isLoopback(host))
+    throw new CliError(
+      `the secret "${secret}" is known to everybody: on ${host} give one of your own with --secret`,
+      exitCodes.usage,
+    )
+  const { keepAliveS } = settings
+  return {
+    host,
+    port: settings.port ?? drachtio.port,
+    secret,
+    ...(keepAliveS === undefined ? {} : { keepAliveMs: keepAliveS * 1000 }),
+  }
+}
+
+function natOf({ aggressiveNat, disableNat }: DrachtioSettings): NatSettings | undefined {
+  if (aggressiveNat !== true && disableNat !== true) return undefined
+  return { detection: disableNat !== true, aggressive: aggressiveNat === true }
+}
+
+function screeningOf(settings: DrachtioSettings): ScreeningSettings | undefined {
+  const { spammers, optionsAutoRespond, rejectRegisterWithNoRealm } = settings
+  const screening: ScreeningSettings = given({
+    spammers: spammers && { headers: spammers.headers, action: spammers.action, streamAction: spammers.tcpAction },
+    optionsAutoRespond,
+    rejectRegisterWithoutRealm: rejectRegisterWithNoRealm,
+  })
+  return Object.keys(screening).length === 0 ? undefined : screening
+}
+
+/** The entries that are there. */
+function given<T extends object>(values: T): { [key in keyof T]?: Exclude<T[key], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
+}
+
+function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || /^127\.[0-9]+\.[0-9]+\.[0-9]+$/.test(address)
+}
