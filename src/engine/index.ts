@@ -1,4 +1,5 @@
 import { type Clock, SystemClock } from './clock.js'
+import { Cdrs } from './control/cdr.js'
 import { Control } from './control/control.js'
 import type { ControlLink, LocalApp } from './control/memory-carrier.js'
 import { readHandlers, type RequestHandler } from './control/request-handlers.js'
@@ -85,6 +86,8 @@ export interface EngineOptions {
    * application is dialled for each.
    */
   readonly requestHandlers?: readonly RequestHandler[]
+  /** Applications that ask for records of calls (`cdr:attempt`, `cdr:start`, `cdr:stop`) get them. Default false. */
+  readonly cdrs?: boolean
   /** Hears why a request handler could not be followed; the caller got 500 or 480. */
   readonly onRoutingFailed?: (failure: RoutingFailure) => void
   readonly timers?: Partial<TimerSettings>
@@ -239,6 +242,7 @@ export function createEngine(options: EngineOptions): Engine {
       apps: control.apps,
       dialogs,
       router,
+      records: options.cdrs === true ? new Cdrs(control.apps, housekeeping) : undefined,
     },
     onError,
   )

@@ -1,4 +1,5 @@
 import type { App, Origin, Outcome, ReceivedOn } from '../../src/engine/dialog/app.js'
+import type { CallRecords } from '../../src/engine/dialog/call-record.js'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
 import type { CoreSettings } from '../../src/engine/dialog/context.js'
 import { Core } from '../../src/engine/dialog/core.js'
@@ -95,6 +96,7 @@ export class CoreHarness {
       appRoutes?: boolean
       sessionTimers?: Partial<SessionTimerSettings>
       settings?: Partial<CoreSettings>
+      records?: CallRecords
     } = {},
   ) {
     const transports = {
@@ -123,6 +125,7 @@ export class CoreHarness {
         hops: new Hops(transports, resolver),
         apps: { choose: () => (this.appAvailable ? this.app : undefined) },
         dialogs: this.dialogs,
+        records: options.records,
       },
       (error) => this.errors.push(error),
     )

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../clock.js'
 import { type App, type Outcome, refused } from '../dialog/app.js'
 import { type AppText, readAppText } from '../dialog/app-text.js'
@@ -10,9 +11,10 @@ import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
 import { accepted, proxiedResponse, rejected, sentMessage } from './leader.js'
+import { ControlListener } from './listener.js'
 import { readProxyCommand } from './proxy-command.js'
 import { type ControlLink, type LocalApp, MemoryCarrier } from './memory-carrier.js'
-import { checkSecret } from './secret.js'
+import { checkSecret, ControlError } from './secret.js'
 import { SocketCarrier } from './socket-carrier.js'
 
 /** What applications command: the core behind the control protocol. */
@@ -30,9 +32,19 @@ export interface ControlSettings {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
+  /** A second port, over TLS; 0: any free port. Undefined: none. */
+  readonly tlsPort?: number | undefined
   readonly secret: string
   /** TCP keep-alive towards applications; 0: none. */
   readonly keepAliveMs: number
+}
+
+/** Where applications connect. */
+export interface ControlAddress {
+  readonly host: string
+  readonly port: number
+  /** The port over TLS, if there is one. */
+  readonly tlsPort?: number
 }
 
 /** What an application is told when it has authenticated. */
@@ -46,8 +58,6 @@ export interface Welcome {
 /** The version drachtio-srf reads to know what its server can do. */
 const VERSION = 'v0.9.10'
 const MAX_TAGS = 20
-/** Connections there may be, authenticated or not; more are closed at once. */
-const MAX_CONNECTIONS = 1_000
 /** Connections that have not authenticated within this time are closed. */
 const AUTHENTICATE_WITHIN_MS = 10_000
 const RESPONSE_LINE = /^SIP\/2\.0 ([1-6][0-9]{2})(?: (.*))?$/
@@ -56,7 +66,7 @@ const REQUEST_LINE = /^([A-Za-z0-9!%*_+`'~.-]{1,64}) (\S+) SIP\/2\.0$/
 /** The control port: applications connect here and speak drachtio's protocol. */
 export class Control implements ConnectionSink {
   readonly apps = new Connections()
-  private readonly server: Server
+  private readonly listeners: ControlListener[] = []
   private readonly sockets = new Set<Socket>()
   /** Applications in this process. */
   private readonly links = new Set<ControlLink>()
@@ -76,31 +86,44 @@ export class Control implements ConnectionSink {
     checkSecret(settings.host, settings.secret)
     // Payloads are byte strings, so the secret has to be one too.
     this.secretDigest = digest(Buffer.from(settings.secret, 'utf8').toString('latin1'))
-    this.server = createServer((socket) => this.connected(socket))
-    this.server.maxConnections = MAX_CONNECTIONS
   }
 
-  /** @throws when the address is taken */
-  async start(commands: Commands, welcome: Welcome): Promise<{ host: string; port: number }> {
+  /**
+   * @param secure certificate and key for the port over TLS
+   * @throws when an address is taken
+   * @throws {ControlError} BAD_TLS when there is to be a port over TLS without them
+   */
+  async start(commands: Commands, welcome: Welcome, secure?: SecureContextOptions): Promise<ControlAddress> {
+    const { host, port, tlsPort } = this.settings
     this.commands = commands
     this.welcome = welcome
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(this.settings.port, this.settings.host, () => {
-        this.server.removeListener('error', reject)
-        this.server.on('error', () => {})
-        resolve()
-      })
-    })
-    const { address, port } = this.server.address() as AddressInfo
-    return { host: address, port }
+    if (tlsPort !== undefined && secure === undefined)
+      throw new ControlError('BAD_TLS', 'a control port over TLS needs a certificate and its key')
+    try {
+      const plain = await this.listen(port, host)
+      if (tlsPort === undefined) return plain
+      return { ...plain, tlsPort: (await this.listen(tlsPort, host, secure)).port }
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** TLS handshakes from now on show this certificate. */
+  renew(secure: SecureContextOptions): void {
+    for (const listener of this.listeners) listener.renew(secure)
   }
 
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy()
     for (const link of this.links) link.close()
-    if (!this.server.listening) return
-    await new Promise<void>((resolve) => this.server.close(() => resolve()))
+    await Promise.all(this.listeners.map((listener) => listener.close()))
+  }
+
+  private listen(port: number, host: string, secure?: SecureContextOptions): Promise<{ host: string; port: number }> {
+    const listener = new ControlListener((socket) => this.connected(socket), secure)
+    this.listeners.push(listener)
+    return listener.listen(port, host)
   }
 
   closed(connection: Connection): void {
@@ -130,7 +153,11 @@ export class Control implements ConnectionSink {
           return this.failed(connection, id, error)
         }
       case 'proxy':
-        return this.proxy(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
+        try {
+          return this.proxy(connection, id, fields, end < 0 ? '' : payload.slice(end + 2))
+        } catch (error) {
+          return this.failed(connection, id, error)
+        }
       default:
         return this.refuse(connection, id, 'unknown command')
     }

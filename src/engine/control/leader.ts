@@ -78,6 +78,19 @@ export function proxiedResponse(
   return `${id}|response|${commandId}|OK|${meta(origin, text.length, date)}|||continue\r\n${text}`
 }
 
+/** A record of a call, for an application that keeps them. */
+export function recordMessage(
+  id: string,
+  event: string,
+  source: string,
+  date: Date,
+  detail: string | undefined,
+  message: SipMessage,
+): string {
+  const tail = detail === undefined ? '' : `|${detail}`
+  return `${id}|${event}|${source}|${timeOfDay(date)}${tail}\r\n${serialise(message)}`
+}
+
 export const accepted = (id: string, commandId: string, detail = ''): string =>
   `${id}|response|${commandId}|OK${detail === '' ? '' : `|${detail}`}`
 

@@ -116,6 +116,7 @@ export class Answers {
     if (fresh) {
       known.dialog ??= this.createDialog(known, response)
       known.dialog.early = false
+      known.dialog.record = known.record
       known.dialog.localContact = response.headers.get('contact') ?? ''
     }
     const { dialog } = known

@@ -5,6 +5,7 @@ import type { TimerSettings, Transactions } from '../transaction/transactions.js
 import type { Binding, Flow } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
 import type { Apps, Origin, RequestRouter } from './app.js'
+import type { CallRecords } from './call-record.js'
 import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
 import type { FlowWatch } from './flow-watch.js'
@@ -45,6 +46,8 @@ export interface CoreParts {
   readonly hops: Hops
   readonly apps: Apps
   readonly dialogs: Dialogs
+  /** Takes records of calls; undefined: none are kept. */
+  readonly records?: CallRecords | undefined
   /** Decides on new requests of some methods; else `apps` are asked. */
   readonly router?: RequestRouter | undefined
 }

@@ -4,6 +4,7 @@ import { parseNameAddrList } from '../message/name-addr.js'
 import { formatUri, parseUri } from '../message/uri.js'
 import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { App } from './app.js'
+import type { CallRecord } from './call-record.js'
 import type { EchoGap } from './echo-gap.js'
 import type { OkRepeater } from './ok-repeater.js'
 import type { OpenRequest } from './offers.js'
@@ -115,6 +116,8 @@ export class Dialog {
   /** The early dialogs of the same INVITE, this one included. */
   forks: readonly Dialog[] = []
   gap: EchoGap | undefined
+  /** Of the call, where records are kept; undefined once it has its end. */
+  record: CallRecord | undefined
   /** While the peers have agreed on a session timer (RFC 4028). */
   session: SessionTimer | undefined
 

@@ -72,7 +72,10 @@ export class Exchange implements OpenRequest {
       this.over(503)
       return refused('Server error: no connection could be opened')
     }
-    if (request.method === 'INVITE') dialog.clientInvite = this
+    if (request.method === 'BYE') {
+      dialog.record?.stopped(sent.request, 'application', 'normal-release')
+      dialog.record = undefined
+    } else if (request.method === 'INVITE') dialog.clientInvite = this
     else if (request.method === 'UPDATE') dialog.clientUpdate = this
     return { ok: true, sent: sent.request, origin: fromHere(sent.flow), txnId: this.id, dialogId: dialog.id }
   }

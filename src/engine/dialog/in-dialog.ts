@@ -5,6 +5,7 @@ import { newBranch, viaFor } from '../transaction/transactions.js'
 import type { Flow } from '../transport/transport.js'
 import { type App, type Outcome, refused } from './app.js'
 import { appHeader, type AppText } from './app-text.js'
+import { stopReasonOf } from './call-record.js'
 import { type Context, fromBinding, fromHere } from './context.js'
 import type { Dialog } from './dialog.js'
 import { type DialogWay, wayOf } from './dialog-way.js'
@@ -90,6 +91,8 @@ export class InDialog {
     if (dialog.terminated) return
     dialog.cancelCrossed = false
     if (dialog.ackOwed !== undefined) this.acknowledgeUnasked(dialog)
+    const { record } = dialog
+    dialog.record = undefined
     this.release(dialog)
     const text: AppText = {
       ...NO_BODY,
@@ -98,6 +101,7 @@ export class InDialog {
     const request = dialogRequest(dialog, 'BYE', ++dialog.localCseq, text)
     void this.withWay(dialog, (way) => {
       const sent = way && this.sendUnwatched(request, way)
+      record?.stopped(sent?.request ?? request, 'application', stopReasonOf(reason))
       // Whether or not it could be sent: for the application the call is over.
       if (!tellApp || !dialog.app.open) return
       const origin = sent ? fromHere(sent.flow) : fromBinding(dialog.binding)
@@ -107,7 +111,13 @@ export class InDialog {
 
   /** Forgets a dialog and what runs for it. */
   release(dialog: Dialog): void {
-    const { heldBye, heldInvite, serverInvite, clientInvite } = dialog
+    const { heldBye, heldInvite, serverInvite, clientInvite, record } = dialog
+    if (record !== undefined) {
+      // Without a BYE: none could be sent, or it came to nothing. This is what would have been it.
+      dialog.record = undefined
+      const bye = dialogRequest(dialog, 'BYE', dialog.localCseq + 1, NO_BODY)
+      record.stopped(bye, 'application', 'system-error-initiated-termination')
+    }
     dialog.repeater?.stop()
     dialog.repeater = undefined
     dialog.challengedBye?.cancel()
@@ -160,7 +170,10 @@ export class InDialog {
   stop(): void {
     for (const timer of this.patience) timer.cancel()
     this.patience.clear()
-    for (const dialog of [...this.context.dialogs.all()]) this.release(dialog)
+    for (const dialog of [...this.context.dialogs.all()]) {
+      dialog.record = undefined
+      this.release(dialog)
+    }
     this.openInvites.clear()
   }
 

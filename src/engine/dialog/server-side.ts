@@ -1,4 +1,4 @@
-import { createResponse, type SipRequest } from '../message/message.js'
+import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
@@ -6,13 +6,14 @@ import { Proxies } from '../proxy/proxies.js'
 import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import type { Flow } from '../transport/transport.js'
 import { Answers, UNKNOWN_TRANSACTION } from './answers.js'
-import { type App, nobody, type Outcome, refused, type RequestRouter, type Verdict } from './app.js'
+import { type App, nobody, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
+import { CallRecord } from './call-record.js'
 import { type Context, fromNetwork } from './context.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
-import { onOneLine } from './fill.js'
 import type { InDialog } from './in-dialog.js'
 import { refusalOf } from './offers.js'
+import { deliverNew, RoutedRequests } from './routed-requests.js'
 import { isSenselessRegister } from './screening.js'
 import { endsSubscription, secondsLeft } from './subscription.js'
 import { newId, newTag } from './tokens.js'
@@ -36,6 +37,7 @@ export class ServerSide {
   private readonly unmerged = new Set<string>()
   private readonly answers: Answers
   readonly proxies: Proxies
+  private readonly routed: RoutedRequests
 
   constructor(
     private readonly context: Context,
@@ -43,6 +45,7 @@ export class ServerSide {
   ) {
     this.answers = new Answers(context, inDialog)
     this.proxies = new Proxies(context, inDialog)
+    this.routed = new RoutedRequests(context, this.answers, this.proxies)
   }
 
   /** A new request of the network, neither ACK nor CANCEL. */
@@ -149,53 +152,20 @@ export class ServerSide {
     if (taken !== undefined) return this.reject(tx, taken)
     if (this.inDialog.sessions.tooShort(request, undefined)) return this.tooShort(tx)
     const { router } = this.context
-    if (router?.takes(request.method)) return this.inquire(router, this.rememberNew(tx, nobody, merge))
+    if (router?.takes(request.method)) return this.routed.ask(router, this.rememberNew(tx, nobody, merge))
     const app = this.context.apps.choose(request.method)
-    if (app === undefined) return this.reject(tx, request.method === 'REFER' ? 405 : 503)
-    this.deliverNew(this.rememberNew(tx, app, merge))
+    if (app === undefined) return this.untaken(tx)
+    deliverNew(this.rememberNew(tx, app, merge))
   }
 
   private rememberNew(tx: ServerTransaction, app: App, merge: string | undefined): UasRequest {
     const known = this.remember(tx, app)
     known.mergeKey = merge
     if (merge !== undefined) this.unmerged.add(merge)
+    if (tx.invite && this.context.records !== undefined)
+      known.record = new CallRecord(this.context.records, tx.request, 'network')
     if (this.context.settings.alwaysRing === true && tx.invite) tx.respond(known.reply(180))
     return known
-  }
-
-  private deliverNew({ app, tx, id }: UasRequest): void {
-    const { request, flow } = tx
-    app.deliver(request, fromNetwork(flow), id, '', { address: flow.localAddress, port: flow.localPort })
-  }
-
-  /** A request handler says what becomes of it. Whoever withdraws it meanwhile withdraws the question too. */
-  private inquire(router: RequestRouter, known: UasRequest): void {
-    known.inquiry = router.ask(known.tx.request, known.tx.flow, (verdict) => {
-      known.inquiry = undefined
-      if (!known.open) return
-      try {
-        this.decided(known, verdict)
-      } catch (error) {
-        this.context.report(error)
-        if (known.open) this.answers.finish(known, known.reply(500))
-      }
-    })
-  }
-
-  private decided(known: UasRequest, verdict: Verdict): void {
-    if (verdict.kind === 'app') {
-      known.app = verdict.app
-      return this.deliverNew(known)
-    }
-    if (verdict.kind === 'proxy') {
-      // It answers the caller itself when it cannot.
-      void this.proxies.start(known, verdict.options).catch(this.context.report)
-      return
-    }
-    const reason = verdict.reason === undefined ? undefined : onOneLine(verdict.reason).slice(0, 120)
-    const response = known.reply(verdict.status, reason)
-    for (const contact of verdict.contacts ?? []) response.headers.append('contact', contact)
-    this.answers.finish(known, response)
   }
 
   /** Applications could not tell a second dialog of one Call-ID and From tag from the first. */
@@ -280,6 +250,8 @@ export class ServerSide {
       return this.withdraw(serverInvite, cancel, tx.flow)
     }
     dialog.gap = undefined
+    dialog.record?.stopped(request, 'network', 'normal-release')
+    dialog.record = undefined
     this.inDialog.release(dialog)
     if (!app.open) return this.reject(tx, 481)
     const known = this.remember(tx, app)
@@ -294,6 +266,7 @@ export class ServerSide {
   /** The caller does not want its INVITE answered any more: it gets a 487, the application hears a CANCEL. */
   private withdraw(known: UasRequest, cancel: SipRequest, flow: Flow): void {
     const { app, dialog } = known
+    known.record?.stopped(cancel, 'network', 'call-canceled')
     this.answers.finish(known, known.reply(487))
     if (app.open) app.deliver(cancel, fromNetwork(flow), known.id, dialog?.id ?? '')
   }
@@ -335,6 +308,8 @@ export class ServerSide {
     known.inquiry?.abort()
     known.reliable?.stop()
     known.delayed?.(false)
+    if (known.final === undefined)
+      known.record?.stopped(known.reply(500), 'application', 'system-error-initiated-termination')
     known.proxied?.cancel()
     this.requests.delete(known.id)
     this.byTransaction.delete(known.tx.id)
@@ -354,17 +329,30 @@ export class ServerSide {
     return action !== undefined
   }
 
+  /** No application takes requests of that method. */
+  private untaken(tx: ServerTransaction): void {
+    const { records } = this.context
+    const record = tx.invite && records !== undefined ? new CallRecord(records, tx.request, 'network') : undefined
+    const refusal = refusalTo(tx, tx.request.method === 'REFER' ? 405 : 503)
+    tx.respond(refusal)
+    record?.answered(refusal, 'application', 'uas')
+  }
+
   /** Answers a request in no application's name. */
   private reject(tx: ServerTransaction, status: number, reason?: string): void {
-    const response = createResponse(tx.request, status, reason, tx.request.toTag ? undefined : newTag())
-    if (status === 405) response.headers.append('allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK')
-    tx.respond(response)
+    tx.respond(refusalTo(tx, status, reason))
   }
 
   private pass(dialog: Dialog, deliver: () => void): void {
     if (dialog.gap === undefined) deliver()
     else dialog.gap.pass(deliver)
   }
+}
+
+function refusalTo(tx: ServerTransaction, status: number, reason?: string): SipResponse {
+  const response = createResponse(tx.request, status, reason, tx.request.toTag ? undefined : newTag())
+  if (status === 405) response.headers.append('allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK')
+  return response
 }
 
 const isLastNotify = (notify: SipRequest): boolean => endsSubscription(notify.headers.get('subscription-state'))

@@ -3,6 +3,7 @@ import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import { type App, type Origin, type Outcome, refused } from './app.js'
 import type { AppText } from './app-text.js'
+import { CallRecord } from './call-record.js'
 import { type Context, fromHere, fromNetwork } from './context.js'
 import { contactUriOf, Dialog, dialogIdOf, routeSetOf } from './dialog.js'
 import type { Claim } from './dialogs.js'
@@ -49,6 +50,8 @@ export class UacRequest implements Claim {
   private claimed = false
   private over = false
   private origin: Origin
+  /** Of the call it asks for, where records are kept. */
+  private record: CallRecord | undefined
 
   constructor(
     private readonly context: Context,
@@ -85,6 +88,8 @@ export class UacRequest implements Claim {
       }
       this.failed(503, unresolved)
     }
+    if (sent !== undefined && sent.request.method === 'INVITE' && this.context.records !== undefined)
+      this.record = new CallRecord(this.context.records, sent.request, 'application')
     return {
       ok: true,
       sent: sent?.request ?? this.request,
@@ -128,7 +133,10 @@ export class UacRequest implements Claim {
         if (!this.progress(response, flow, tx.request)) return
       } else if (status < 300) {
         if (!this.success(response, flow, tx.request)) return
-      } else this.dropEarly()
+      } else {
+        this.dropEarly()
+        this.record?.answered(response, 'network', 'uac')
+      }
     }
     this.deliver(response, this.origin)
   }
@@ -156,6 +164,7 @@ export class UacRequest implements Claim {
     const what = status === 503 ? 'Not sent' : 'Not answered'
     response.headers.append('warning', `399 localhost "${what}: ${phrase.replace(/["\\\\]/g, "'")}"`)
     const { origin } = this
+    this.record?.answered(response, 'network', 'uac')
     // Made here, in the place of the peer's: an application must hear of it after the echo of its request.
     this.context.clock.after(Math.max(1, this.context.settings.echoGapMs), () => {
       this.deliver(response, origin)
@@ -211,6 +220,8 @@ export class UacRequest implements Claim {
     // The application may have hung up the early dialog: then this answer is too late.
     const dialog = early === undefined || early.terminated ? this.createDialog(response, flow, sent) : early
     this.answered = dialog
+    this.record?.answered(response, 'network', 'uac')
+    dialog.record = this.record
     this.confirm(dialog, response, flow)
     this.dropEarly()
     this.context.dialogs.add(dialog)

@@ -2,6 +2,7 @@ import type { Timer } from '../clock.js'
 import { createResponse, type SipResponse } from '../message/message.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
 import type { App, Inquiry } from './app.js'
+import type { CallRecord } from './call-record.js'
 import type { Dialog } from './dialog.js'
 import type { ReliableProvisional } from './reliable-provisional.js'
 import { newTag } from './tokens.js'
@@ -24,6 +25,8 @@ export class UasRequest {
   reliable: ReliableProvisional | undefined
   /** It is proxied: its answer comes from elsewhere, and a CANCEL goes there. */
   proxied: { cancel(): void } | undefined
+  /** Of the call it asks for, outside dialogs and where records are kept. */
+  record: CallRecord | undefined
   /** The question to a request handler which application it goes to, while that is open. */
   inquiry: Inquiry | undefined
   /** The application has answered with a 2xx that waits for a PRACK. Called with false when it is never sent. */
@@ -78,6 +81,7 @@ export class UasRequest {
     this.reliable?.stop()
     this.delayed = undefined
     this.final = response
+    this.record?.answered(response, 'application', this.proxied === undefined ? 'uas' : 'proxy-uas')
     this.tx.respond(response)
     delayed?.(response.status < 300)
   }

@@ -1,8 +1,9 @@
 import type { Timer } from '../clock.js'
+import { CallRecord } from '../dialog/call-record.js'
 import type { Context } from '../dialog/context.js'
 import type { Ways } from '../dialog/hops.js'
 import { Outgoing, type OutgoingUser } from '../dialog/outgoing.js'
-import type { SipRequest, SipResponse } from '../message/message.js'
+import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
 import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 
@@ -27,6 +28,8 @@ export class ProxyBranch implements OutgoingUser {
   private provisionalTimer: Timer | undefined
   private finalTimer: Timer | undefined
   private heard = false
+  /** Of the call it may become, where records are kept. */
+  private record: CallRecord | undefined
   private over = false
   /** We have withdrawn it since it took too long: what it answers to the CANCEL is no answer. */
   private impatient = false
@@ -45,9 +48,12 @@ export class ProxyBranch implements OutgoingUser {
 
   /** False: nothing may be sent to any of its addresses. */
   start(): boolean {
-    if (this.outgoing.start(this.ways.explicit) === undefined) return false
+    const sent = this.outgoing.start(this.ways.explicit)
+    if (sent === undefined) return false
     const { provisionalTimeoutMs, finalTimeoutMs } = this.times
-    const { clock } = this.context
+    const { clock, records } = this.context
+    if (records !== undefined && sent.request.method === 'INVITE')
+      this.record = new CallRecord(records, sent.request, 'application')
     if (provisionalTimeoutMs !== undefined)
       this.provisionalTimer = clock.after(provisionalTimeoutMs, () => {
         if (!this.heard) this.giveUp()
@@ -61,7 +67,7 @@ export class ProxyBranch implements OutgoingUser {
     if (this.over) return
     if (this.heard && this.outgoing.cancel()) return
     this.outgoing.abandon()
-    this.silence(false)
+    this.silence(487)
   }
 
   /** Ends without a word to anyone. */
@@ -83,6 +89,7 @@ export class ProxyBranch implements OutgoingUser {
       return
     }
     const success = response.status < 300
+    this.record?.answered(response, 'network', 'proxy-uac')
     if (this.over && !success) return
     this.finish()
     if (this.impatient && !success) this.user.silent(this, false)
@@ -90,7 +97,7 @@ export class ProxyBranch implements OutgoingUser {
   }
 
   failed(status: 408 | 503): void {
-    this.silence(status === 503)
+    this.silence(status)
   }
 
   late(response: SipResponse, flow: Flow, tx: ClientTransaction): void {
@@ -103,10 +110,12 @@ export class ProxyBranch implements OutgoingUser {
     this.cancel()
   }
 
-  private silence(unreachable: boolean): void {
+  /** @param status what stands for the answer that there is none of */
+  private silence(status: 408 | 487 | 503): void {
     if (this.over) return
     this.finish()
-    this.user.silent(this, unreachable)
+    this.record?.answered(createResponse(this.request, status), 'application', 'proxy-uac')
+    this.user.silent(this, status === 503)
   }
 
   private finish(): void {

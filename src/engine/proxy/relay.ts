@@ -64,13 +64,17 @@ export class Relay {
     this.context.transports.isOwn(host, port)
 
   private send(copy: SipRequest, request: SipRequest, from: Flow, found: Ways): void {
-    const { transports } = this.context
+    const { transports, records } = this.context
     for (const { target, binding } of found.ok ? found.ways : []) {
       const flow = transports.flowTo(target, binding)
       if (flow === undefined) continue
       const side = transports.bindings.findIndex(({ contactUri }) => contactUri === from.binding.contactUri)
       copy.headers.prepend('via', viaFor(flow, `${BRANCH}${side}.${this.proof(request.topVia, request)}`))
       flow.send(serialise(copy), () => this.refuse(request, from, 503))
+      if (records !== undefined && copy.method === 'BYE') {
+        records.stop(request, 'network', 'normal-release')
+        records.stop(copy, 'application', 'normal-release')
+      }
       return
     }
     this.refuse(request, from, 503)
