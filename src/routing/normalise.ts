@@ -74,7 +74,9 @@ function readDigits(input: string): { digits: string; international: boolean } |
 function parse(digits: string, country?: string): Normalised {
   const options = country !== undefined && isSupportedCountry(country) ? { defaultCountry: country } : {}
   const number = parsePhoneNumberFromString(digits, { ...options, extract: false })
-  if (number?.isPossible() && e164.safeParse(number.number).success) return { ok: true, e164: number.number }
+  // No national number begins with 00. What is left of one zero too many would be another number when it is read again.
+  const again = number?.nationalNumber.startsWith('00') === true
+  if (!again && number?.isPossible() && e164.safeParse(number.number).success) return { ok: true, e164: number.number }
   const problem = validatePhoneNumberLength(digits, options) ?? 'INVALID_LENGTH'
   const where = country === undefined ? '' : ` in ${country}`
   if (problem === 'TOO_SHORT') return refuse(`is too short for a number${where}`)

@@ -88,4 +88,16 @@ Normalise('that is impossible is refused, saying why', () => {
     assert.match(e164Of(input, country), why, JSON.stringify(input.slice(0, 70)))
 })
 
+Normalise('stays what it is when it is read again, zeros in front of it or not', () => {
+  assert.match(e164Of('00005550100', 'GB'), /^refused: /)
+  for (const [input, country] of [
+    ['020 7946 0018', 'GB'],
+    ['06 698 12345', 'IT'],
+    ['0014155550100', 'GB'],
+  ] as const) {
+    const e164 = e164Of(input, country)
+    assert.is(e164Of(e164, country), e164)
+  }
+})
+
 Normalise.run()
