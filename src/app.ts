@@ -327,7 +327,10 @@ function startEngine(
     observer: new SipTrace(metrics.sipMessageCounter, logger),
     onError: (error) => logger.error({ err: error }, 'Engine error'),
   })
-  metrics.observeEngine(() => engine.gauges())
+  metrics.observeEngine(
+    () => engine.gauges(),
+    () => engine.counters(),
+  )
   return engine
 }
 

@@ -17,7 +17,8 @@ import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { type ContactExtras, parseContact } from './transport/contact.js'
-import type { Binding, Flow, Target, TransportObserver } from './transport/transport.js'
+import type { TlsCertificate, TlsSettings } from './transport/tls-settings.js'
+import type { Binding, Flow, Target, TransportCounters, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
@@ -35,11 +36,13 @@ export { ResolveError, type ResolveErrorCode } from './resolve/resolve-error.js'
 export { Resolver, type ResolverOptions } from './resolve/resolver.js'
 export { parseContact } from './transport/contact.js'
 export { type Supports, supportsOf } from './transport/reach.js'
+export type { Pem, TlsCertificate, TlsSettings } from './transport/tls-settings.js'
 export {
   type Flow,
   type MessageKind,
   type Protocol,
   type Target,
+  type TransportCounters,
   TransportError,
   type TransportObserver,
 } from './transport/transport.js'
@@ -93,6 +96,8 @@ export interface EngineOptions {
   readonly timers?: Partial<TimerSettings>
   readonly limits?: Partial<Limits>
   readonly transport?: Partial<TransportSettings>
+  /** Certificates of contacts over TLS, and how peers are verified there. */
+  readonly tls?: TlsSettings
   /** Name servers to ask (`address` or `address:port`); none: those of the system. */
   readonly dnsServers?: readonly string[]
   /** Milliseconds an application may take over its first answer to a request. Default 64000. */
@@ -116,6 +121,8 @@ export interface EngineOptions {
    * was idle. Not of one that never came up, nor while the engine stops.
    */
   readonly onConnectionClosed?: (peer: ConnectionPeer) => void
+  /** Hears of every peer that connected to a TLS contact and did not get through the handshake, and why. */
+  readonly onHandshakeFailed?: (peer: { readonly address: string; readonly port: number }, why: string) => void
   /** Hears of errors in the engine itself; each harms one message at most. */
   readonly onError?: (error: unknown) => void
   /** Drives transactions and dialogs; for tests. */
@@ -136,10 +143,12 @@ export interface EngineGauges {
   readonly transactions: number
   readonly timers: number
   readonly connections: number
+  /** Those of the connections that are over TLS. */
+  readonly tlsConnections: number
 }
 
 export interface Engine {
-  /** Listens. @throws {TransportError} naming the address that cannot be listened on */
+  /** Listens. @throws {TransportError} naming the address that cannot be listened on, or the file of TLS that is wrong */
   start(): Promise<{
     readonly control: { readonly host: string; readonly port: number }
     readonly addresses: readonly string[]
@@ -152,6 +161,13 @@ export interface Engine {
    */
   attach(app: LocalApp): ControlLink
   gauges(): EngineGauges
+  counters(): TransportCounters
+  /**
+   * Reads certificates and keys again: handshakes from now on use them, connections in being stay.
+   * @returns our certificate; undefined when no contact is over TLS
+   * @throws {TransportError} BAD_TLS, naming the file; then all stays as it was
+   */
+  reloadTls(): Promise<TlsCertificate | undefined>
   /**
    * Where a request to that next hop would be sent, best first (RFC 3263), from the same answers that the engine itself uses.
    * Before `start` nothing can be reached. Without an engine, make a `Resolver` with `supportsOf`.
@@ -208,10 +224,15 @@ export function createEngine(options: EngineOptions): Engine {
     ...(options.localInside === undefined ? {} : { localInside: options.localInside }),
     ...(options.externalIp === undefined ? {} : { externalIp: options.externalIp }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     clock: housekeeping,
     limits,
     onError,
-    sink: { received: (parsed, flow) => core.received(parsed, flow), closed },
+    sink: {
+      received: (parsed, flow) => core.received(parsed, flow),
+      closed,
+      ...(options.onHandshakeFailed === undefined ? {} : { handshakeFailed: options.onHandshakeFailed }),
+    },
   })
   const resolver = new Resolver({
     clock: housekeeping,
@@ -285,7 +306,10 @@ export function createEngine(options: EngineOptions): Engine {
       transactions: core.transactionCount,
       timers: clock.pending,
       connections: transports.connections,
+      tlsConnections: transports.tlsConnections,
     }),
+    counters: () => transports.counters,
+    reloadTls: () => transports.reloadTls(),
   }
 }
 

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { EngineGauges } from '../engine/index.js'
+import type { EngineGauges, TransportCounters } from '../engine/index.js'
 import { EventLoopDelay } from './event-loop-delay.js'
 import { SipMessageCounter } from './sip-message-counter.js'
 
@@ -135,20 +135,35 @@ export class Metrics {
   }
 
   /** Adds the gauges of an engine that runs in this process; `read` is asked at each scrape. Once only. */
-  observeEngine(read: () => EngineGauges): void {
+  observeEngine(read: () => EngineGauges, count: () => TransportCounters): void {
     const gauges = {
       dialogs: 'SIP dialogs the engine holds',
       transactions: 'SIP transactions the engine holds',
       timers: 'Timers of transactions and dialogs that are set',
-      connections: 'TCP connections that are open',
+      connections: 'TCP and TLS connections that are open',
+      tlsConnections: 'TLS connections that are open',
     } as const satisfies Record<keyof EngineGauges, string>
     for (const [what, help] of Object.entries(gauges) as [keyof EngineGauges, string][])
       new Gauge({
-        name: `signalbox_engine_${what}`,
+        name: `signalbox_engine_${what === 'tlsConnections' ? 'tls_connections' : what}`,
         help,
         registers: this.registers,
         collect() {
           this.set(read()[what])
+        },
+      })
+    const counters = {
+      failedHandshakes: ['tls_handshakes_failed', 'Peers that did not get through the TLS handshake'],
+      deadPeers: ['dead_connections', 'Connections given up because their peer answered no more'],
+    } as const
+    for (const [what, [name, help]] of Object.entries(counters) as [keyof typeof counters, readonly [string, string]][])
+      new Counter({
+        name: `signalbox_engine_${name}_total`,
+        help,
+        registers: this.registers,
+        collect() {
+          this.reset()
+          this.inc(count()[what])
         },
       })
   }

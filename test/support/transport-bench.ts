@@ -25,6 +25,7 @@ export class TransportBench implements TransportSink {
   readonly clock = new ManualClock()
   readonly arrivals: Arrival[] = []
   readonly closedFlows: Flow[] = []
+  readonly failedHandshakes: Array<{ readonly address: string; readonly at: number; readonly why: string }> = []
   /** What the user of the transports does with each message. */
   onArrival: ((arrival: Arrival) => void) | undefined
   /** What it does with each stream that has ended. */
@@ -59,6 +60,10 @@ export class TransportBench implements TransportSink {
   closed(flow: Flow): void {
     this.closedFlows.push(flow)
     this.onClosed?.(flow)
+  }
+
+  handshakeFailed({ address, port }: { address: string; port: number }, why: string): void {
+    this.failedHandshakes.push({ address, at: port, why })
   }
 
   /** Waits until that many messages have arrived, and gives the last of them. */

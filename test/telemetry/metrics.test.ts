@@ -1,3 +1,4 @@
+import type { TransportCounters } from '../../src/engine/index.js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Metrics } from '../../src/telemetry/index.js'
@@ -43,12 +44,21 @@ MetricsSuite('the names and labels that others read are there', async () => {
 
 MetricsSuite('the engine is asked at each scrape, and not there when it runs elsewhere', async () => {
   assert.is(await sample(metrics, 'signalbox_engine_dialogs'), undefined)
-  const gauges = { dialogs: 1, transactions: 2, timers: 3, connections: 4 }
-  metrics.observeEngine(() => gauges)
+  const gauges = { dialogs: 1, transactions: 2, timers: 3, connections: 4, tlsConnections: 5 }
+  const counters = { failedHandshakes: 6, deadPeers: 7 } as TransportCounters
+  metrics.observeEngine(
+    () => gauges,
+    () => counters,
+  )
   assert.is(await sample(metrics, 'signalbox_engine_dialogs'), 1)
   gauges.dialogs = 0
-  for (const [what, value] of Object.entries(gauges))
+  const { tlsConnections, ...plain } = gauges
+  for (const [what, value] of Object.entries({ ...plain, tls_connections: tlsConnections }))
     assert.is(await sample(metrics, `signalbox_engine_${what}`), value)
+  for (let scrapes = 0; scrapes < 2; scrapes++) {
+    assert.is(await sample(metrics, 'signalbox_engine_tls_handshakes_failed_total'), 6)
+    assert.is(await sample(metrics, 'signalbox_engine_dead_connections_total'), 7)
+  }
 })
 
 MetricsSuite('the delay of the event loop is what it was late, not the pause between two looks', async () => {

@@ -10,6 +10,8 @@ export interface OwnAddressOptions {
   readonly anyLocalhost?: boolean
   /** It is a Contact: the peer has to come back by the same transport, so that is named. */
   readonly contact?: boolean
+  /** It has to be a `sips:` URI (see `asksForSips`). */
+  readonly sips?: boolean
 }
 
 /** The value, or the values of a list, with `…@localhost` replaced by the address this binding shows to peers, and bracketed. */
@@ -21,15 +23,18 @@ export function withOwnAddress(value: string, binding: Binding, options: OwnAddr
 }
 
 /** The URI with our host and port in place of `localhost` and its port; the rest stays letter by letter. */
-function atBinding(uri: string, binding: Binding, { contact }: OwnAddressOptions): string {
+function atBinding(uri: string, binding: Binding, { contact, sips }: OwnAddressOptions): string {
   const parsed = parseUri(uri)
   if (parsed === undefined || parsed.scheme === 'tel' || parsed.host !== 'localhost') return uri
   // It is well-formed: the host begins behind the only `@`, or else behind the scheme.
   const host = uri.indexOf('@') + 1 || uri.indexOf(':') + 1
   const hostEnd = host + parsed.host.length
   const end = parsed.port === undefined ? hostEnd : skip(uri, hostEnd + 1, uri.length, DIGIT)
-  const transport = contact && binding.protocol === 'tcp' && !parsed.params.has('transport') ? ';transport=tcp' : ''
-  return `${uri.slice(0, host)}${binding.advertisedHost}:${binding.advertisedPort}${transport}${uri.slice(end)}`
+  const secure = sips === true || parsed.scheme === 'sips'
+  const named = !contact || binding.protocol === 'udp' || secure || parsed.params.has('transport')
+  const transport = named ? '' : `;transport=${binding.protocol}`
+  const before = secure && parsed.scheme === 'sip' ? `sips:${uri.slice(4, host)}` : uri.slice(0, host)
+  return `${before}${binding.advertisedHost}:${binding.advertisedPort}${transport}${uri.slice(end)}`
 }
 
 /** The From value with a tag: its own, or a new one. */

@@ -5,7 +5,7 @@ import { cancelOf } from '../transaction/own-requests.js'
 import { type Context, fromHere, fromNetwork, hasOption, listsOption } from './context.js'
 import { contactUriOf, type Dialog, dialogIdOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
-import { appResponse, chosenToTag, ownContact } from './fill.js'
+import { appResponse, asksForSips, chosenToTag, ownContact } from './fill.js'
 import type { InDialog } from './in-dialog.js'
 import { OkRepeater } from './ok-repeater.js'
 import { refreshTarget } from './peer-way.js'
@@ -156,12 +156,16 @@ export class Answers {
         : known.method === 'UPDATE' && success
       : makesDialog && (reliable || success)
     if (!needed) return undefined
-    return dialog?.localContact || ownContact(tx.flow.binding, this.wantsSip(tx.request))
+    return dialog?.localContact || ownContact(tx.flow.binding, this.schemeFor(tx))
   }
 
-  /** The peer may be one that cannot use a `sips:` Contact. */
-  private wantsSip(request: SipRequest): boolean {
+  /** The scheme our Contact must have over TLS: the peer may ask for `sips:`, or be one that cannot use it. */
+  private schemeFor({ request, flow }: UasRequest['tx']): 'sip' | 'sips' | undefined {
+    if (!flow.binding.secure) return undefined
+    if (asksForSips(request, true)) return 'sips'
     return this.context.settings.bestEffortTls === true && /^sip:/i.test(contactUriOf(request) ?? '')
+      ? 'sip'
+      : undefined
   }
 
   private sent(known: UasRequest, response: SipResponse): Outcome {

@@ -37,12 +37,31 @@ const spellingOf = (header: AppHeader): string =>
 
 /**
  * Our Contact at this binding, as a header value.
- * @param sip over TLS too it is `sip:`, with the transport as a parameter
+ * @param scheme over TLS: what it must be, whatever the contact says
  */
-export const ownContact = (binding: Binding, sip = false): string =>
-  sip && binding.protocol === 'tls'
-    ? `<sip:${binding.advertisedHost}:${binding.advertisedPort};transport=tls>`
-    : `<${binding.contactUri}>`
+export function ownContact(binding: Binding, scheme?: 'sip' | 'sips'): string {
+  if (scheme === undefined || binding.protocol !== 'tls') return `<${binding.contactUri}>`
+  const transport = scheme === 'sip' ? ';transport=tls' : ''
+  return `<${scheme}:${binding.advertisedHost}:${binding.advertisedPort}${transport}>`
+}
+
+/**
+ * What is sent over TLS for this request has to name us by a `sips:` URI: its Request-URI or first Route, or for an answer its first
+ * Record-Route, or else its Contact, is one (RFC 3261 8.1.1.8, 12.1.1).
+ */
+export function asksForSips(request: SipRequest, answer: boolean): boolean {
+  if (isSips(request.uri)) return true
+  const { headers } = request
+  if (!answer) return isSips(firstUriOf(headers.get('route')))
+  return isSips(firstUriOf(headers.get('record-route') ?? headers.get('contact')))
+}
+
+const isSips = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:'
+
+function firstUriOf(line: string | undefined): string {
+  const [first = ''] = line === undefined ? [] : splitList(line)
+  return parseNameAddr(first)?.uri ?? ''
+}
 
 function appendOthers(headers: Headers, text: AppText, skip: ReadonlySet<string>, binding: Binding | undefined): void {
   for (const header of text.headers) {
@@ -126,18 +145,22 @@ export function newRequest(
   headers.append('to', withOwnAddress(party(text, 'to') ?? `<${uri}>`, binding))
   headers.append('call-id', appHeader(text, 'call-id') ?? newCallId())
   headers.append('cseq', `${cseqOf(text) ?? newCseq()} ${method}`)
-  const contact = contactAt(method, text, binding)
+  const request = new SipRequest(method, uri, headers, text.body)
+  const contact = contactAt(request, text, binding)
   if (contact !== undefined) headers.append('contact', contact)
   appendOthers(headers, text, PLACED, binding)
   appendBodyType(headers, text)
-  return new SipRequest(method, uri, headers, text.body)
+  return request
 }
 
 /** The Contact of a request outside dialogs that leaves from this binding; undefined: it has none. */
-export function contactAt(method: string, text: AppText, binding: Binding): string | undefined {
+export function contactAt(request: SipRequest, text: AppText, binding: Binding): string | undefined {
+  const { method } = request
   const given = appHeader(text, 'contact')
-  if (given !== undefined) return withOwnAddress(given, binding, { contact: true })
-  return method === 'INVITE' || method === 'SUBSCRIBE' ? ownContact(binding) : undefined
+  if (given === undefined && method !== 'INVITE' && method !== 'SUBSCRIBE') return undefined
+  const sips = binding.secure && asksForSips(request, false)
+  if (given !== undefined) return withOwnAddress(given, binding, { contact: true, sips })
+  return ownContact(binding, sips ? 'sips' : undefined)
 }
 
 function party(text: AppText, name: 'from' | 'to'): string | undefined {
@@ -223,7 +246,10 @@ export function appResponse(
   const response = createResponse(request, status, onOneLine(reason), toTag)
   const given = appHeader(text, 'contact')
   if (given !== undefined && isContact(given))
-    response.headers.append('contact', withOwnAddress(given, binding, { contact: true }))
+    response.headers.append(
+      'contact',
+      withOwnAddress(given, binding, { contact: true, sips: binding.secure && asksForSips(request, true) }),
+    )
   else if (contact !== undefined) response.headers.append('contact', contact)
   appendOthers(response.headers, text, COPIED, binding)
   appendBodyType(response.headers, text)

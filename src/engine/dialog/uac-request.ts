@@ -119,7 +119,7 @@ export class UacRequest implements Claim {
   /** Another try may leave by another transport: peers have to come back by that one. From and To stay, as in every repeat. */
   leaving(request: SipRequest, binding: Binding): void {
     if (binding === this.binding) return
-    const contact = contactAt(this.draft.method, this.draft.text, binding)
+    const contact = contactAt(request, this.draft.text, binding)
     if (contact !== undefined) request.headers.set('contact', contact)
   }
 

@@ -14,6 +14,8 @@ export interface FramerSink {
   message(parsed: Parsed, bytes: number): void
   /** A double CRLF between messages: the peer wants a CRLF back (RFC 5626 4.4.1). Once for each run of them in a chunk. */
   ping(): void
+  /** A single CRLF between messages, at the end of a chunk. @returns whether it is the answer to a ping, not the first half of one */
+  pong?(): boolean
   /**
    * Nothing more can be told from this stream: the connection is to be closed, after an answer with `status` and `reason` when
    * there is a request to answer. Comes once, and nothing after it.
@@ -136,6 +138,7 @@ export class StreamFramer {
       } else break
     }
     if (pings > 0) this.sink.ping()
+    if (at === end && this.lineEnds === 1 && this.sink.pong?.() === true) this.lineEnds = 0
     if (at === end || this.done) return end
     if (this.crPending || !isIn(data[at]!, TOKEN)) this.breakOff('start-line', undefined)
     this.lineEnds = 0

@@ -61,7 +61,10 @@ function bindingShown(
   const { protocol } = option
   const advertisedHost = bracketed(shown)
   const sentBy = port === defaultPort(protocol) ? advertisedHost : `${advertisedHost}:${port}`
-  const scheme = protocol === 'tls' ? 'sips' : 'sip'
+  const scheme = option.sips ? 'sips' : 'sip'
+  // Peers differ on the port that `sip:` over TLS has when none is written.
+  const hostPort = protocol === 'tls' && !option.sips ? `${advertisedHost}:${port}` : sentBy
+  const transport = protocol === 'tcp' || (protocol === 'tls' && !option.sips) ? `;transport=${protocol}` : ''
   return {
     protocol,
     address,
@@ -71,7 +74,7 @@ function bindingShown(
     advertisedHost,
     advertisedPort: port,
     sentBy,
-    contactUri: `${scheme}:${sentBy}${protocol === 'tcp' ? ';transport=tcp' : ''}`,
+    contactUri: `${scheme}:${hostPort}${transport}`,
     secure: protocol === 'tls',
     octets: octetsOf(address) ?? [],
     scope: scopeOf(address) ?? 'public',

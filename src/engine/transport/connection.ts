@@ -6,7 +6,10 @@ import type { SipRequest } from '../message/message.js'
 import type { Limits, Parsed } from '../message/parse.js'
 import { describeAddress } from './binding.js'
 import type { LocalBinding } from './binding.js'
+import type { CertificateNames } from './certificate-names.js'
 import type { Flow } from './flow.js'
+import { Liveness } from './liveness.js'
+import { namesOf, tlsErrorOf } from './tls.js'
 import { isFinalResponse } from './traffic.js'
 import type { Traffic } from './traffic.js'
 import { TransportError } from './transport.js'
@@ -14,6 +17,12 @@ import { TransportError } from './transport.js'
 /** Times and bounds of one stream. */
 export interface ConnectionSettings {
   readonly idleTimeoutMs: number
+  /** Milliseconds without a word of the peer after which it is pinged, on streams of ours and those asked to be kept alive; 0: never. */
+  readonly pingIntervalMs: number
+  /** Milliseconds that a peer which answers pings has for each answer (RFC 5626 4.4.1). */
+  readonly pongTimeoutMs: number
+  /** Requests in a row without any answer after which the stream is given up; 0: never. */
+  readonly maxConsecutiveTimeouts: number
   readonly readDeadlineMs: number
   readonly maxQueuedBytes: number
 }
@@ -54,8 +63,12 @@ export class Connection implements Flow {
   readonly reliable = true
   readonly remoteAddress: string
   readonly remotePort: number
+  /** The name that was dialled; undefined: an address, or the peer came to us. */
+  readonly serverName: string | undefined
   /** Accepted from the peer; else made by us. */
   readonly accepted: boolean
+  /** Whom the peer's certificate speaks for; undefined: it proved to be nobody, or has not yet. */
+  names: CertificateNames | undefined
   private state: State
   private up: boolean
   private readonly framer: StreamFramer
@@ -65,6 +78,7 @@ export class Connection implements Flow {
   /** Requests of the peer without a final response. */
   private owed = 0
   private lastActiveMs: number
+  private readonly liveness: Liveness
   /** Since when the peer has a message to finish (from the start: its first one); undefined: between messages. */
   private unfinishedSinceMs: number | undefined
   private endedAtMs = 0
@@ -74,13 +88,17 @@ export class Connection implements Flow {
     private readonly socket: Socket,
     readonly binding: LocalBinding,
     private readonly keeper: ConnectionKeeper,
-    remote?: { readonly address: string; readonly port: number },
+    remote?: { readonly address: string; readonly port: number; readonly serverName?: string },
   ) {
+    this.serverName = remote?.serverName
     this.accepted = this.up = remote === undefined
     this.state = this.accepted ? 'open' : 'connecting'
     this.remoteAddress = remote?.address ?? socket.remoteAddress ?? ''
     this.remotePort = remote?.port ?? socket.remotePort ?? 0
+    if (this.accepted && binding.secure) this.names = namesOf(socket)
     this.lastActiveMs = keeper.now()
+    this.liveness = new Liveness(keeper.settings, this.lastActiveMs)
+    if (!this.accepted) this.liveness.keepAlive()
     this.unfinishedSinceMs = this.accepted ? this.lastActiveMs : undefined
     this.framer = new StreamFramer(keeper.limits, this)
     socket.on('data', this.onData)
@@ -99,6 +117,12 @@ export class Connection implements Flow {
 
   get localPort(): number {
     return this.socket.localPort ?? this.binding.port
+  }
+
+  /** A request for that name may be sent on it (RFC 5923): over TLS the certificate must speak for it, when servers are verified. */
+  serves(name: string | undefined, verified: boolean): boolean {
+    if (!this.binding.secure || !verified || name === undefined) return true
+    return this.state === 'connecting' ? this.serverName === name : this.names?.covers(name) === true
   }
 
   get open(): boolean {
@@ -133,6 +157,7 @@ export class Connection implements Flow {
   connected(): void {
     if (this.state !== 'connecting') return
     this.state = 'open'
+    if (this.binding.secure) this.names = namesOf(this.socket)
     this.up = true
     this.lastActiveMs = this.keeper.now()
     const { waiting } = this
@@ -164,7 +189,30 @@ export class Connection implements Flow {
     this.socket.destroySoon()
   }
 
-  /** Closes the connection when one of its times has run out. */
+  /** Pings the peer from now on, though it was the one to connect: it asked for it. */
+  keepAlive(): void {
+    this.liveness.keepAlive()
+  }
+
+  /** A request that was sent on it had no answer at all. */
+  requestTimedOut(): void {
+    const { maxConsecutiveTimeouts } = this.keeper.settings
+    if (this.state !== 'open' || !this.liveness.timedOut()) return
+    this.dead(`${maxConsecutiveTimeouts} requests in a row had no answer`)
+  }
+
+  private ask(nowMs: number): void {
+    const verdict = this.liveness.check(nowMs)
+    if (verdict === 'ping') this.socket.write('\r\n\r\n')
+    else if (verdict === 'dead') this.dead('it answers pings no more')
+  }
+
+  private dead(why: string): void {
+    this.keeper.traffic.counters.deadPeers++
+    this.abort(new TransportError('PEER_SILENT', `${this.describe()}: ${why}`))
+  }
+
+  /** Closes the connection when one of its times has run out; asks the peer whether it is there. */
   sweep(nowMs: number): void {
     const { idleTimeoutMs, readDeadlineMs } = this.keeper.settings
     const { counters } = this.keeper.traffic
@@ -176,7 +224,7 @@ export class Connection implements Flow {
       } else if (nowMs - this.lastActiveMs >= idleTimeoutMs) {
         counters.idleCloses++
         this.end()
-      }
+      } else this.ask(nowMs)
     } else if (this.state === 'owing' && nowMs - this.endedAtMs >= owedMs) this.end()
     else if (this.state === 'ending' && nowMs - this.endedAtMs >= lingerMs) {
       this.abort(new TransportError('CLOSED', `${this.describe()}: the peer did not take the last bytes`))
@@ -188,6 +236,8 @@ export class Connection implements Flow {
   message(parsed: Parsed, bytes: number): void {
     if (this.state !== 'open') return
     this.unfinishedSinceMs = undefined
+    this.lastActiveMs = this.liveness.heardAtMs
+    this.liveness.answered()
     const request = parsed.ok ? parsed.message : parsed.request
     if (request?.kind === 'request' && request.method !== 'ACK') this.owed++
     this.keeper.traffic.arrived(parsed, this, bytes)
@@ -196,8 +246,13 @@ export class Connection implements Flow {
   ping(): void {
     if (this.state !== 'open') return
     this.unfinishedSinceMs = undefined
+    this.lastActiveMs = this.liveness.heardAtMs
     // A peer that pings and does not read its pongs gets no more of them.
     if (this.socket.writableLength === 0) this.socket.write('\r\n')
+  }
+
+  pong(): boolean {
+    return this.liveness.pong()
   }
 
   broken(reason: string, request?: SipRequest, status = 400): void {
@@ -213,7 +268,8 @@ export class Connection implements Flow {
 
   private readonly onData = (chunk: Buffer): void => {
     if (this.state !== 'open') return
-    this.lastActiveMs = this.keeper.now()
+    const now = this.keeper.now()
+    this.liveness.heardAtMs = now
     try {
       this.framer.push(chunk)
     } catch (error) {
@@ -221,7 +277,10 @@ export class Connection implements Flow {
       this.keeper.traffic.report(error)
       return this.end()
     }
-    if (this.framer.partial) this.unfinishedSinceMs ??= this.lastActiveMs
+    if (this.framer.partial) {
+      this.lastActiveMs = now
+      this.unfinishedSinceMs ??= now
+    }
   }
 
   private readonly onEnd = (): void => {
@@ -231,7 +290,7 @@ export class Connection implements Flow {
   }
 
   private readonly onError = (error: Error): void => {
-    this.failure ??= error
+    this.failure ??= this.binding.secure ? tlsErrorOf(error) : error
   }
 
   private readonly onClose = (): void => {

@@ -9,6 +9,8 @@ import type { ConnectionKeeper, ConnectionSettings } from './connection.js'
 import { FailedFlow } from './failed-flow.js'
 import type { Flow } from './flow.js'
 import type { Traffic } from './traffic.js'
+import { socketOptions } from './tcp.js'
+import type { Tls } from './tls.js'
 import { TransportError } from './transport.js'
 import type { Target } from './transport.js'
 
@@ -17,10 +19,12 @@ export interface ConnectionsSettings extends ConnectionSettings {
   readonly connectTimeoutMs: number
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  /** Milliseconds a TLS handshake may take, once the connection is up. */
+  readonly handshakeTimeoutMs: number
+  /** Silence on a stream after which the system asks whether the peer's machine is still there; 0: never. */
+  readonly keepAliveMs: number
 }
 
-/** Silence on a stream after which the system asks whether the peer's machine is still there. */
-const keepAliveMs = 120_000
 /** How long closing may wait for peers that do not take their last bytes. */
 const closeMs = 1_000
 
@@ -29,6 +33,9 @@ export class Connections implements ConnectionKeeper {
   private readonly all = new Set<Connection>()
   private readonly byPeer = new Map<string, Connection>()
   private readonly acceptedFrom = new Map<string, number>()
+  /** Streams of peers that are not closed yet, those in a TLS handshake among them. */
+  private accepted = 0
+  private opened = 0
   private readonly sweepMs: number
   private sweepTimer: Timer | undefined
   private emptied: (() => void) | undefined
@@ -38,82 +45,116 @@ export class Connections implements ConnectionKeeper {
     readonly limits: Limits,
     readonly settings: ConnectionsSettings,
     readonly traffic: Traffic,
+    private readonly tls: Tls | undefined,
   ) {
-    const shortest = Math.min(settings.idleTimeoutMs, settings.readDeadlineMs)
+    const { pingIntervalMs, pongTimeoutMs } = settings
+    const pings = pingIntervalMs > 0 ? [pingIntervalMs / 2, pongTimeoutMs] : []
+    const shortest = Math.min(settings.idleTimeoutMs, settings.readDeadlineMs, ...pings)
     this.sweepMs = Math.min(Math.max(Math.floor(shortest / 4), 250), 5_000)
   }
 
   get count(): number {
-    return this.all.size
+    return this.accepted + this.opened
+  }
+
+  /** Those of them over TLS whose handshake is done, or that we opened. */
+  get tlsCount(): number {
+    let count = 0
+    for (const connection of this.all) if (connection.binding.secure) count++
+    return count
   }
 
   now(): number {
     return this.clock.now()
   }
 
-  /** Takes in a stream that a peer opened, or closes it at once when a cap is reached. */
-  accept(socket: Socket, binding: LocalBinding): void {
+  /** Counts a stream that a peer opened, until it has closed. False: a cap is reached, and it was closed at once. */
+  admit(socket: Socket): boolean {
     const from = socket.remoteAddress
     const fromThere = this.acceptedFrom.get(from ?? '') ?? 0
-    const full = this.all.size >= this.settings.maxConnections || fromThere >= this.settings.maxConnectionsPerAddress
+    const full = this.count >= this.settings.maxConnections || fromThere >= this.settings.maxConnectionsPerAddress
     if (from === undefined || full) {
       if (full) this.traffic.counters.refusedConnections++
       socket.on('error', () => undefined)
       socket.destroy()
-      return
+      return false
     }
+    this.accepted++
     this.acceptedFrom.set(from, fromThere + 1)
-    this.keep(new Connection(socket, seenFrom(binding, from), this))
+    socket.once('close', () => {
+      this.accepted--
+      const rest = (this.acceptedFrom.get(from) ?? 1) - 1
+      if (rest > 0) this.acceptedFrom.set(from, rest)
+      else this.acceptedFrom.delete(from)
+    })
+    return true
+  }
+
+  /** Takes in a stream that was admitted, when messages can be read from it. */
+  accept(socket: Socket, binding: LocalBinding): void {
+    const { remoteAddress } = socket
+    if (remoteAddress === undefined || socket.destroyed) return
+    this.keep(new Connection(socket, seenFrom(binding, remoteAddress), this))
   }
 
   /** An open stream between this binding and the target, whoever opened it. */
   find(target: Target, binding: LocalBinding): Connection | undefined {
-    return this.byPeer.get(keyOf(binding, target.address, target.port))
+    const { address, port, serverName } = target
+    const verified = this.tls?.settings.verifyServers === true
+    const named =
+      binding.secure && serverName !== undefined
+        ? this.byPeer.get(keyOf(binding, address, port, serverName))
+        : undefined
+    const open = named ?? this.byPeer.get(keyOf(binding, address, port))
+    return open?.serves(serverName, verified) === true ? open : undefined
   }
 
   /** Opens a stream; what is sent on it before it is up waits. */
   connect(target: Target, binding: LocalBinding): Flow {
     const peer = describeAddress(target.protocol, target.address, target.port)
-    if (this.all.size >= this.settings.maxConnections) {
-      const error = new TransportError('TOO_MANY_CONNECTIONS', `${peer}: ${this.all.size} connections are open already`)
+    if (this.count >= this.settings.maxConnections) {
+      const error = new TransportError('TOO_MANY_CONNECTIONS', `${peer}: ${this.count} connections are open already`)
       return new FailedFlow(binding, target, error, this.traffic)
     }
-    const socket = connect({
-      host: target.address,
-      port: target.port,
-      localAddress: binding.address,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveMs,
-    })
+    const { keepAliveMs, connectTimeoutMs, handshakeTimeoutMs } = this.settings
+    const tls = target.protocol === 'tls' ? this.tls : undefined
+    const socket =
+      tls?.connect(target, binding.address, keepAliveMs) ??
+      connect({
+        host: target.address,
+        port: target.port,
+        localAddress: binding.address,
+        allowHalfOpen: true,
+        ...socketOptions(keepAliveMs),
+      })
     const connection = new Connection(socket, binding, this, target)
-    const { connectTimeoutMs } = this.settings
-    const deadline = this.clock.after(connectTimeoutMs, () =>
-      connection.abort(new TransportError('CONNECT_TIMEOUT', `no connection within ${connectTimeoutMs} ms`)),
-    )
+    const within = (ms: number, what: string): Timer =>
+      this.clock.after(ms, () => connection.abort(new TransportError('CONNECT_TIMEOUT', `no ${what} within ${ms} ms`)))
+    let deadline = within(connectTimeoutMs, 'connection')
     socket.once('connect', () => {
+      deadline.cancel()
+      if (tls === undefined) connection.connected()
+      else deadline = within(handshakeTimeoutMs, 'TLS handshake')
+    })
+    socket.once('secureConnect', () => {
       deadline.cancel()
       connection.connected()
     })
-    socket.once('close', () => deadline.cancel())
+    this.opened++
+    socket.once('close', () => {
+      deadline.cancel()
+      this.opened--
+    })
     this.keep(connection)
     return connection
   }
 
   retired(connection: Connection): void {
-    const key = keyOf(connection.binding, connection.remoteAddress, connection.remotePort)
-    if (this.byPeer.get(key) === connection) this.byPeer.delete(key)
+    for (const key of keysOf(connection)) if (this.byPeer.get(key) === connection) this.byPeer.delete(key)
   }
 
   gone(connection: Connection): void {
-    if (!this.all.delete(connection)) return
-    if (connection.accepted) {
-      const rest = (this.acceptedFrom.get(connection.remoteAddress) ?? 1) - 1
-      if (rest > 0) this.acceptedFrom.set(connection.remoteAddress, rest)
-      else this.acceptedFrom.delete(connection.remoteAddress)
-    }
-    if (this.all.size > 0) return
+    if (!this.all.delete(connection) || this.all.size > 0) return
     this.sweepTimer?.cancel()
     this.sweepTimer = undefined
     this.emptied?.()
@@ -133,7 +174,7 @@ export class Connections implements ConnectionKeeper {
 
   private keep(connection: Connection): void {
     this.all.add(connection)
-    this.byPeer.set(keyOf(connection.binding, connection.remoteAddress, connection.remotePort), connection)
+    for (const key of keysOf(connection)) this.byPeer.set(key, connection)
     this.sweepTimer ??= this.clock.after(this.sweepMs, this.sweep)
   }
 
@@ -145,6 +186,12 @@ export class Connections implements ConnectionKeeper {
   }
 }
 
-function keyOf(binding: LocalBinding, address: string, port: number): string {
-  return `${binding.address} ${binding.port} ${address} ${port}`
+function keyOf(binding: LocalBinding, address: string, port: number, name = ''): string {
+  return `${binding.address} ${binding.port} ${address} ${port} ${name}`
+}
+
+/** It is found by its address, and over TLS by the name it was dialled for: one address may serve several. */
+function keysOf({ binding, remoteAddress, remotePort, serverName }: Connection): string[] {
+  const key = keyOf(binding, remoteAddress, remotePort)
+  return binding.secure && serverName !== undefined ? [key, key + serverName] : [key]
 }

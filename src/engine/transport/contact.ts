@@ -11,6 +11,8 @@ export interface ContactOption {
   /** The text it came from, for messages to the operator. */
   readonly text: string
   readonly protocol: Protocol
+  /** It was written `sips:`: our Contact is a `sips:` URI. */
+  readonly sips?: boolean
   /** IP literal without brackets, a host name, or `*` for every address of this machine. */
   readonly host: string
   /** 0..65535; 0 lets the system choose. */
@@ -56,9 +58,13 @@ export function parseContact(text: string, extra: ContactExtras = {}): ContactOp
   if (portText !== '' && !/^:\d{1,5}$/.test(portText)) refuse(`${JSON.stringify(portText)} is no port`)
   if (Number(portText.slice(1)) > 65_535) refuse(`port ${portText.slice(1)} is above 65535`)
 
+  if (Number(portText.slice(1)) > 0 && protocols.includes('tcp') && protocols.includes('tls'))
+    refuse('tcp and tls cannot share a port: give each a contact of its own')
+
   return protocols.map((protocol) => ({
     text: contact,
     protocol,
+    ...(secure ? { sips: true } : {}),
     host,
     port: portText === '' ? defaultPort(protocol) : Number(portText.slice(1)),
     ...extra,

@@ -21,4 +21,10 @@ export interface Flow {
    * once, when the message is known not to have left this machine (connection refused or lost, too big a datagram, ...).
    */
   send(text: string, failed?: (error: Error) => void): void
+  /** Over TLS: the name that was dialled, which the peer has proved if servers are verified. */
+  readonly serverName?: string | undefined
+  /** A request sent here had no answer at all. Several of them in a row end a stream (`maxConsecutiveTimeouts`). */
+  requestTimedOut?(): void
+  /** The peer asked that its stream be kept alive (RFC 5626). */
+  keepAlive?(): void
 }

@@ -13,6 +13,8 @@ export class Traffic {
     readDeadlines: 0,
     idleCloses: 0,
     sendFailures: 0,
+    failedHandshakes: 0,
+    deadPeers: 0,
   }
 
   constructor(
@@ -46,6 +48,16 @@ export class Traffic {
   /** Tells, after the present call has returned, that a stream takes no requests any more. */
   closed(flow: Flow): void {
     if (this.sink.closed !== undefined) process.nextTick(this.tellClosed, flow)
+  }
+
+  /** Counts and tells that a peer did not get through the TLS handshake. */
+  handshakeFailed(peer: { readonly address: string; readonly port: number }, why: string): void {
+    this.counters.failedHandshakes++
+    try {
+      this.sink.handshakeFailed?.(peer, why)
+    } catch (error) {
+      this.report(error)
+    }
   }
 
   private readonly tellClosed = (flow: Flow): void => {

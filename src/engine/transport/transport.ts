@@ -3,7 +3,7 @@ import type { Flow } from './flow.js'
 
 export type { Flow } from './flow.js'
 
-/** What SIP runs over here. `tls` has its place in the types; no contact can listen on it yet. */
+/** What SIP runs over here. */
 export type Protocol = 'udp' | 'tcp' | 'tls'
 
 /** One local address, port and protocol that the engine listens on, and how it names itself to peers there. */
@@ -21,7 +21,7 @@ export interface Binding {
   readonly advertisedPort: number
   /** Via sent-by: `host` or `host:port`; the port is left out when it is the protocol's default. */
   readonly sentBy: string
-  /** Contact URI without a user: `sip:host[:port][;transport=tcp]`. */
+  /** Contact URI without a user: `sip:host[:port][;transport=tcp]`, `sip:host:port;transport=tls`, `sips:host[:port]`. */
   readonly contactUri: string
   /** TLS. */
   readonly secure: boolean
@@ -51,6 +51,8 @@ export interface TransportSink {
    * and is only owed answers. Called once for each, never for UDP.
    */
   closed?(flow: Flow): void
+  /** A peer connected to a TLS contact and did not get through the handshake. */
+  handshakeFailed?(peer: { readonly address: string; readonly port: number }, why: string): void
 }
 
 /** What a message is, for counting: a request by its method, a response by its status and the method of its CSeq. */
@@ -74,6 +76,10 @@ export interface TransportCounters {
   readonly idleCloses: number
   /** Messages that did not leave this machine. */
   readonly sendFailures: number
+  /** Connections of peers that did not come to speak TLS, or showed no certificate where one is required. */
+  readonly failedHandshakes: number
+  /** Connections given up because their peer did not answer pings or requests any more. */
+  readonly deadPeers: number
 }
 
 /** What went wrong below SIP: nothing could be sent, or an address could not be listened on. */
@@ -85,13 +91,20 @@ export class TransportError extends Error {
       | 'BAD_CONTACT'
       | 'ADDRESS_IN_USE'
       | 'CANNOT_LISTEN'
-      | 'NOT_SUPPORTED'
       | 'CLOSED'
       | 'CONNECT_FAILED'
       | 'CONNECT_TIMEOUT'
       | 'QUEUE_FULL'
       | 'TOO_MANY_CONNECTIONS'
-      | 'SEND_FAILED',
+      | 'SEND_FAILED'
+      /** A certificate, key or setting of ours; nothing can be said over TLS with it. */
+      | 'BAD_TLS'
+      /** The peer speaks no TLS, or none that we share a version and cipher with. */
+      | 'TLS_HANDSHAKE_FAILED'
+      /** The certificate of the peer has expired, is for another name, or nobody we trust vouches for it. */
+      | 'TLS_PEER_REFUSED'
+      /** The peer does not answer any more: pings or several requests in a row. */
+      | 'PEER_SILENT',
     message: string,
     options?: ErrorOptions,
   ) {

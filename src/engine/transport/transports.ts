@@ -6,19 +6,22 @@ import { answersTo, chooseBinding, createBinding, describeAddress, seenFrom } fr
 import type { LocalBinding } from './binding.js'
 import { Connection } from './connection.js'
 import { Connections } from './connections.js'
+import type { ConnectionsSettings } from './connections.js'
 import type { ContactOption } from './contact.js'
 import type { Flow } from './flow.js'
 import { addressesOf } from './local-addresses.js'
 import { reaches } from './reach.js'
 import { responseTarget } from './response-target.js'
 import { TcpListener } from './tcp.js'
+import { Tls, TlsListener } from './tls.js'
+import type { TlsCertificate, TlsSettings } from './tls-settings.js'
 import { Traffic } from './traffic.js'
 import { defaultPort, TransportError } from './transport.js'
 import type { Binding, Protocol, Target, TransportCounters, TransportObserver, TransportSink } from './transport.js'
 import { UdpFlow, UdpListener } from './udp.js'
 
 /** Limits and times of the transports. */
-export interface TransportSettings {
+export interface TransportSettings extends ConnectionsSettings {
   /** A stream on which nothing passes for this long is closed. */
   readonly idleTimeoutMs: number
   /** How long a connection of ours may take to come up. */
@@ -34,6 +37,19 @@ export interface TransportSettings {
   readonly maxConnectionsPerAddress: number
   /** Bytes that may wait for one stream's peer to read or to accept; past it the stream is given up. */
   readonly maxQueuedBytes: number
+  /** Milliseconds a TLS handshake may take, whoever connected. */
+  readonly handshakeTimeoutMs: number
+  /** Milliseconds of silence after which the system asks whether the peer's machine is still there (TCP keep-alive); 0: never. */
+  readonly keepAliveMs: number
+  /**
+   * Milliseconds without a word of the peer after which it is pinged with a double CRLF (RFC 5626 4.4.1), after 80 to 100 % of it: on
+   * streams of ours, and those whose peer asked for it when it registered. 0: never.
+   */
+  readonly pingIntervalMs: number
+  /** Milliseconds a peer that answers pings has for each answer; then its stream is given up. */
+  readonly pongTimeoutMs: number
+  /** Requests in a row without any answer after which a stream is given up, 2 or more; 0: never. */
+  readonly maxConsecutiveTimeouts: number
   /** Send and receive buffers asked of the system for each UDP socket; it may grant less. */
   readonly udpBufferBytes: number
 }
@@ -45,6 +61,11 @@ export const defaultTransportSettings: TransportSettings = {
   maxConnections: 10_000,
   maxConnectionsPerAddress: 100,
   maxQueuedBytes: 1024 * 1024,
+  handshakeTimeoutMs: 5_000,
+  keepAliveMs: 120_000,
+  pingIntervalMs: 0,
+  pongTimeoutMs: 10_000,
+  maxConsecutiveTimeouts: 0,
   udpBufferBytes: 4 * 1024 * 1024,
 }
 
@@ -56,6 +77,8 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly localInside?: boolean
   /** Further names that mean this engine, besides those of its contacts. */
   readonly names?: readonly string[]
+  /** Needed for contacts over TLS. */
+  readonly tls?: TlsSettings
   readonly clock: Clock
   readonly limits: Limits
   readonly sink: TransportSink
@@ -64,7 +87,7 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly onError?: (error: unknown) => void
 }
 
-type Listener = UdpListener | TcpListener
+type Listener = UdpListener | TcpListener | TlsListener
 
 /** How often a contact on port 0 tries to get the same free port for all its transports. */
 const portTries = 20
@@ -74,6 +97,7 @@ export class Transports {
   private readonly settings: TransportSettings
   private readonly traffic: Traffic
   private readonly streams: Connections
+  private readonly tls: Tls | undefined
   private readonly udp = new Map<Binding, UdpListener>()
   private listeners: Listener[] = []
   private local: readonly LocalBinding[] = []
@@ -82,7 +106,8 @@ export class Transports {
   constructor(private readonly options: TransportsOptions) {
     this.settings = { ...defaultTransportSettings, ...options }
     this.traffic = new Traffic(options.sink, options.observer, options.onError)
-    this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic)
+    this.tls = options.tls && new Tls(options.tls)
+    this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic, this.tls)
     for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
       if (ip !== undefined && (familyOf(ip) === undefined || ip.includes('%'))) {
         throw new TransportError('BAD_CONTACT', `external-ip ${JSON.stringify(ip)} is no IP address`)
@@ -93,9 +118,13 @@ export class Transports {
   /**
    * Listens on every contact, or on none when one fails.
    *
-   * @throws {TransportError} ADDRESS_IN_USE or CANNOT_LISTEN, naming the address and the contact; NOT_SUPPORTED for TLS.
+   * @throws {TransportError} ADDRESS_IN_USE or CANNOT_LISTEN, naming the address and the contact; BAD_TLS, naming the file.
    */
   async start(): Promise<void> {
+    const secure = this.options.contacts.find(({ protocol }) => protocol === 'tls')
+    if (secure !== undefined && this.tls === undefined)
+      throw new TransportError('BAD_TLS', `contact ${secure.text} needs a certificate and its key`)
+    if (secure !== undefined) await this.tls?.load()
     try {
       for (const group of groupsOf(this.options.contacts)) await this.listenOn(group)
     } catch (error) {
@@ -116,6 +145,16 @@ export class Transports {
     await Promise.all(closing)
   }
 
+  /**
+   * Reads certificates and keys again. Handshakes from now on use them, connections in being stay.
+   *
+   * @returns our certificate; undefined: nothing here is over TLS.
+   * @throws {TransportError} BAD_TLS, naming the file; then all stays as it was.
+   */
+  async reloadTls(): Promise<TlsCertificate | undefined> {
+    return this.options.contacts.some(({ protocol }) => protocol === 'tls') ? this.tls?.load() : undefined
+  }
+
   /** What is listened on, in the order of the contacts. */
   get bindings(): readonly Binding[] {
     return this.local
@@ -124,6 +163,11 @@ export class Transports {
   /** Streams that are connecting, open or closing. */
   get connections(): number {
     return this.streams.count
+  }
+
+  /** Those of them over TLS. */
+  get tlsConnections(): number {
+    return this.streams.tlsCount
   }
 
   get counters(): TransportCounters {
@@ -209,8 +253,6 @@ export class Transports {
   private async listenOn(group: readonly ContactOption[]): Promise<void> {
     const [contact] = group
     if (contact === undefined) return
-    const tls = group.find((option) => option.protocol === 'tls')
-    if (tls !== undefined) throw new TransportError('NOT_SUPPORTED', `TLS contact not supported yet: ${tls.text}`)
     for (const address of await addressesOf(contact)) {
       for (const listener of await this.listenTogether(group, address)) {
         this.listeners.push(listener)
@@ -227,9 +269,11 @@ export class Transports {
       let chosenPort = 0
       try {
         for (const option of group) {
-          const listener = await this.listen(option, address, option.port === 0 ? chosenPort : option.port)
+          // TLS runs over TCP too: it cannot have the same one.
+          const shared = option.port === 0 && option.protocol !== 'tls'
+          const listener = await this.listen(option, address, shared ? chosenPort : option.port)
           opened.push(listener)
-          if (option.port === 0) chosenPort = listener.binding.port
+          if (shared) chosenPort = listener.binding.port
         }
         return opened
       } catch (error) {
@@ -245,9 +289,11 @@ export class Transports {
     const bindingOf = (bound: { address: string; port: number }): LocalBinding =>
       createBinding(option, bound.address, bound.port, { externalIp, localInside })
     try {
-      return option.protocol === 'udp'
-        ? await UdpListener.open(address, port, this.settings.udpBufferBytes, bindingOf, limits, this.traffic)
-        : await TcpListener.open(address, port, bindingOf, this.streams)
+      if (option.protocol === 'udp')
+        return await UdpListener.open(address, port, this.settings.udpBufferBytes, bindingOf, limits, this.traffic)
+      if (option.protocol === 'tls' && this.tls !== undefined)
+        return await TlsListener.open(address, port, bindingOf, this.streams, this.tls)
+      return await TcpListener.open(address, port, bindingOf, this.streams)
     } catch (cause) {
       if (cause instanceof TransportError) throw cause
       const taken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'

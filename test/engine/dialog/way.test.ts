@@ -318,7 +318,7 @@ Way(
 Way('on TLS a sip: peer is answered with a sip: Contact when that is wanted', () => {
   const contactOf = (bestEffortTls: boolean, contact: string): string | undefined => {
     const harness = new CoreHarness({ settings: { bestEffortTls } })
-    const option = { text: 'sips:test', protocol: 'tls', host: '192.0.2.1', port: 5061 } as const
+    const option = { text: 'sips:test', protocol: 'tls', sips: true, host: '192.0.2.1', port: 5061 } as const
     const flow = { ...harness.flow('tls', '198.51.100.7', 40_000), binding: createBinding(option, '192.0.2.1', 5061) }
     harness.receive(peerRequest('INVITE', { contact, transport: 'TLS' }), flow)
     return sentOf(harness.respond(harness.app.last().txnId, 200, [], SDP)).sent.headers.get('contact')

@@ -18,7 +18,8 @@ Binding('leaves the default port out of Via and Contact, and brackets IPv6', () 
     [bind('192.0.2.1', { port: 5080 }), '192.0.2.1:5080', 'sip:192.0.2.1:5080'],
     [bind('192.0.2.1', { protocol: 'tcp' }), '192.0.2.1', 'sip:192.0.2.1;transport=tcp'],
     [bind('::1', { port: 5080, protocol: 'tcp' }), '[::1]:5080', 'sip:[::1]:5080;transport=tcp'],
-    [bind('192.0.2.1', { protocol: 'tls', port: 5061 }), '192.0.2.1', 'sips:192.0.2.1'],
+    [bind('192.0.2.1', { protocol: 'tls', port: 5061 }), '192.0.2.1', 'sip:192.0.2.1:5061;transport=tls'],
+    [bind('192.0.2.1', { protocol: 'tls', sips: true, port: 5061 }), '192.0.2.1', 'sips:192.0.2.1'],
   ]
   for (const [binding, sentBy, contactUri] of rows) {
     assert.is(binding.sentBy, sentBy)

@@ -93,10 +93,10 @@ Suite('listens on nothing when one contact cannot be listened on', async () => {
   assert.is(portOf(again), free)
 })
 
-Suite('refuses a TLS contact by its text, and an external address that is none', async () => {
+Suite('refuses a TLS contact without a certificate, and an external address that is none', async () => {
   const error = await startError(make('sips:127.0.0.1:0'))
-  assert.is(error.code, 'NOT_SUPPORTED')
-  assert.is(error.message, 'TLS contact not supported yet: sips:127.0.0.1:0')
+  assert.is(error.code, 'BAD_TLS')
+  assert.is(error.message, 'contact sips:127.0.0.1:0 needs a certificate and its key')
   assert.throws(() => make('sip:127.0.0.1', 'edge.example.com'), /external-ip "edge.example.com" is no IP address/)
 })
 
