@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
+import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
 import { createCallers } from './app/callers.js'
@@ -11,7 +11,7 @@ import { sessionTimers } from './app/session-timers.js'
 import { createTrunks } from './app/trunks.js'
 import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
 import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
-import { type ConnectionPeer, createEngine, type Engine, SystemClock } from './engine/index.js'
+import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
@@ -22,7 +22,7 @@ import { Directory } from './store/directory.js'
 import { Numbers } from './store/numbers.js'
 import { RedisServer } from './store/redis-server.js'
 import { Trunks } from './store/trunks.js'
-import { createLogger, type Logger, Metrics, SipTrace } from './telemetry/index.js'
+import { createLogger, type Logger, Metrics } from './telemetry/index.js'
 
 /** What a started edge tells: where it is reached. */
 export interface Running {
@@ -46,6 +46,8 @@ export interface App {
   start(): Promise<Running>
   /** Ends calls (those that go on get BYE after `graceMs`), then every part. Safe to call at any time, also twice. */
   stop(graceMs?: number): Promise<void>
+  /** Reads the certificates of TLS again. What is wrong with them is logged, and those in use stay so. */
+  reload(): Promise<void>
 }
 
 /** Milliseconds a Redis may take to answer at the start before the edge comes up without it. */
@@ -56,6 +58,7 @@ export function createApp(config: Config): App {
   const undo: Array<() => unknown> = []
   let stopping: Promise<void> | undefined
   let edge: Edge | undefined
+  let reload: (() => Promise<void>) | undefined
 
   /** What has been started is stopped in the opposite order. */
   const started = <T>(part: T, stop: (part: T) => unknown): T => {
@@ -87,8 +90,9 @@ export function createApp(config: Config): App {
         let registrations = noneYet()
         const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
         const engine =
-          config.drachtio.host === null ? startEngine(config, metrics, logger, connectionClosed) : undefined
+          config.drachtio.host === null ? createSipEngine(config, metrics, logger, connectionClosed) : undefined
         const sip = await sipServer(config, engine, logger, started)
+        if (engine !== undefined) reload = () => reloadTls(engine, logger)
         let addresses: readonly string[] = []
         sip.onConnected((current) => {
           addresses = current
@@ -254,6 +258,9 @@ export function createApp(config: Config): App {
       stopping ??= stopAll(graceMs)
       return stopping
     },
+    async reload() {
+      if (stopping === undefined) await reload?.()
+    },
   }
 }
 
@@ -276,62 +283,6 @@ async function sipServer(
     options = { engine, secret: engineSecret(config), logger }
   }
   return started(new DrachtioServer(options), (part) => part.disconnect())
-}
-
-const secrets = new WeakMap<Config, string>()
-
-/** The secret of the control connection inside this process: nobody else needs to know it. */
-function engineSecret(config: Config): string {
-  const known = config.drachtio.secret ?? secrets.get(config) ?? randomBytes(24).toString('base64url')
-  secrets.set(config, known)
-  return known
-}
-
-function startEngine(
-  config: Config,
-  metrics: Metrics,
-  logger: Logger,
-  onConnectionClosed: (peer: ConnectionPeer) => void,
-): Engine {
-  const { sip } = config
-  const engine = createEngine({
-    contacts: sip.contacts,
-    ...(sip.external_ip === null ? {} : { externalIp: sip.external_ip }),
-    control: {
-      host: '127.0.0.1',
-      port: config.drachtio.secret === null ? 0 : config.drachtio.port,
-      secret: engineSecret(config),
-    },
-    timers: { t1Ms: sip.t1_ms, t2Ms: sip.t2_ms, t4Ms: sip.t4_ms, timerCMs: sip.timer_c_s * 1000 },
-    limits: {
-      maxMessageBytes: sip.max_message_bytes,
-      maxHeaders: sip.max_headers,
-      maxHeaderLineBytes: sip.max_header_line_bytes,
-    },
-    transport: {
-      idleTimeoutMs: sip.tcp_idle_timeout_s * 1000,
-      connectTimeoutMs: sip.tcp_connect_timeout_ms,
-      readDeadlineMs: sip.tcp_read_deadline_s * 1000,
-      maxConnections: sip.max_connections,
-      maxConnectionsPerAddress: sip.max_connections_per_address,
-      udpBufferBytes: sip.udp_buffer_bytes,
-    },
-    dnsServers: config.dns.servers,
-    appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
-    // Our own application listens before it sends: it loses nothing that comes at once.
-    echoGapMs: 0,
-    sessionTimers: { minSeS: sip.session_timers.min_se_s },
-    // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
-    appRoutes: true,
-    onConnectionClosed,
-    observer: new SipTrace(metrics.sipMessageCounter, logger),
-    onError: (error) => logger.error({ err: error }, 'Engine error'),
-  })
-  metrics.observeEngine(
-    () => engine.gauges(),
-    () => engine.counters(),
-  )
-  return engine
 }
 
 /** Starts a Redis of our own; its URL. */

@@ -1,5 +1,6 @@
 import type { Config, DrachtioSettings } from '../config/index.js'
-import type { EngineOptions, NatSettings, ScreeningSettings } from '../engine/index.js'
+import { standInDefaults, tlsOptions, transportOptions } from '../app/transport-options.js'
+import type { EngineOptions, NatSettings, ScreeningSettings, TlsSettings } from '../engine/index.js'
 import { CliError, exitCodes } from './errors.js'
 
 /** Secrets everybody knows: drachtio's examples and its server ship with them. */
@@ -46,14 +47,12 @@ export function engineOptions(settings: DrachtioSettings, config: Config): Engin
       maxHeaderLineBytes: sip.max_header_line_bytes,
     },
     transport: {
-      idleTimeoutMs: sip.tcp_idle_timeout_s * 1000,
-      connectTimeoutMs: sip.tcp_connect_timeout_ms,
-      readDeadlineMs: sip.tcp_read_deadline_s * 1000,
-      maxConnections: sip.max_connections,
-      maxConnectionsPerAddress: sip.max_connections_per_address,
+      ...transportOptions(config, standInDefaults),
+      ...given({ maxConsecutiveTimeouts: settings.maxConsecutiveTimeouts }),
       // 0 is drachtio's way of saying: the default.
       udpBufferBytes: settings.udpBufferBytes || sip.udp_buffer_bytes,
     },
+    ...given({ tls: tlsOf(settings, config) }),
     dnsServers: config.dns.servers,
     appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
   }
@@ -74,6 +73,20 @@ function controlOf(settings: DrachtioSettings, { drachtio }: Config): EngineOpti
     secret,
     ...(keepAliveS === undefined ? {} : { keepAliveMs: keepAliveS * 1000 }),
   }
+}
+
+/** What drachtio's settings say, each over that of the configuration; undefined: no certificate is given. */
+function tlsOf(settings: DrachtioSettings, { sip }: Config): TlsSettings | undefined {
+  const { certFile, keyFile, chainFile, minTlsVersion, tlsCiphers, verifyClientCert } = settings
+  const own = certFile !== undefined
+  const tls = {
+    ...sip.tls,
+    ...given({ certificate_file: certFile, key_file: keyFile, min_version: minTlsVersion, ciphers: tlsCiphers }),
+    // The chain belongs to the certificate that it is given with, and to drachtio vouches for clients too.
+    ...(own ? { chain_file: chainFile ?? null, ca_file: sip.tls.ca_file ?? chainFile ?? null } : {}),
+    ...(verifyClientCert === true ? { client_certificates: 'require' as const } : {}),
+  }
+  return tlsOptions({ sip: { ...sip, tls } }, standInDefaults)
 }
 
 function natOf({ aggressiveNat, disableNat }: DrachtioSettings): NatSettings | undefined {

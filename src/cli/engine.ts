@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { failedHandshakes, reloadTls } from '../app/engine.js'
 import { type DrachtioSettings, loadConfig, loadDrachtio } from '../config/index.js'
 import { createEngine } from '../engine/index.js'
 import { Blacklist } from '../store/blacklist.js'
@@ -46,8 +47,10 @@ async function runEngine(io: Io, settings: DrachtioSettings, json: boolean): Pro
       ...(blacklist === undefined ? {} : { screening: { ...options.screening, blacklist } }),
       // Without a trace to write, no message is looked at.
       ...(logger.isLevelEnabled('debug') ? { observer: new SipTrace(new Metrics().sipMessageCounter, logger) } : {}),
+      onHandshakeFailed: failedHandshakes(logger),
       onError: (error) => logger.error({ err: error }, 'Engine error'),
     })
+    io.onReload?.(() => void reloadTls(engine, logger))
     // Before the first call: its source may be on the list.
     await blacklist?.start()
     const { control, addresses } = await engine.start()

@@ -14,6 +14,8 @@ export interface Io {
    * Aborted at the first SIGINT or SIGTERM; the second ends the process at once. Until this is asked for, the first one does.
    */
   stopSignal(): AbortSignal
+  /** Calls `again` at each SIGHUP, which ends a process that does not ask for it; absent where nobody sends one. */
+  readonly onReload?: ((again: () => void) => void) | undefined
 }
 
 /** The terminal or the pipes of this process. */
@@ -39,5 +41,6 @@ export function processIo(): Io {
         })
       return stop.signal
     },
+    onReload: (again) => void process.on('SIGHUP', again),
   }
 }

@@ -23,6 +23,7 @@ export function serveCommand(io: Io): Command {
       // Loaded here: the other commands need none of it.
       const { createApp } = await import('../app.js')
       const app = createApp(config)
+      io.onReload?.(() => void app.reload())
       const starting = app.start()
       const first = await Promise.race([starting, stopped])
       if (first !== undefined) {

@@ -84,6 +84,14 @@ function contradictions(given: ReadonlyMap<string, Entry>): Problem[] {
   const value = (path: string): unknown => given.get(path)?.value ?? undefined
   const [t1, t2] = [value('sip.t1_ms'), value('sip.t2_ms')]
   if (typeof t1 === 'number' && typeof t2 === 'number' && t2 < t1) add('sip.t2_ms', 'must not be less than sip.t1_ms')
+  const [certificate, key] = [value('sip.tls.certificate_file'), value('sip.tls.key_file')]
+  if (certificate !== undefined && key === undefined)
+    add('sip.tls.key_file', 'is needed with sip.tls.certificate_file: the key of the certificate')
+  if (certificate === undefined && key !== undefined)
+    add('sip.tls.certificate_file', 'is needed with sip.tls.key_file: the certificate of the key')
+  const asked = value('sip.tls.client_certificates')
+  if ((asked === 'ask' || asked === 'require') && value('sip.tls.ca_file') === undefined)
+    add('sip.tls.ca_file', `is needed to ${asked} for certificates of clients: who vouches for them`)
   if (value('drachtio.host') !== undefined && value('drachtio.secret') === undefined)
     add('drachtio.secret', 'is needed with drachtio.host: set DRACHTIO_SECRET to the secret of that server')
   return problems

@@ -32,6 +32,29 @@ const sessionTimers = z.strictObject({
   refresher: z.enum(['edge', 'peer']).default('edge'),
 })
 
+const file = z.string().min(1).max(1_024)
+
+const tls = z.strictObject({
+  /** What we show: PEM, our certificate first, then the intermediate ones. Needed for contacts over TLS, as is its key. */
+  certificate_file: file.nullable().default(null),
+  /** The private key of the certificate: PEM, without a passphrase. */
+  key_file: file.nullable().default(null),
+  /** Intermediate certificates, when they are not with the certificate; null: they are, or there are none. */
+  chain_file: file.nullable().default(null),
+  /** Authorities of our own: for clients, and for servers beside those that Node.js knows. */
+  ca_file: file.nullable().default(null),
+  /** The oldest version spoken. */
+  min_version: z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+  /** OpenSSL cipher list; null: that of Node.js. */
+  ciphers: z.string().min(1).max(4_096).nullable().default(null),
+  /** Whether peers that connect are asked for a certificate of an authority in `ca_file`. */
+  client_certificates: z.enum(['none', 'ask', 'require']).default('none'),
+  /** Whether servers must prove the name that was dialled; null: to the edge, not to `signalbox engine`. */
+  verify_servers: z.boolean().nullable().default(null),
+  /** Milliseconds a handshake may take. */
+  handshake_timeout_ms: whole(100, 60_000).default(5_000),
+})
+
 const sip = z.strictObject({
   /** Where the engine listens. */
   contacts: z.array(sipContact).min(1).max(32).default(['sip:127.0.0.1:5060;transport=udp,tcp']),
@@ -73,6 +96,16 @@ const sip = z.strictObject({
   tcp_connect_timeout_ms: whole(50, 60_000).default(4_000),
   /** Seconds a peer has for one message on a TCP connection, and for the first after connecting. */
   tcp_read_deadline_s: whole(1, 3_600).default(10),
+  /** Seconds of silence after which the system asks whether a TCP peer's machine is still there; 0: never. */
+  tcp_keep_alive_s: whole(0, DAY_S).default(120),
+  /** Seconds without a word of the peer after which it is pinged; 0: never; null: 120 for the edge, 0 for `signalbox engine`. */
+  ping_interval_s: whole(0, 3_600).nullable().default(null),
+  /** Milliseconds a peer that answers pings has for each answer. */
+  pong_timeout_ms: whole(100, 60_000).default(10_000),
+  /** Requests in a row without an answer after which a connection is given up; 0: never; null: 3 for the edge, 0 for `signalbox engine`. */
+  max_consecutive_timeouts: whole(0, 1_000).nullable().default(null),
+  /** TLS. */
+  tls: tls.prefault({}),
   /** TCP connections open at the same time. */
   max_connections: whole(1, 1_000_000).default(2_048),
   /** TCP connections from one address at the same time. */

@@ -40,7 +40,8 @@ const spellingOf = (header: AppHeader): string =>
  * @param scheme over TLS: what it must be, whatever the contact says
  */
 export function ownContact(binding: Binding, scheme?: 'sip' | 'sips'): string {
-  if (scheme === undefined || binding.protocol !== 'tls') return `<${binding.contactUri}>`
+  const settled = scheme === undefined || binding.protocol !== 'tls' || binding.contactUri.startsWith(`${scheme}:`)
+  if (settled) return `<${binding.contactUri}>`
   const transport = scheme === 'sip' ? ';transport=tls' : ''
   return `<${scheme}:${binding.advertisedHost}:${binding.advertisedPort}${transport}>`
 }

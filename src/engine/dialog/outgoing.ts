@@ -130,6 +130,7 @@ export class Outgoing implements ClientUser, Waiting {
     if (tx !== this.tx) return
     this.heard()
     this.noteWithoutTcp()
+    tx.flow.requestTimedOut?.()
     this.fail(408, 'Request Timeout')
   }
 
@@ -156,6 +157,7 @@ export class Outgoing implements ClientUser, Waiting {
     this.heard()
     tx.abandon((response, flow) => this.user.late?.(response, flow, tx))
     this.noteWithoutTcp()
+    if (status === 408) tx.flow.requestTimedOut?.()
     this.fail(status, reason)
     if (this.tx === tx) this.user.ended?.()
   }

@@ -66,7 +66,8 @@ export class Liveness {
   timedOut(): boolean {
     const { maxConsecutiveTimeouts } = this.settings
     this.timeouts++
-    return maxConsecutiveTimeouts > 0 && this.timeouts >= maxConsecutiveTimeouts
+    // One request may be too much for a peer that takes all others.
+    return maxConsecutiveTimeouts > 0 && this.timeouts >= Math.max(maxConsecutiveTimeouts, 2)
   }
 
   private draw(): void {
