@@ -29,6 +29,8 @@ export function engineOptions(settings: DrachtioSettings, config: Config): Engin
       bestEffortTls: settings.bestEffortTls,
       nat: natOf(settings),
       screening: screeningOf(settings),
+      requestHandlers: settings.requestHandlers,
+      cdrs: settings.cdrs,
     }),
     ...(settings.defaultRefresher === undefined
       ? {}

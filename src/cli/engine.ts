@@ -48,6 +48,7 @@ async function runEngine(io: Io, settings: DrachtioSettings, json: boolean): Pro
       // Without a trace to write, no message is looked at.
       ...(logger.isLevelEnabled('debug') ? { observer: new SipTrace(new Metrics().sipMessageCounter, logger) } : {}),
       onHandshakeFailed: failedHandshakes(logger),
+      onRoutingFailed: (failure) => logger.warn(failure, 'A request handler could not be followed'),
       onError: (error) => logger.error({ err: error }, 'Engine error'),
     })
     io.onReload?.(() => void reloadTls(engine, logger))

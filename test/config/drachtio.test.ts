@@ -182,7 +182,7 @@ Suite('every variable is read', () => {
     blacklistPassword: 'p',
     blacklistKey: 'bad',
     blacklistRefreshS: 60,
-    requestHandlers: [{ method: '*', httpMethod: 'GET', url: 'tcp://127.0.0.1:3050', verifyPeer: true }],
+    requestHandlers: [{ method: '*', httpMethod: 'GET', url: 'tcp://127.0.0.1:3050', verifyPeer: false }],
   })
   assert.equal(ignored, ['DRACHTIO_HOMER_ADDRESS has no effect: copies of SIP messages are not sent to Homer'])
 })

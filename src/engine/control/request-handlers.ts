@@ -9,8 +9,10 @@ export interface RequestHandler {
   readonly url: string
   /** Default GET. */
   readonly httpMethod?: 'GET' | 'POST'
-  /** Certificates of the HTTP server and of applications dialled over TLS are checked. Default false, as drachtio-server does. */
+  /** The certificate of whom the URL names, an HTTP server or an application, must be good. Default false. */
   readonly verifyPeer?: boolean
+  /** So must those of applications that an HTTP server names. Default false: drachtio-server never looks at them. */
+  readonly verifyApplications?: boolean
 }
 
 /** An application that is to be dialled. */
@@ -22,7 +24,7 @@ export interface DialTarget {
 }
 
 /** A request handler whose values are checked. */
-export type Handler = { readonly verifyPeer: boolean } & (
+export type Handler = { readonly verifyPeer: boolean; readonly verifyApplications: boolean } & (
   | { readonly kind: 'dial'; readonly target: DialTarget }
   | { readonly kind: 'http'; readonly url: URL; readonly post: boolean }
 )
@@ -39,7 +41,8 @@ export function readHandlers(given: readonly RequestHandler[]): ReadonlyMap<stri
       new ControlError('BAD_REQUEST_HANDLER', `request handler for ${handler.method}: ${why}`)
     if (method !== '*' && !/^[A-Z]{3,12}$/.test(method)) throw bad('that is neither a SIP method nor *')
     if (handlers.has(method)) throw bad('there are two')
-    handlers.set(method, { verifyPeer: handler.verifyPeer ?? false, ...kindOf(handler, bad) })
+    const { verifyPeer = false, verifyApplications = false } = handler
+    handlers.set(method, { verifyPeer, verifyApplications, ...kindOf(handler, bad) })
   }
   return handlers
 }

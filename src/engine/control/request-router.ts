@@ -124,7 +124,7 @@ class Asking implements Inquiry {
     private readonly decided: (verdict: Verdict | undefined) => void,
   ) {
     if (handler.kind === 'dial') {
-      this.dial(handler.target)
+      this.dial(handler.target, handler.verifyPeer)
       return
     }
     this.stop = router.question(handler, request, flow, (answer) => this.answered(answer, handler.url))
@@ -163,7 +163,7 @@ class Asking implements Inquiry {
       case 'proxy':
         return this.decide({ kind: 'proxy', options: instruction.options })
       case 'dial':
-        return this.dial(instruction.target)
+        return this.dial(instruction.target, this.handler.verifyApplications)
       case 'tag': {
         const app = this.router.tagged(method, instruction.tag)
         if (app === undefined) return this.failed(peer, `no application has the tag "${instruction.tag}"`, 480)
@@ -172,9 +172,9 @@ class Asking implements Inquiry {
     }
   }
 
-  private dial(target: DialTarget): void {
+  private dial(target: DialTarget, verify: boolean): void {
     const { host, port, tls } = target
-    this.stop = this.router.dial(target, this.handler.verifyPeer, (outcome) => {
+    this.stop = this.router.dial(target, verify, (outcome) => {
       if (typeof outcome !== 'string') return this.decide({ kind: 'app', app: outcome })
       this.failed(`${tls ? 'tls' : 'tcp'}://${host.includes(':') ? `[${host}]` : host}:${port}`, outcome, 480)
     })

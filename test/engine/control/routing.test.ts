@@ -63,8 +63,18 @@ Routing('are taken by method in any case or *, with an HTTP URL or an applicatio
   assert.equal([...handlers.keys()], ['INVITE', 'REGISTER', '*'])
   const [first, second, third] = [...handlers.values()]
   assert.is(first?.kind === 'http' && first.post && !first.verifyPeer, true)
-  assert.equal(second, { verifyPeer: false, kind: 'dial', target: { host: '127.0.0.1', port: 3041, tls: false } })
-  assert.equal(third, { verifyPeer: true, kind: 'dial', target: { host: '::1', port: 3042, tls: true } })
+  assert.equal(second, {
+    verifyPeer: false,
+    verifyApplications: false,
+    kind: 'dial',
+    target: { host: '127.0.0.1', port: 3041, tls: false },
+  })
+  assert.equal(third, {
+    verifyPeer: true,
+    verifyApplications: false,
+    kind: 'dial',
+    target: { host: '::1', port: 3042, tls: true },
+  })
 })
 
 Routing('that are wrong are refused by name, without showing what may be a password', () => {
