@@ -50,10 +50,7 @@ export function createSipEngine(
     observer: new SipTrace(metrics.sipMessageCounter, logger),
     onError: (error) => logger.error({ err: error }, 'Engine error'),
   })
-  metrics.observeEngine(
-    () => engine.gauges(),
-    () => engine.counters(),
-  )
+  metrics.observeEngine(engine)
   return engine
 }
 

@@ -3,7 +3,7 @@ import { failedHandshakes, reloadTls } from '../app/engine.js'
 import { type DrachtioSettings, loadConfig, loadDrachtio } from '../config/index.js'
 import { createEngine } from '../engine/index.js'
 import { Blacklist } from '../store/blacklist.js'
-import { createLogger, type Logger, Metrics, SipTrace } from '../telemetry/index.js'
+import { createLogger, EngineMetrics, type Logger, ScrapeServer, SipTrace } from '../telemetry/index.js'
 import { command } from './edge-command.js'
 import { addDrachtioFlags } from './engine-flags.js'
 import { engineOptions } from './engine-options.js'
@@ -41,29 +41,46 @@ async function runEngine(io: Io, settings: DrachtioSettings, json: boolean): Pro
   const stop = io.stopSignal()
   const stopped = new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
   const blacklist = blacklistOf(settings, logger)
+  const metrics = new EngineMetrics()
+  const scrapes = new ScrapeServer(metrics)
+  const { prometheus } = settings
   try {
     const engine = createEngine({
       ...options,
       ...(blacklist === undefined ? {} : { screening: { ...options.screening, blacklist } }),
-      // Without a trace to write, no message is looked at.
-      ...(logger.isLevelEnabled('debug') ? { observer: new SipTrace(new Metrics().sipMessageCounter, logger) } : {}),
+      // With no trace to write and nobody to read counters, no message is looked at.
+      ...(prometheus !== undefined || logger.isLevelEnabled('debug')
+        ? { observer: new SipTrace(metrics.sipMessageCounter, logger) }
+        : {}),
       onHandshakeFailed: failedHandshakes(logger),
       onRoutingFailed: (failure) => logger.warn(failure, 'A request handler could not be followed'),
       onError: (error) => logger.error({ err: error }, 'Engine error'),
     })
+    if (prometheus !== undefined) metrics.observe(engine)
+    const scraped = prometheus && (await scrapes.listen(prometheus.host, prometheus.port))
     io.onReload?.(() => void reloadTls(engine, logger))
     // Before the first call: its source may be on the list.
     await blacklist?.start()
     const { control, addresses } = await engine.start()
+    const at = scraped && { host: scraped.address, port: scraped.port }
+    const lines = [
+      'Signalbox engine is up.',
+      `  SIP           ${addresses.join('  ')}`,
+      `  applications  ${control.host}:${control.port}`,
+      ...(at === undefined
+        ? []
+        : [`  metrics       http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}/metrics`]),
+    ]
     io.out(
       json
-        ? JSON.stringify({ control, sip: addresses })
-        : `Signalbox engine is up.\n  SIP           ${addresses.join('  ')}\n  applications  ${control.host}:${control.port}`,
+        ? JSON.stringify({ control, sip: addresses, ...(at === undefined ? {} : { metrics: at }) })
+        : lines.join('\n'),
     )
     await stopped
     await engine.stop()
   } finally {
     blacklist?.stop()
+    await scrapes.close()
   }
 }
 

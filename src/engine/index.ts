@@ -4,7 +4,7 @@ import { Control } from './control/control.js'
 import type { ControlLink, LocalApp } from './control/memory-carrier.js'
 import { readHandlers, type RequestHandler } from './control/request-handlers.js'
 import { HandlerRouter, type RoutingFailure } from './control/request-router.js'
-import { Core } from './dialog/core.js'
+import { Core, type CoreStats } from './dialog/core.js'
 import { Dialogs } from './dialog/dialogs.js'
 import { Hops } from './dialog/hops.js'
 import { defaultSessionTimers, type SessionTimerSettings } from './dialog/session-expires.js'
@@ -23,6 +23,7 @@ import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
 export type { ControlLink, LocalApp } from './control/memory-carrier.js'
+export type { CallDurations, Distribution } from './counts.js'
 export type { NatSettings } from './dialog/peer-way.js'
 export type { AddressSet, ScreeningSettings, SpamAction, Spammers } from './dialog/screening.js'
 export type { RequestHandler } from './control/request-handlers.js'
@@ -147,6 +148,14 @@ export interface EngineGauges {
   readonly tlsConnections: number
 }
 
+/** What the engine has seen since it was made, and what it holds. Reading it takes a look at every dialog. */
+export interface EngineStats extends CoreStats {
+  /** Connections of applications that have authenticated. */
+  readonly applications: number
+  /** Contacts that peers registered over connections of theirs; undefined: nobody counts them. */
+  readonly registeredContacts?: number
+}
+
 export interface Engine {
   /** Listens. @throws {TransportError} naming the address that cannot be listened on, or the file of TLS that is wrong */
   start(): Promise<{
@@ -168,6 +177,8 @@ export interface Engine {
    * @throws {TransportError} BAD_TLS, naming the file; then all stays as it was
    */
   reloadTls(): Promise<TlsCertificate | undefined>
+  /** For metrics. */
+  stats(): EngineStats
   /**
    * Where a request to that next hop would be sent, best first (RFC 3263), from the same answers that the engine itself uses.
    * Before `start` nothing can be reached. Without an engine, make a `Resolver` with `supportsOf`.
@@ -301,6 +312,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     attach: (app) => control.attach(app),
     resolve: (hop) => resolver.resolve(hop),
+    stats: () => ({ ...core.stats(), applications: control.apps.count }),
     gauges: () => ({
       dialogs: dialogs.count,
       transactions: core.transactionCount,

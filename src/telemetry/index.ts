@@ -1,4 +1,6 @@
 export { blankSecrets } from './blank-secrets.js'
+export { EngineMetrics, type ObservedEngine } from './engine-metrics.js'
 export { createLogger, type Logger, type LoggerOptions } from './logger.js'
 export { Metrics } from './metrics.js'
+export { ScrapeServer } from './scrape-server.js'
 export { SipTrace } from './sip-trace.js'

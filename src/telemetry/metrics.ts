@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { EngineGauges, TransportCounters } from '../engine/index.js'
+import { addEngineMetrics, messageCounter, type ObservedEngine } from './engine-metrics.js'
 import { EventLoopDelay } from './event-loop-delay.js'
 import { SipMessageCounter } from './sip-message-counter.js'
 
@@ -44,12 +44,7 @@ export class Metrics {
     buckets: SETUP_BUCKETS,
     registers: this.registers,
   })
-  readonly sipMessages = new Counter({
-    name: 'signalbox_sip_messages_total',
-    help: 'SIP messages by direction, method and status; status is empty for a request, method is "invalid" for what could not be parsed',
-    labelNames: ['direction', 'method', 'status'],
-    registers: this.registers,
-  })
+  readonly sipMessages = messageCounter(this.registry)
   readonly redisSeconds = new Histogram({
     name: 'signalbox_redis_seconds',
     help: 'Time Redis takes to answer',
@@ -134,38 +129,9 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry })
   }
 
-  /** Adds the gauges of an engine that runs in this process; `read` is asked at each scrape. Once only. */
-  observeEngine(read: () => EngineGauges, count: () => TransportCounters): void {
-    const gauges = {
-      dialogs: 'SIP dialogs the engine holds',
-      transactions: 'SIP transactions the engine holds',
-      timers: 'Timers of transactions and dialogs that are set',
-      connections: 'TCP and TLS connections that are open',
-      tlsConnections: 'TLS connections that are open',
-    } as const satisfies Record<keyof EngineGauges, string>
-    for (const [what, help] of Object.entries(gauges) as [keyof EngineGauges, string][])
-      new Gauge({
-        name: `signalbox_engine_${what === 'tlsConnections' ? 'tls_connections' : what}`,
-        help,
-        registers: this.registers,
-        collect() {
-          this.set(read()[what])
-        },
-      })
-    const counters = {
-      failedHandshakes: ['tls_handshakes_failed', 'Peers that did not get through the TLS handshake'],
-      deadPeers: ['dead_connections', 'Connections given up because their peer answered no more'],
-    } as const
-    for (const [what, [name, help]] of Object.entries(counters) as [keyof typeof counters, readonly [string, string]][])
-      new Counter({
-        name: `signalbox_engine_${name}_total`,
-        help,
-        registers: this.registers,
-        collect() {
-          this.reset()
-          this.inc(count()[what])
-        },
-      })
+  /** Adds the metrics of an engine that runs in this process. Once only. */
+  observeEngine(engine: ObservedEngine): void {
+    addEngineMetrics(this.registry, engine, this.sipMessages)
   }
 
   /** What `/metrics` answers, in Prometheus' text form. */

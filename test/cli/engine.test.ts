@@ -9,6 +9,7 @@ import { configSchema, loadDrachtio } from '../../src/config/index.js'
 import type { EngineOptions } from '../../src/engine/index.js'
 import { runCli } from '../support/cli-run.js'
 import { connectApp } from '../support/srf-app.js'
+import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -178,5 +179,20 @@ EngineCommand(
     }
   },
 )
+
+EngineCommand('shows metrics where it is told to', async () => {
+  const [sipPort, port] = [await freePort(), await freePort()]
+  const stop = new AbortController()
+  const line = `-c sip:127.0.0.1:${sipPort};transport=udp -p 0 -l error --prometheus-scrape-port 127.0.0.1:${port}`
+  const running = runCli(['engine', ...line.split(' ')], { stop: stop.signal })
+  const text = await eventually('the metrics', async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined)
+    return answer?.text()
+  })
+  stop.abort()
+  assert.match((await running).out, `http://127.0.0.1:${port}/metrics`)
+  for (const name of ['drachtio_app_connections 0', 'signalbox_engine_dialogs 0', 'process_resident_memory_bytes'])
+    assert.match(text, name)
+})
 
 EngineCommand.run()

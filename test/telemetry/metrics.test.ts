@@ -1,6 +1,7 @@
 import type { TransportCounters } from '../../src/engine/index.js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { engineStats } from '../support/engine-stats.js'
 import { Metrics } from '../../src/telemetry/index.js'
 
 /** What stands in `/metrics` under a name with these labels; undefined when it is not there. */
@@ -46,11 +47,9 @@ MetricsSuite('the engine is asked at each scrape, and not there when it runs els
   assert.is(await sample(metrics, 'signalbox_engine_dialogs'), undefined)
   const gauges = { dialogs: 1, transactions: 2, timers: 3, connections: 4, tlsConnections: 5 }
   const counters = { failedHandshakes: 6, deadPeers: 7 } as TransportCounters
-  metrics.observeEngine(
-    () => gauges,
-    () => counters,
-  )
+  metrics.observeEngine({ gauges: () => gauges, counters: () => counters, stats: () => engineStats() })
   assert.is(await sample(metrics, 'signalbox_engine_dialogs'), 1)
+  assert.is(await sample(metrics, 'drachtio_app_connections'), 0, "drachtio's names are there too")
   gauges.dialogs = 0
   const { tlsConnections, ...plain } = gauges
   for (const [what, value] of Object.entries({ ...plain, tls_connections: tlsConnections }))

@@ -56,6 +56,7 @@ export class Answers {
       flow.binding,
       this.contactFor(known, status, reliable),
     )
+    if (known.receivedMs !== undefined && status > 100 && status < 300) this.time(known, known.receivedMs, status)
     if (status < 200) this.provisional(known, response, reliable ? { asked } : undefined)
     else if (status < 300 && known.reliable?.delaysAnswer) return this.delay(known, response)
     else this.finish(known, response)
@@ -76,6 +77,14 @@ export class Answers {
     if (!known.makesDialog || known.dialog !== undefined) return false
     const { callId, fromTag } = known.tx.request
     return this.context.dialogs.find(dialogIdOf(callId, fromTag)) !== undefined
+  }
+
+  private time(known: UasRequest, sinceMs: number, status: number): void {
+    const { clock, counts } = this.context
+    const ms = clock.now() - sinceMs
+    if (!known.alerted) counts.inbound.alert.add(ms)
+    known.alerted = true
+    if (status >= 200) counts.inbound.answer.add(ms)
   }
 
   private provisional(known: UasRequest, response: SipResponse, reliable: { asked: boolean } | undefined): void {

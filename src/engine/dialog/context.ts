@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import type { CallDurations } from '../counts.js'
 import type { SipMessage } from '../message/message.js'
 import type { SipUri } from '../message/uri.js'
 import type { TimerSettings, Transactions } from '../transaction/transactions.js'
@@ -52,6 +53,14 @@ export interface CoreParts {
   readonly router?: RequestRouter | undefined
 }
 
+/** What has happened since the start. */
+export interface CoreCounts {
+  /** Requests refused since they could not be used: malformed, too large, of another version. */
+  badRequests: number
+  readonly inbound: CallDurations
+  readonly outbound: CallDurations
+}
+
 /** What the parts of the core share. */
 export interface Context extends CoreParts {
   readonly transactions: Transactions
@@ -60,6 +69,7 @@ export interface Context extends CoreParts {
   /** Who answered 503 and said for how long (RFC 3261 21.5.4). */
   readonly overloaded: Avoided
   readonly flowWatch: FlowWatch
+  readonly counts: CoreCounts
   /** Hears of an error that nobody else can do anything about. */
   readonly report: (error: unknown) => void
 }

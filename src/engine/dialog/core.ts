@@ -1,20 +1,36 @@
+import { CallDurations } from '../counts.js'
 import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
 import type { Parsed } from '../message/parse.js'
 import { serialise } from '../message/serialise.js'
 import { type ServerTransaction, Transactions, type TransactionSink } from '../transaction/transactions.js'
 import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import { Relay } from '../proxy/relay.js'
+import type { TransactionCounts } from '../transaction/host.js'
 import type { Flow, TransportSink } from '../transport/transport.js'
 import type { App, Outcome } from './app.js'
 import type { AppText } from './app-text.js'
 import { Avoided } from './avoided.js'
 import { ClientSide } from './client-side.js'
-import type { Context, CoreParts } from './context.js'
+import type { Context, CoreCounts, CoreParts } from './context.js'
 import { FlowWatch } from './flow-watch.js'
 import { GuardedClock } from './guarded-clock.js'
 import { InDialog } from './in-dialog.js'
 import { ServerSide } from './server-side.js'
 import { newTag } from './tokens.js'
+
+/** What has happened since the start, and what is going on. */
+export interface CoreStats extends Readonly<CoreCounts>, Readonly<TransactionCounts> {
+  /** Answered calls whose caller is a peer, and those that an application placed. A B2BUA has one of each. */
+  readonly inboundCalls: number
+  readonly outboundCalls: number
+  readonly clientTransactions: number
+  readonly serverTransactions: number
+  /** Requests that are proxied and have no final response yet. */
+  readonly proxied: number
+  /** Requests kept from applications for their source, and for what they say. */
+  readonly blacklisted: number
+  readonly spammers: number
+}
 
 /**
  * The core above the transactions (RFC 3261 8, 12, 13): takes what arrives to applications, and what applications command
@@ -44,6 +60,7 @@ export class Core implements TransportSink, TransactionSink {
       withoutTcp: new Avoided(clock),
       overloaded: new Avoided(clock),
       flowWatch: new FlowWatch(report),
+      counts: { badRequests: 0, inbound: new CallDurations(), outbound: new CallDurations() },
       report,
     }
     this.inDialog = new InDialog(this.context)
@@ -59,6 +76,31 @@ export class Core implements TransportSink, TransactionSink {
 
   get transactionCount(): number {
     return this.context.transactions.count
+  }
+
+  /** What has happened so far, and what is going on. */
+  stats(): CoreStats {
+    const { counts, dialogs, transactions, settings } = this.context
+    let [inboundCalls, outboundCalls] = [0, 0]
+    for (const { early, method, parties } of dialogs.all()) {
+      if (early || method !== 'INVITE') continue
+      if (parties.role === 'uas') inboundCalls++
+      else outboundCalls++
+    }
+    const { blacklisted, spammers } = settings.screening?.counts ?? { blacklisted: 0, spammers: 0 }
+    const { clients: clientTransactions, servers: serverTransactions, ...repeats } = transactions.counts
+    const proxied = this.proxyCount
+    return {
+      ...counts,
+      ...repeats,
+      inboundCalls,
+      outboundCalls,
+      clientTransactions,
+      serverTransactions,
+      proxied,
+      blacklisted,
+      spammers,
+    }
   }
 
   /** Ends everything at once, without a word to peers or applications. */
@@ -154,6 +196,7 @@ export class Core implements TransportSink, TransactionSink {
   /** A request that cannot be used is answered without keeping anything of it. */
   private answerUnusable(request: SipRequest, status: number, reason: string, flow: Flow): void {
     const response = createResponse(request, status, reason, newTag())
+    this.context.counts.badRequests++
     this.context.transports.flowForResponse(request.topVia, flow)?.send(serialise(response))
   }
 }

@@ -161,6 +161,7 @@ export class ServerSide {
   private rememberNew(tx: ServerTransaction, app: App, merge: string | undefined): UasRequest {
     const known = this.remember(tx, app)
     known.mergeKey = merge
+    if (tx.invite) known.receivedMs = this.context.clock.now()
     if (merge !== undefined) this.unmerged.add(merge)
     if (tx.invite && this.context.records !== undefined)
       known.record = new CallRecord(this.context.records, tx.request, 'network')

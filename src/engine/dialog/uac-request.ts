@@ -49,6 +49,8 @@ export class UacRequest implements Claim {
   private cancelled = false
   private claimed = false
   private over = false
+  private readonly startedMs: number
+  private alerted = false
   private origin: Origin
   /** Of the call it asks for, where records are kept. */
   private record: CallRecord | undefined
@@ -65,6 +67,7 @@ export class UacRequest implements Claim {
     const { method, uri, text, routes, silenceMs } = draft
     const request = newRequest(method, uri, text, binding, routes)
     this.request = request
+    this.startedMs = context.clock.now()
     this.outgoing = new Outgoing(context, request, ways, this, silenceMs)
     this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
     this.makesDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE'
@@ -137,6 +140,7 @@ export class UacRequest implements Claim {
         this.dropEarly()
         this.record?.answered(response, 'network', 'uac')
       }
+      if (status < 300 && this.request.method === 'INVITE') this.time(status)
     }
     this.deliver(response, this.origin)
   }
@@ -178,6 +182,14 @@ export class UacRequest implements Claim {
     this.dropEarly()
     this.unclaim()
     this.forget(this)
+  }
+
+  private time(status: number): void {
+    const { clock, counts } = this.context
+    const ms = clock.now() - this.startedMs
+    if (!this.alerted) counts.outbound.alert.add(ms)
+    this.alerted = true
+    if (status >= 200) counts.outbound.answer.add(ms)
   }
 
   private unclaim(): void {

@@ -13,6 +13,10 @@ export class UasRequest {
   private ownTag = ''
   /** The dialog it belongs to, or has made. */
   dialog: Dialog | undefined
+  /** When it came, by the clock; only of an INVITE outside dialogs. */
+  receivedMs: number | undefined
+  /** A response of ours has said that the call gets on. */
+  alerted = false
   /** The final response, once sent. */
   final: SipResponse | undefined
   /** Runs while the application owes its first answer. */

@@ -63,7 +63,9 @@ export abstract class ClientMachine<
   }
 
   protected resend(): void {
-    if (this.text !== undefined) this.flow.send(this.text, this.failed)
+    if (this.text === undefined) return
+    this.host.counts.repeatedRequests++
+    this.flow.send(this.text, this.failed)
   }
 
   protected passUp(cause: ClientCause | undefined): void {

@@ -5,10 +5,17 @@ import type { Flow } from '../transport/flow.js'
 import type { InviteServer } from './invite-server.js'
 import type { TimerSettings } from './timers.js'
 
+/** What was sent more than once, since the start. */
+export interface TransactionCounts {
+  repeatedRequests: number
+  repeatedResponses: number
+}
+
 /** What a transaction asks of the index that holds it. */
 export interface Host {
   readonly clock: Clock
   readonly timers: TimerSettings
+  readonly counts: TransactionCounts
   /** The way responses take; undefined: there is none. */
   responseFlow(topVia: Via, flow: Flow): Flow | undefined
   /** Sends a CANCEL as a transaction of its own, under the branch of the INVITE. */

@@ -72,7 +72,9 @@ export class InviteServer extends ServerMachine<State, Event, Action, Timer> {
   }
 
   override retransmit2xx(response: SipResponse): boolean {
-    return this.step('repeat2xx', { response })
+    if (!this.step('repeat2xx', { response })) return false
+    this.host.counts.repeatedResponses++
+    return true
   }
 
   override repeated(): void {

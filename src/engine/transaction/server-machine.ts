@@ -75,10 +75,16 @@ export abstract class ServerMachine<
   protected send(cause: ServerCause | undefined): void {
     if (cause?.response === undefined) return
     this.text = serialise(cause.response)
-    this.resend()
+    this.sendText()
   }
 
   protected resend(): void {
+    if (this.text === undefined) return
+    this.host.counts.repeatedResponses++
+    this.sendText()
+  }
+
+  private sendText(): void {
     if (this.text === undefined) return
     const way = this.way ?? this.host.responseFlow(this.request.topVia, this.flow)
     if (way === undefined) {

@@ -4,7 +4,7 @@ import type { Via } from '../message/via.js'
 import type { Flow } from '../transport/flow.js'
 import { newBranch, randomToken, viaFor } from './branch.js'
 import { nobody, type ClientTransaction, type ClientUser } from './client-transaction.js'
-import type { Host } from './host.js'
+import type { Host, TransactionCounts } from './host.js'
 import { InviteClient } from './invite-client.js'
 import { InviteServer } from './invite-server.js'
 import { clientKey, isLegacy, serverKey } from './matching.js'
@@ -58,6 +58,11 @@ export class Transactions {
       if (!(lengthMs > 0 && lengthMs < Infinity)) throw new RangeError(`${name} is ${lengthMs}; it must be above 0`)
     this.sink = options.sink
     this.host = this.createHost()
+  }
+
+  /** Requests of ours and of peers whose transactions have not ended. */
+  get counts(): { readonly clients: number; readonly servers: number } & Readonly<TransactionCounts> {
+    return { clients: this.clients.size, servers: this.servers.size, ...this.host.counts }
   }
 
   /** Transactions that have not ended. */
@@ -161,6 +166,7 @@ export class Transactions {
     return {
       clock,
       timers,
+      counts: { repeatedRequests: 0, repeatedResponses: 0 },
       responseFlow,
       openCancel: (cancel, flow, branch) => void this.begin(cancel, flow, branch, nobody),
       ackUp: (ack, flow) => void this.guard(() => this.sink.ack(ack, flow)),

@@ -42,6 +42,7 @@ function createSpecimen(make: (host: Host, flow: RecordingFlow, note: (deed: str
   const host: Host = {
     clock,
     timers: defaultTimers,
+    counts: { repeatedRequests: 0, repeatedResponses: 0 },
     responseFlow: () => flow,
     openCancel: () => note('openCancel'),
     ackUp: () => note('ackUp'),
