@@ -9,6 +9,7 @@ import { agentInviteHeaders } from './headers.js'
 import { ReceivedLeg } from './leg-credentials.js'
 import type { TrunkChannels } from './ports.js'
 import type { ReceivedCall, ReceivedCallParts } from './received-call.js'
+import { mayChallenge } from './session-timers.js'
 import type { SipInvite } from './sip-server.js'
 
 export interface InboundParts extends ReceivedCallParts {
@@ -49,7 +50,7 @@ export function takeInbound(received: ReceivedCall, routed: Routed, parts: Inbou
   if (received.refuseUnusable()) return
   const { identities } = parts
   if (trunk !== undefined && identities !== undefined)
-    received.authenticate(new ReceivedLeg(() => identities.of(trunk)))
+    received.authenticate(new ReceivedLeg(() => identities.of(trunk)), mayChallenge(trunk))
   takeChannel(received, trunk, parts, () => callAgent(received, known, trunk, decision.targets, parts))
 }
 

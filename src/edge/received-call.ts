@@ -150,9 +150,12 @@ export class ReceivedCall {
     this.#callee = trunkAsCallee
   }
 
-  /** Says what challenges of the caller, who is a trunk, are answered with. Without it, none are. */
-  authenticate(credentials: LegCredentials): void {
-    this.#challenges = true
+  /**
+   * Says what challenges of the caller, who is a trunk, are answered with. Without it, none are.
+   * @param expected whether there may be any
+   */
+  authenticate(credentials: LegCredentials, expected: boolean): void {
+    this.#challenges = expected
     this.#leg.authenticate(credentials)
   }
 

@@ -1,3 +1,4 @@
+import type { Trunk } from '../model/trunk.js'
 import { namesOption } from './capabilities.js'
 import type { HeaderMap, SipMessage } from './sip-server.js'
 
@@ -10,6 +11,10 @@ export interface SessionTimerPolicy {
   /** Who refreshes where the far end leaves it open. `peer` falls to us where the far end knows no timers. */
   readonly refresher: 'edge' | 'peer'
 }
+
+/** Whether a trunk may ask our requests for credentials: we have some for it. */
+export const mayChallenge = ({ username, auth_username }: Pick<Trunk, 'username' | 'auth_username'>): boolean =>
+  Boolean(auth_username) || Boolean(username)
 
 /** The smallest Min-SE there is (RFC 4028 5): one that says no more need not be said. */
 const USUAL_MIN_SE_S = 90

@@ -7,7 +7,7 @@ import { ALLOW } from './capabilities.js'
 import { Crossing, escapeUser } from './crossing.js'
 import { fromBytes, tidy, toBytes } from './header-value.js'
 import { MAX_CALLER } from './headers.js'
-import { type SessionTimerPolicy, supportedIn, timerOffer } from './session-timers.js'
+import { mayChallenge, type SessionTimerPolicy, supportedIn, timerOffer } from './session-timers.js'
 import type { HeaderMap, SipMessage } from './sip-server.js'
 
 /** What the INVITE to a trunk is made of. */
@@ -57,7 +57,7 @@ export function trunkInviteHeaders(invite: TrunkInvite): HeaderMap {
   const { sessionTimers } = invite
   const supported = supportedIn(sessionTimers, invite.reliable && message !== undefined && message.body !== '')
   if (supported !== undefined) headers.put('Supported', supported)
-  headers.putAll(timerOffer(sessionTimers, (trunk.auth_username ?? trunk.username) !== null))
+  headers.putAll(timerOffer(sessionTimers, mayChallenge(trunk)))
   if (invite.userAgent !== null) headers.put('User-Agent', invite.userAgent)
   headers.putAll(trunk.headers)
   const passed = ['User-to-User', ...trunk.pass_headers]

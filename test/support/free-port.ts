@@ -16,7 +16,7 @@ function tryTcp(address: string, port: number): Promise<number | undefined> {
 
 function tryUdp(address: string, port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4')
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     socket.on('error', () => resolve(undefined))
     socket.bind({ address, port, exclusive: true }, () => {
       const bound = socket.address().port
@@ -31,13 +31,19 @@ export async function isTaken(address: string, port: number, protocol: 'udp' | '
 }
 
 const LISTEN = '0A'
+/** `::1` as the kernel lists it: words of four bytes, each the wrong way round. */
+const LOOPBACK6 = '00000000000000000000000001000000'
 
-/** Whether somebody receives on a port of an IPv4 address: for TCP one that is bound but not yet listened on does not count. */
+/** Whether somebody receives on a port of an IPv4 address or of `::1`: for TCP one that is bound but not yet listened on does not count. */
 export function isListening(address: string, port: number, protocol: 'udp' | 'tcp'): boolean {
-  const octets = address.split('.').map(Number).reverse()
+  const ipv6 = address.includes(':')
   const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0')
-  const local = `${octets.map((octet) => hex(octet, 2)).join('')}:${hex(port, 4)}`
-  return readFileSync(`/proc/net/${protocol}`, 'latin1')
+  const octets = address
+    .split('.')
+    .map((octet) => hex(Number(octet), 2))
+    .reverse()
+  const local = `${ipv6 ? LOOPBACK6 : octets.join('')}:${hex(port, 4)}`
+  return readFileSync(`/proc/net/${protocol}${ipv6 ? '6' : ''}`, 'latin1')
     .split('\n')
     .some((line) => {
       const [, has, , state] = line.trim().split(/\s+/)

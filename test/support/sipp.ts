@@ -54,6 +54,9 @@ export interface SippResult {
   readonly responseTimesMs: readonly number[]
 }
 
+/** An address as SIPp and URIs want it. */
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
 function read(path: string): Buffer {
   try {
     return readFileSync(path)
@@ -90,7 +93,7 @@ export class Sipp {
     this.#folder = mkdtempSync(join(tmpdir(), 'signalbox-sipp-'))
     const file = isAbsolute(scenario) ? scenario : join(scenarioFolder, `${scenario}.xml`)
     const args = [
-      ...['-sf', file, '-t', protocol === 'udp' ? 'u1' : 't1', '-i', address, '-mi', address, '-bind_local'],
+      ...['-sf', file, '-t', protocol === 'udp' ? 'u1' : 't1', '-i', bracketed(address), '-mi', address, '-bind_local'],
       ...['-p', String(port), '-ci', '127.0.0.1', '-cp', String(controlPort), '-m', String(calls), '-nostdin'],
       ...['-trace_err', '-error_file', 'errors', '-trace_stat', '-stf', 'stats', '-cid_str', `%u-%p@${scenarioId()}`],
       ...['-timeout', String(timeoutS), '-timeout_error', '-rtcheck', 'full'],
@@ -101,7 +104,7 @@ export class Sipp {
       ...(options.rate === undefined ? [] : ['-r', String(options.rate)]),
       ...(options.holdMs === undefined ? [] : ['-d', String(options.holdMs)]),
       ...(options.args ?? []),
-      ...(target === undefined ? [] : [`${target.address}:${target.port}`]),
+      ...(target === undefined ? [] : [`${bracketed(target.address)}:${target.port}`]),
     ]
     this.#child = new Child('sipp', args, { cwd: this.#folder, env: { ...process.env, TERM: 'xterm' } })
     const limit = setTimeout(() => this.#child.kill('SIGKILL'), (timeoutS + 5) * 1_000)
