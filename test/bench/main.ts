@@ -54,20 +54,16 @@ function directRates(measured: readonly SystemResult[], plan: Plan): readonly nu
 
 async function measureAll(options: BenchOptions, tools: Tools): Promise<SystemResult[]> {
   const results: SystemResult[] = []
-  try {
-    for (const system of systems.filter(({ name }) => options.systems.includes(name))) {
-      const problem = system.missing()
-      if (problem !== undefined) {
-        const nothing = { steps: [], knee: { clean: null, troubled: null }, held: null }
-        results.push({ name: system.name, version: 'not measured', problem, ...nothing })
-        tools.progress.line(`${system.name.padEnd(9)}  ${problem}`)
-      } else if (system.name === 'direct') {
-        const others = results.filter(({ steps }) => steps.length > 0)
-        results.push(await measureRates(system, directRates(others, options.plan), options.plan, tools))
-      } else results.push(await measureSystem(system, options.plan, tools))
-    }
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error
+  for (const system of systems.filter(({ name }) => options.systems.includes(name))) {
+    const problem = tools.signal.aborted ? 'interrupted' : system.missing()
+    if (problem !== undefined) {
+      const nothing = { steps: [], knee: { clean: null, troubled: null }, held: null }
+      results.push({ name: system.name, version: 'not measured', problem, ...nothing })
+      if (!tools.signal.aborted) tools.progress.line(`${system.name.padEnd(9)}  ${problem}`)
+    } else if (system.name === 'direct') {
+      const others = results.filter(({ steps }) => steps.length > 0)
+      results.push(await measureRates(system, directRates(others, options.plan), options.plan, tools))
+    } else results.push(await measureSystem(system, options.plan, tools))
   }
   return results
 }

@@ -186,7 +186,7 @@ async function measureHeld(bench: Bench, system: System, plan: Plan, tools: Tool
   }
 }
 
-/** Measures one system: the knee, half of it, held calls. What goes wrong stands in the result; an interruption is thrown. */
+/** Measures one system: the knee, half of it, held calls. What goes wrong on the way, or an interruption, stands in the result. */
 export async function measureSystem(system: System, plan: Plan, tools: Tools): Promise<SystemResult> {
   const { progress } = tools
   const steps: Step[] = []
@@ -211,16 +211,15 @@ export async function measureSystem(system: System, plan: Plan, tools: Tools): P
     }
     return { ...result, problem: null, knee, held }
   } catch (error) {
-    rethrowInterrupted(error)
     const problem = error instanceof Error ? error.message : String(error)
-    progress.line(`${system.name.padEnd(9)}  ${problem}`)
+    if (!(error instanceof Interrupted)) progress.line(`${system.name.padEnd(9)}  ${problem}`)
     return { ...result, problem, knee, held }
   } finally {
     await bench.stop()
   }
 }
 
-/** Runs a system at given rates, once each. */
+/** Runs a system at given rates, once each. As above, what goes wrong stands in the result. */
 export async function measureRates(
   system: System,
   rates: readonly number[],
@@ -229,14 +228,17 @@ export async function measureRates(
 ): Promise<SystemResult> {
   const bench = new Bench(system, plan, tools)
   const steps: Step[] = []
+  let problem: string | null = null
   tools.progress.begin(parts.ramp(system.name))
   try {
     for (const rate of rates) steps.push(await bench.step(rate, plan.stepS))
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error)
   } finally {
     await bench.stop()
   }
   return {
-    ...{ name: system.name, version: system.version(), problem: null, steps },
+    ...{ name: system.name, version: system.version(), problem, steps },
     ...{ knee: { clean: null, troubled: null }, held: null },
   }
 }

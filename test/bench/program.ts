@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { guard, unguard } from './guardian.js'
 import { ProcessTree } from './process-tree.js'
 
 const running = new Set<Program>()
@@ -10,7 +11,8 @@ process.on('exit', () => {
 
 /**
  * A program under measurement or one that measures, in a session of its own: Ctrl-C reaches the benchmark, which ends it. What it
- * prints goes into a file. It is killed with this process at the latest, and all its descendants with it.
+ * prints goes into a file. It ends with this process at the latest, whatever way
+ * that ends.
  */
 export class Program {
   readonly tree: ProcessTree
@@ -32,10 +34,14 @@ export class Program {
     closeSync(log)
     this.pid = child.pid ?? -1
     this.tree = new ProcessTree(this.pid)
-    if (child.pid !== undefined) running.add(this)
+    if (child.pid !== undefined) {
+      running.add(this)
+      guard(child.pid)
+    }
     this.exited = new Promise((resolve) => {
       const end = (code: number | null): void => {
         this.#ended = true
+        if (this.pid > 0) unguard(this.pid)
         resolve(code)
       }
       child.on('error', () => end(-1))

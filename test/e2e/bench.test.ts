@@ -35,6 +35,8 @@ const processesOf = (path: string): string[] =>
       }
     })
 
+const isCalling = (): boolean => processesOf(folder).some((command) => command.includes('uac-load'))
+
 BenchRun('measures the edge at a rate, writes figures and chart, and leaves nothing running', async () => {
   const run = bench('--rates', '20', '--json')
   assert.is(await run.exited, 0, run.output)
@@ -53,14 +55,21 @@ BenchRun('measures the edge at a rate, writes figures and chart, and leaves noth
 BenchRun('is interrupted by Ctrl-C at any time, and ends what it has started', async () => {
   const run = bench('--rates', '20', '--step-seconds', '60')
   try {
-    const calling = (): boolean => processesOf(folder).some((command) => command.includes('uac-load'))
-    await eventually('SIPp calls the edge', calling, 15_000)
+    await eventually('SIPp calls the edge', isCalling, 15_000)
     run.kill('SIGINT')
     assert.is(await run.exited, 130, run.output)
+    assert.match(run.output, 'interrupted')
     assert.equal(processesOf(folder), [])
   } finally {
     await run.stop('SIGKILL')
   }
+})
+
+BenchRun('killed, it cannot end anything any more: all ends all the same', async () => {
+  const run = bench('--rates', '20', '--step-seconds', '60')
+  await eventually('SIPp calls the edge', isCalling, 15_000)
+  await run.stop('SIGKILL')
+  await eventually('everything has ended', () => processesOf(folder).length === 0, 15_000)
 })
 
 BenchRun.run()
