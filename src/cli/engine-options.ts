@@ -68,11 +68,13 @@ function controlOf(settings: DrachtioSettings, { drachtio }: Config): EngineOpti
       `the secret "${secret}" is known to everybody: on ${host} give one of your own with --secret`,
       exitCodes.usage,
     )
-  const { keepAliveS } = settings
+  const { keepAliveS, tlsPort } = settings
   return {
     host,
     port: settings.port ?? drachtio.port,
     secret,
+    // 0 is drachtio's way of saying: none.
+    ...(tlsPort ? { tlsPort } : {}),
     ...(keepAliveS === undefined ? {} : { keepAliveMs: keepAliveS * 1000 }),
   }
 }

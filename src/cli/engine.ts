@@ -66,7 +66,7 @@ async function runEngine(io: Io, settings: DrachtioSettings, json: boolean): Pro
     const lines = [
       'Signalbox engine is up.',
       `  SIP           ${addresses.join('  ')}`,
-      `  applications  ${control.host}:${control.port}`,
+      `  applications  ${control.host}:${control.port}${control.tlsPort === undefined ? '' : `  over TLS: port ${control.tlsPort}`}`,
       ...(at === undefined
         ? []
         : [`  metrics       http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}/metrics`]),

@@ -1,6 +1,6 @@
 import { type Clock, SystemClock } from './clock.js'
 import { Cdrs } from './control/cdr.js'
-import { Control } from './control/control.js'
+import { Control, type ControlAddress } from './control/control.js'
 import type { ControlLink, LocalApp } from './control/memory-carrier.js'
 import { readHandlers, type RequestHandler } from './control/request-handlers.js'
 import { HandlerRouter, type RoutingFailure } from './control/request-router.js'
@@ -17,11 +17,12 @@ import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { type ContactExtras, parseContact } from './transport/contact.js'
-import type { TlsCertificate, TlsSettings } from './transport/tls-settings.js'
+import { readTlsMaterial, type TlsCertificate, type TlsSettings } from './transport/tls-settings.js'
 import type { Binding, Flow, Target, TransportCounters, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
+export type { ControlAddress } from './control/control.js'
 export type { ControlLink, LocalApp } from './control/memory-carrier.js'
 export type { CallDurations, Distribution } from './counts.js'
 export type { NatSettings } from './dialog/peer-way.js'
@@ -83,6 +84,8 @@ export interface EngineOptions {
     readonly host: string
     readonly port: number
     readonly secret: string
+    /** A second port, over TLS with the certificate of `tls`; 0: any free one. Default: none. */
+    readonly tlsPort?: number
     readonly keepAliveMs?: number
   }
   /**
@@ -97,7 +100,7 @@ export interface EngineOptions {
   readonly timers?: Partial<TimerSettings>
   readonly limits?: Partial<Limits>
   readonly transport?: Partial<TransportSettings>
-  /** Certificates of contacts over TLS, and how peers are verified there. */
+  /** Certificates of contacts over TLS and of the control port over TLS; how SIP peers are verified. */
   readonly tls?: TlsSettings
   /** Name servers to ask (`address` or `address:port`); none: those of the system. */
   readonly dnsServers?: readonly string[]
@@ -157,9 +160,9 @@ export interface EngineStats extends CoreStats {
 }
 
 export interface Engine {
-  /** Listens. @throws {TransportError} naming the address that cannot be listened on, or the file of TLS that is wrong */
+  /** Listens. @throws {TransportError} naming the address that cannot be listened on, or the file of TLS that is wrong; {ControlError} BAD_TLS */
   start(): Promise<{
-    readonly control: { readonly host: string; readonly port: number }
+    readonly control: ControlAddress
     readonly addresses: readonly string[]
   }>
   /** Ends at once, without a word to peers. */
@@ -173,7 +176,7 @@ export interface Engine {
   counters(): TransportCounters
   /**
    * Reads certificates and keys again: handshakes from now on use them, connections in being stay.
-   * @returns our certificate; undefined when no contact is over TLS
+   * @returns our certificate; undefined when neither a contact nor the control port is over TLS
    * @throws {TransportError} BAD_TLS, naming the file; then all stays as it was
    */
   reloadTls(): Promise<TlsCertificate | undefined>
@@ -281,6 +284,10 @@ export function createEngine(options: EngineOptions): Engine {
 
   return {
     async start() {
+      const secure =
+        options.control.tlsPort === undefined || options.tls === undefined
+          ? undefined
+          : (await readTlsMaterial(options.tls)).server
       await transports.start()
       try {
         const { bindings } = transports
@@ -294,6 +301,7 @@ export function createEngine(options: EngineOptions): Engine {
             appGone: (app) => core.appGone(app),
           },
           { advertised: bindings.map(advertised), local: bindings.map(local) },
+          secure,
         )
         return { control: address, addresses: bindings.map(local) }
       } catch (error) {
@@ -321,7 +329,13 @@ export function createEngine(options: EngineOptions): Engine {
       tlsConnections: transports.tlsConnections,
     }),
     counters: () => transports.counters,
-    reloadTls: () => transports.reloadTls(),
+    async reloadTls() {
+      const certificate = await transports.reloadTls()
+      if (options.control.tlsPort === undefined || options.tls === undefined) return certificate
+      const material = await readTlsMaterial(options.tls)
+      control.renew(material.server)
+      return certificate ?? material.certificate
+    },
   }
 }
 

@@ -1,8 +1,20 @@
+import { copyFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { EngineOptions } from '../../src/engine/index.js'
+import { ControlError, type EngineOptions } from '../../src/engine/index.js'
+import { TestAuthority } from '../support/certificates.js'
 import { eventually } from '../support/eventually.js'
-import { type SrfApp, type SrfMessage, type Station, startStation } from '../support/srf-app.js'
+import {
+  closeApp,
+  connectApp,
+  SECRET,
+  type SrfApp,
+  type SrfMessage,
+  type Station,
+  startStation,
+} from '../support/srf-app.js'
 
 const ControlSide = suite('The unmodified drachtio-srf and its control connections')
 
@@ -87,6 +99,74 @@ ControlSide('records of calls are not kept unless that is asked for', async () =
   answering(callee.app)
   await eventually('the route is known', async () => (await call(caller.app, callee.uri('a'))) === 200)
   assert.equal(records, [])
+})
+
+ControlSide(
+  '[10.2/7] applications connect over TLS beside others; a new certificate is shown from the reload on',
+  async () => {
+    const authority = TestAuthority.create()
+    try {
+      const old = authority.issue(['DNS:first.example'])
+      const tls = { certificate: { file: old.certificateFile }, key: { file: old.keyFile } }
+      const callee = await station({ tls, control: { host: '127.0.0.1', port: 0, tlsPort: 0, secret: SECRET } })
+      const caller = await station()
+      const port = callee.control.tlsPort ?? 0
+      const shown = (): Promise<string | undefined> =>
+        new Promise((resolve, reject) => {
+          const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+            resolve(socket.getPeerCertificate().subjectaltname)
+            socket.destroy()
+          })
+          socket.on('error', reject)
+        })
+      const secure = await connectApp({ host: '127.0.0.1', port }, SECRET, { tls: { rejectUnauthorized: false } })
+      try {
+        const [overTls, overTcp] = [answering(secure), answering(callee.app)]
+        await eventually('both are known', async () => {
+          await call(caller.app, callee.uri('a'))
+          return overTls.length > 0 && overTcp.length > 0
+        })
+        assert.is(await shown(), 'DNS:first.example')
+        const renewed = authority.issue(['DNS:second.example'])
+        copyFileSync(renewed.certificateFile, old.certificateFile)
+        copyFileSync(renewed.keyFile, old.keyFile)
+        assert.is((await callee.engine.reloadTls())?.names, 'DNS:second.example')
+        assert.is(await shown(), 'DNS:second.example')
+        overTls.length = 0
+        for (let i = 0; i < 2; i++) assert.is(await call(caller.app, callee.uri('a')), 200)
+        assert.is(overTls.length, 1, 'its connection is still there')
+      } finally {
+        closeApp(secure)
+      }
+    } finally {
+      authority.close()
+    }
+  },
+)
+
+ControlSide('a control port over TLS needs a certificate, and what speaks no TLS is cut off there', async () => {
+  const failed = await station({ control: { host: '127.0.0.1', port: 0, tlsPort: 0, secret: SECRET } }).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  assert.ok(failed instanceof ControlError && failed.code === 'BAD_TLS')
+  const authority = TestAuthority.create()
+  try {
+    const { certificate, key } = authority.issue(['DNS:first.example'])
+    const callee = await station({
+      tls: { certificate: { pem: certificate }, key: { pem: key } },
+      control: { host: '127.0.0.1', port: 0, tlsPort: 0, secret: SECRET },
+    })
+    const socket = connect({ host: '127.0.0.1', port: callee.control.tlsPort ?? 0 })
+    let heard = ''
+    socket.on('data', (chunk) => (heard += chunk.toString('latin1')))
+    socket.on('error', () => undefined)
+    socket.write(`22#a|authenticate|${SECRET}|`)
+    await eventually('it is cut off', () => socket.closed)
+    assert.not.match(heard, /OK/)
+  } finally {
+    authority.close()
+  }
 })
 
 ControlSide.run()

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { EngineOptions, RequestHandler, RoutingFailure } from '../../src/engine/index.js'
+import { TestAuthority } from '../support/certificates.js'
 import { eventually } from '../support/eventually.js'
 import { inviteText, followUp, nextMessage, openUdp, type SipPeer } from '../support/sip-peer.js'
 import {
@@ -323,6 +324,35 @@ Routed('an application that was dialled and shows no secret, or a wrong one, get
   for (const socket of sockets) socket.destroy()
   await new Promise((resolve) => rude.close(resolve))
 })
+
+Routed(
+  '[10.2/8] applications are dialled over TLS: by HTTP routing, and by a tls:// handler; verified only when that is asked for',
+  async () => {
+    const authority = TestAuthority.create()
+    try {
+      const { certificate: cert, key } = authority.issue(['DNS:app.example'])
+      const app = await waitingApp({ tls: { cert, key } })
+      const plain = await waitingApp()
+      const seen = answering(app.app)
+      const url = await router({
+        a: to(`127.0.0.1:${app.port};transport=tls`),
+        plain: to(`127.0.0.1:${plain.port};transport=tls`),
+      })
+      const direct = `tls://127.0.0.1:${app.port}`
+      const caller = await station()
+      const routed = await station(handlers({ method: 'INVITE', url, verifyPeer: true }))
+      assert.equal([await call(caller, routed.uri('a')), await call(caller, routed.uri('plain'))], [200, 480])
+      const dialling = await station(handlers({ method: '*', url: direct }))
+      assert.is(await call(caller, dialling.uri('a')), 200)
+      assert.is(seen.length, 2)
+      const strict = await station(handlers({ method: '*', url: direct, verifyPeer: true }))
+      assert.is(await call(caller, strict.uri('a')), 480)
+      assert.match(failures.at(-1)?.reason ?? '', /certificate|altnames/i)
+    } finally {
+      authority.close()
+    }
+  },
+)
 
 Routed('an application that was dialled and goes away: its caller gets 503', async () => {
   const app = await waitingApp()

@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import Srf from 'drachtio-srf'
-import { createEngine, type Engine, type EngineOptions } from '../../src/engine/index.js'
+import { type ControlAddress, createEngine, type Engine, type EngineOptions } from '../../src/engine/index.js'
 import { freePort } from './free-port.js'
 
 /** What the tests use of drachtio-srf, as its code has it; the package's own types leave most of it out. */
@@ -119,7 +119,7 @@ export interface Station {
   readonly engine: Engine
   readonly app: SrfApp
   readonly port: number
-  readonly control: { readonly host: string; readonly port: number }
+  readonly control: ControlAddress
   /** `sip:<user>@127.0.0.1:<port>[;transport=...]` */
   uri(user: string, transport?: string): string
   /** One more application, with these tags. */
