@@ -359,6 +359,8 @@ export class ScriptedServer implements SipServer {
   ): void {
     if (this.acceptance instanceof Error) return done(this.acceptance)
     const send = (): void => {
+      // The CANCEL was here first.
+      if (invite.answered) return done(new Error('Response not sent due to unknown transaction'))
       invite.answer(200, 'OK', options)
       const dialog = new Dialog(invite.callId)
       this.callerDialogs.push(dialog)

@@ -1,9 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Dice } from '../support/mutations.js'
-import { core, replayLives } from './core.js'
+import { core, liveCore } from './core.js'
 import { crashersOf, seedsOf } from './corpus.js'
+import { edge, liveEdge } from './edge.js'
 import { framing } from './framing.js'
+import { replayLives } from './lives.js'
 import { messages, replayKept } from './messages.js'
 import { readOptions } from './options.js'
 import type { Part, Result } from './part.js'
@@ -46,15 +48,26 @@ Fuzz('B5: B6: streams with lengths that lie, cut anywhere, many messages in a se
 })
 
 Fuzz('B14: orders of events that once left something behind leave nothing', async () => {
-  const { count, defects } = await replayLives()
-  assert.equal(defects, [])
-  assert.is(count, crashersOf('core').length)
+  for (const [part, live] of [
+    ['core', liveCore],
+    ['edge', liveEdge],
+  ] as const) {
+    const { count, defects } = await replayLives(part, live)
+    assert.equal(defects, [])
+    assert.is(count, crashersOf(part).length)
+  }
 })
 
 Fuzz('B14: random legal and illegal orders of requests end every transaction, dialog and timer', async () => {
   const { count, defects } = await runFor(core, 15_000)
   assert.equal(defects, [])
   assert.ok(count >= 15_000)
+})
+
+Fuzz('B14: and every call of the edge, once, whatever its two legs and its SIP server do', async () => {
+  const { count, defects } = await runFor(edge, 9_000)
+  assert.equal(defects, [])
+  assert.ok(count >= 9_000)
 })
 
 Fuzz('what fails is made smaller as long as it fails', async () => {

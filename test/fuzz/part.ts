@@ -44,8 +44,9 @@ export const MOST_DEFECTS = 10
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export const whyOf = (error: unknown): string => {
-  const { message, cause, stack } = error as Error
+  const { message, cause, stack, actual, expects } = error as Error & { actual?: unknown; expects?: unknown }
+  const seen = expects === undefined ? '' : `: ${JSON.stringify(actual)} in place of ${JSON.stringify(expects)}`
   const line = /\n\s+at ([^\n]*)/.exec((cause as Error | undefined)?.stack ?? stack ?? '')?.[1] ?? ''
   const under = cause instanceof Error ? `: ${cause.message}` : ''
-  return `${String(message).slice(0, 600)}${under.slice(0, 600)} (${line.replace(/^.*\/(dist|src)\//, '')})`
+  return `${String(message).slice(0, 600)}${seen.slice(0, 600)}${under.slice(0, 600)} (${line.replace(/^.*\/(dist|src)\//, '')})`
 }

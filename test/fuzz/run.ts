@@ -1,13 +1,14 @@
 /** `npm run fuzz`: one part after the other, each for its share of the time; exits 1 when anything was found. */
 import { Dice } from '../support/mutations.js'
 import { core } from './core.js'
+import { edge } from './edge.js'
 import { framing } from './framing.js'
 import { messages } from './messages.js'
 import { readOptions } from './options.js'
 import type { Defect, Part, Result } from './part.js'
 import { Progress } from './progress.js'
 
-const PARTS: readonly Part[] = [messages, framing, core]
+const PARTS: readonly Part[] = [messages, framing, core, edge]
 
 let interrupted = false
 
