@@ -8,7 +8,7 @@ import { percentile } from './figures.js'
 import { Program } from './program.js'
 import type { Step } from './results.js'
 import { sleep } from './sleep.js'
-import { dropsOf, readUdpTable } from './udp-drops.js'
+import { readUdpTable, udpSockets, type UdpSockets } from './udp-sockets.js'
 
 export interface Address {
   readonly address: string
@@ -134,6 +134,12 @@ function countsOf(sipp: Sipp): { failed: number; repeated: number; ended: number
   }
 }
 
+/** Figures of the system's sockets, then the caller's and the agent's, as sums of each party. */
+function byParty(figures: readonly number[]): { system: number; caller: number; agent: number } {
+  const sum = (some: readonly number[]): number => some.reduce((total, one) => total + one, 0)
+  return { system: sum(figures.slice(0, -2)), caller: sum(figures.slice(-2, -1)), agent: sum(figures.slice(-1)) }
+}
+
 export interface Placing {
   readonly target: Address
   readonly rate: number
@@ -165,11 +171,11 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
   const callerAt = { address: CALLER, port: await freePort(CALLER) }
   const agentBefore = { ...agent.counts, cpuMs: agent.cpuMs }
   const watched = [...system.listens, callerAt, agent.at]
-  const dropsNow = (): number[] => {
+  const look = (): UdpSockets[] => {
     const table = readUdpTable()
-    return watched.map(({ address, port }) => dropsOf(table, address, port))
+    return watched.map(({ address, port }) => udpSockets(table, address, port))
   }
-  const dropsBefore = dropsNow()
+  const socketsBefore = look()
   const cpuBefore = system.cpuMs()
   const caller = new Sipp(
     {
@@ -185,7 +191,8 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
     const began = performance.now()
     const wholeMs = seconds * 1_000 + holdMs + ENDING_MS
     let callerCpuMs = 0
-    let drops = dropsBefore
+    let sockets = socketsBefore
+    let mostWaiting = watched.map(() => 0)
     const troubles = (): { failed: number; repeated: number } => {
       const [mine, its] = [countsOf(caller), agent.counts]
       return {
@@ -197,7 +204,8 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
       await sleep(Math.min(1_000, Math.max(50, began + wholeMs - performance.now())), signal, caller.program.exited)
       if (!caller.program.ended) {
         callerCpuMs = caller.program.tree.cpuMs()
-        drops = dropsNow()
+        sockets = look()
+        mostWaiting = sockets.map(({ waiting }, i) => Math.max(waiting, mostWaiting[i] ?? 0))
       }
       const { failed, repeated } = troubles()
       const elapsedMs = performance.now() - began
@@ -217,8 +225,7 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
     const took = settled.map(({ tookMs }) => tookMs)
     const unanswered = Math.max(0, created - times.length)
     const reached = times.length > 1 ? ((times.length - 1) * 1_000) / (last - first) : rate
-    const increase = drops.map((count, i) => count - (dropsBefore[i] ?? 0))
-    const of = (from: number, to?: number): number => increase.slice(from, to).reduce((sum, count) => sum + count, 0)
+    const drops = sockets.map((socket, i) => socket.drops - (socketsBefore[i]?.drops ?? 0))
     const lost = Math.max(failed, unanswered)
     const ended = Math.max(created, 1)
     return {
@@ -234,7 +241,8 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
       max_ms: percentile(took, 1),
       cpu_ms_per_call: cpuMs / ended,
       load_cpu_ms_per_call: (callerCpuMs + agent.cpuMs - agentBefore.cpuMs) / ended,
-      dropped: { system: of(0, -2), caller: of(-2, -1), agent: of(-1) },
+      dropped: byParty(drops),
+      unread_kb: byParty(mostWaiting.map((bytes) => Math.round(bytes / 1_024))),
       loop_delay_ms: null,
     }
   } finally {

@@ -53,12 +53,13 @@ export const heldSeconds = (plan: Plan): number =>
 
 /** `300 calls/s: clean, 1.61 ms CPU a call, p50 1.42 ms, p99 3.10 ms` */
 export function describeStep(step: Step): string {
-  const { dropped, loop_delay_ms: delay } = step
+  const { dropped, unread_kb: unread, loop_delay_ms: delay } = step
   const why = [
     step.failed > 0 ? `${step.failed} failed` : '',
     step.repeated > 0 ? `${step.repeated} repeated` : '',
     step.failed + step.repeated === 0 && !step.clean ? `only ${figure(step.reached_rate)} calls/s reached` : '',
     ...Object.entries(dropped).map(([who, count]) => (count > 0 ? `${count} datagrams dropped at ${who}` : '')),
+    ...Object.entries(step.clean ? {} : unread).map(([who, kb]) => (kb > 0 ? `${kb} kB unread at ${who}` : '')),
     !step.clean && delay !== null ? `event loop late by ${figure(delay)} ms` : '',
   ].filter((text) => text !== '')
   return [

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** One line of `/proc/<pid>/stat`, as far as it is read here. */
 export interface ProcessStat {
   readonly pid: number
+  /** Name of the program, at most 15 characters. */
+  readonly name: string
   readonly parent: number
   /** Processor time in ticks of 10 ms: its own, of all its threads, and of the children it has waited for. */
   readonly ticks: number
@@ -19,8 +21,9 @@ export function parseStat(line: string): ProcessStat | undefined {
   const rest = line.slice(line.lastIndexOf(')') + 2).split(' ')
   // Numbered as proc(5) does, from 1: 4 ppid, 14 utime, 15 stime, 16 cutime, 17 cstime, 22 starttime.
   const field = (number: number): number => Number(rest[number - 3])
-  const stat = { pid, parent: field(4), ticks: field(14) + field(15) + field(16) + field(17), started: field(22) }
-  return Object.values(stat).every(Number.isFinite) ? stat : undefined
+  const numbers = { pid, parent: field(4), ticks: field(14) + field(15) + field(16) + field(17), started: field(22) }
+  if (!Object.values(numbers).every(Number.isFinite)) return undefined
+  return { ...numbers, name: line.slice(line.indexOf('(') + 1, line.lastIndexOf(')')) }
 }
 
 /** Those of `all` that are one of `roots` or descend from one. */
@@ -65,7 +68,7 @@ export class ProcessTree {
   readonly #known = new Map<number, number>()
 
   /** @param root a process that runs */
-  constructor(private readonly root: number) {
+  constructor(root: number) {
     const stat = parseStat(read(`/proc/${root}/stat`))
     if (stat !== undefined) this.#known.set(stat.pid, stat.started)
   }
@@ -84,11 +87,9 @@ export class ProcessTree {
     return this.#look().reduce((sum, { ticks }) => sum + ticks * TICK_MS, 0)
   }
 
-  /** Memory (kB) of the root alone and of all. */
-  memory(): { readonly rootKb: number; readonly allKb: number } {
-    const each = this.#look().map(({ pid }) => [pid, memoryKb(pid)] as const)
-    const allKb = each.reduce((sum, [, kb]) => sum + kb, 0)
-    return { rootKb: each.find(([pid]) => pid === this.root)?.[1] ?? 0, allKb }
+  /** Memory (kB) of each process. */
+  memory(): { readonly name: string; readonly kb: number }[] {
+    return this.#look().map(({ pid, name }) => ({ name, kb: memoryKb(pid) }))
   }
 
   /** Kills all of it. */

@@ -58,10 +58,11 @@ Report('tables are aligned', () => {
 Report('a run is told in one line, with what went wrong', () => {
   assert.is(describeStep(stepOf(300)), '300 calls/s: clean, 1.00 ms CPU a call, p50 1.00 ms, p99 3.00 ms')
   const dropped = { system: 12, caller: 0, agent: 0 }
-  const troubled = stepOf(700, { clean: false, failed: 2, repeated: 40, dropped, loop_delay_ms: 211 })
+  const unread_kb = { system: 900, caller: 0, agent: 1 }
+  const troubled = stepOf(700, { clean: false, failed: 2, repeated: 40, dropped, unread_kb, loop_delay_ms: 211 })
   assert.match(
     describeStep(troubled),
-    '2 failed, 40 repeated, 12 datagrams dropped at system, event loop late by 211 ms',
+    '2 failed, 40 repeated, 12 datagrams dropped at system, 900 kB unread at system, 1 kB unread at agent, event loop late by 211 ms',
   )
   assert.match(describeStep(stepOf(900, { clean: false, reached_rate: 700 })), 'only 700 calls/s reached')
 })

@@ -1,5 +1,11 @@
 export type SystemName = 'signalbox' | 'kamailio' | 'drachtio' | 'direct'
 
+interface ByParty {
+  readonly system: number
+  readonly caller: number
+  readonly agent: number
+}
+
 /** One rate, run once. */
 export interface Step {
   /** Calls a second that were asked for, and that the load generator came to. */
@@ -20,8 +26,9 @@ export interface Step {
   readonly cpu_ms_per_call: number
   /** Likewise of both SIPps. */
   readonly load_cpu_ms_per_call: number
-  /** Datagrams the kernel dropped before they were read. */
-  readonly dropped: { readonly system: number; readonly caller: number; readonly agent: number }
+  /** Datagrams the kernel dropped before they were read, and the most kB that were seen waiting to be read: where it jams. */
+  readonly dropped: ByParty
+  readonly unread_kb: ByParty
   /** How late the edge's event loop was at worst, in milliseconds; null where nobody tells. */
   readonly loop_delay_ms: number | null
 }
@@ -59,7 +66,7 @@ export interface Soak {
   readonly calls: number
   readonly failed: number
   readonly repeated: number
-  /** Mean memory of the edge's process in the first and the second half, in kB. */
+  /** Mean memory of the edge without its Redis in the first and the second half, in kB. */
   readonly first_half_kb: number
   readonly second_half_kb: number
   /** Memory of its Redis, which keeps the records of the calls, at the beginning and the end, in kB. */

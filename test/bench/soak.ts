@@ -52,8 +52,8 @@ async function watch(
   const { rate, seconds } = plan
   const samples: Sample[] = []
   const take = (at_s: number): void => {
-    const { allKb, edgeKb } = running.memory()
-    samples.push({ at_s, edge_kb: edgeKb, redis_kb: allKb - edgeKb })
+    const { allKb, redisKb } = running.memory()
+    samples.push({ at_s, edge_kb: allKb - redisKb, redis_kb: redisKb })
   }
   const agent = await Agent.start(agentAt)
   try {

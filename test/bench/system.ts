@@ -7,8 +7,8 @@ export interface RunningSystem {
   readonly target: Address
   /** Processor time (ms) of all its processes since their start. */
   cpuMs(): number
-  /** Memory (kB) of all its processes, and by process where somebody asks for it. */
-  memory(): { readonly allKb: number; readonly edgeKb: number }
+  /** Memory (kB) of all its processes, and how much of that is Redis. */
+  memory(): { readonly allKb: number; readonly redisKb: number }
   /** Sockets it takes SIP on. */
   readonly listens: readonly Address[]
   /** What ended although it should run, with its last words; undefined: nothing. */

@@ -10,7 +10,7 @@ export const direct: System = {
       target: agent,
       listens: [],
       cpuMs: () => 0,
-      memory: () => ({ allKb: 0, edgeKb: 0 }),
+      memory: () => ({ allKb: 0, redisKb: 0 }),
       fallen: () => undefined,
       loopDelayMs: () => Promise.resolve(null),
       gauges: () => Promise.resolve({}),

@@ -31,6 +31,8 @@ export async function ready(program: Program, look: () => boolean | Promise<bool
   )
 }
 
+const kilobytes = (some: readonly { readonly kb: number }[]): number => some.reduce((sum, { kb }) => sum + kb, 0)
+
 /** What several programs together are; the last one is stopped first. */
 export function systemOf(
   programs: readonly Program[],
@@ -43,8 +45,9 @@ export function systemOf(
     listens: [target],
     cpuMs: () => programs.reduce((sum, { tree }) => sum + tree.cpuMs(), 0),
     memory: () => {
-      const each = programs.map(({ tree }) => tree.memory())
-      return { allKb: each.reduce((sum, { allKb }) => sum + allKb, 0), edgeKb: each[0]?.rootKb ?? 0 }
+      const each = programs.flatMap(({ tree }) => tree.memory())
+      const redisKb = kilobytes(each.filter(({ name }) => name.startsWith('redis-server')))
+      return { allKb: kilobytes(each), redisKb }
     },
     fallen: () => {
       const fallen = programs.find(({ ended }) => ended)
