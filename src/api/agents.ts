@@ -1,12 +1,16 @@
 import { z } from 'zod'
+import { parseUri } from '../engine/index.js'
 import { agentSchema, type Agent } from '../model/agent.js'
 import { DEFAULT_ACCOUNT, identifier } from '../model/text.js'
 import { Turns } from '../store/turns.js'
 import { pageQuery, pageView } from './paging.js'
 import { password, withPasswords } from './password.js'
 import { ApiError, fieldRefused } from './problem.js'
-import type { Api, Services } from './services.js'
+import type { Api, Origination, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
+import { missingTransport } from './trunk-checks.js'
+import { validationFailed } from './validation.js'
+import type { Transport } from '../trunks/next-hop.js'
 import { answer, agentPage, agentView, namedBody, refusals } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
@@ -24,10 +28,35 @@ const agentBody = namedBody(
   }),
 )
 
+/** Refuses addresses whose transport no contact of ours has. @throws {ApiError} VALIDATION_FAILED */
+function checkReachable(
+  { sip_uri, fallback_sip_uris }: Pick<Agent, 'sip_uri' | 'fallback_sip_uris'>,
+  origination: Origination,
+): void {
+  const uris: Array<[field: string, uri: string]> = [
+    ['sip_uri', sip_uri],
+    ...fallback_sip_uris.map((uri, n): [string, string] => [`fallback_sip_uris[${n}]`, uri]),
+  ]
+  const errors = uris.flatMap(([field, text]) => {
+    const transport = transportOf(text)
+    const why = transport && missingTransport(transport, origination, 'sip:agent@192.0.2.10:5060')
+    return why === undefined ? [] : [{ field, message: why }]
+  })
+  if (errors.length > 0) throw validationFailed(errors)
+}
+
+/** The transport that the URI names; undefined: it leaves that open. */
+function transportOf(text: string): Transport | undefined {
+  const uri = parseUri(text)
+  if (uri === undefined || uri.scheme === 'tel') return undefined
+  if (uri.scheme === 'sips') return 'tls'
+  return uri.params.get('transport')?.toLowerCase() as Transport | undefined
+}
+
 const absent = (id: string): ApiError => new ApiError('AGENT_NOT_FOUND', `there is no agent "${id}"`)
 
 /** `/v1/agents`: who answers calls. */
-export function addAgents(api: Api, { agents, passwords, logger }: Services): void {
+export function addAgents(api: Api, { agents, passwords, logger, origination }: Services): void {
   const tags = ['agents']
   const turns = new Turns()
   const view = async (agent: Agent) => ({
@@ -64,6 +93,7 @@ export function addAgents(api: Api, { agents, passwords, logger }: Services): vo
     async (request, reply) => {
       const { id } = request.params
       const { auth, ...fields } = request.body
+      checkReachable(fields, origination())
       const { agent, created } = await turns.take(id, async () => {
         if (auth !== null && auth.password === undefined && !(await answerOf('agent', passwords.agent.has(id))))
           throw fieldRefused('auth.password', 'is required: no password of this agent is kept')

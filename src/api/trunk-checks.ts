@@ -45,10 +45,15 @@ function destinationErrors(fields: TrunkFields, origination: Origination): Field
 }
 
 /** Why requests cannot leave over this transport, or undefined. While the SIP server is away nothing is known. */
-function missingTransport(transport: Transport, { transports }: Origination): string | undefined {
+export function missingTransport(
+  transport: Transport,
+  { transports }: Origination,
+  example = 'sip:proxy.example.com:5060',
+): string | undefined {
   if (transports.length === 0 || transports.includes(transport)) return undefined
   const has = transports.map((one) => one.toUpperCase()).join(' and ')
-  return `asks for ${transport.toUpperCase()}, and this edge has ${has} only; for example sip:proxy.example.com:5060;transport=${transports[0] ?? 'udp'}`
+  const how = transport === 'tls' ? ': configure a contact with transport=tls and its certificate, or use another' : ''
+  return `asks for ${transport.toUpperCase()}, and this edge has ${has} only${how}; for example ${example};transport=${transports[0] ?? 'udp'}`
 }
 
 /** Why nothing sent to this next hop reaches a trunk, or undefined. */
@@ -57,7 +62,7 @@ function unreachable(hop: NextHop, { origination_uris }: Origination): string | 
   const address = parseAddress(host)
   if (address !== undefined && NOWHERE.some((network) => contains(network, address)))
     return `${host} is no address of a server; for example sip:192.0.2.7:5060`
-  const port = hop.port ?? 5060
+  const port = hop.port ?? (hop.transport === 'tls' ? 5061 : 5060)
   const hosts = host === 'localhost' ? ['127.0.0.1', '::1', host] : [host]
   const ours = origination_uris.some((text) => {
     const uri = parseUri(text)

@@ -1,6 +1,7 @@
+import { isIP } from 'node:net'
 import { CallError } from '../model/verdict.js'
 import type { Trunk } from '../model/trunk.js'
-import { formatNextHop, type NextHop, readNextHop, type Transport } from './next-hop.js'
+import { type Destination, formatNextHop, type NextHop, readNextHop, type Transport } from './next-hop.js'
 import type { Target } from './target.js'
 import type { TargetHealth } from './target-health.js'
 
@@ -27,6 +28,15 @@ export interface ResolvedTarget {
 
 /** What of a trunk decides where its requests go. */
 export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'>
+
+/** The name that certificates of a trunk's servers must speak for: the host of its next hop (RFC 5922), unless that is an address. */
+export function tlsNameOf(trunk: Destination): { readonly name?: string } {
+  const parsed = readNextHop(trunk)
+  return parsed.ok ? nameOf(parsed.hop) : {}
+}
+
+const nameOf = ({ host }: NextHop): { readonly name?: string } =>
+  host.startsWith('[') || isIP(host) !== 0 ? {} : { name: host }
 
 /** Targets of one trunk, at most. */
 export const MAX_TARGETS = 16
@@ -82,6 +92,7 @@ export class Targets {
       transport: protocol,
       address,
       port: at,
+      ...(protocol === 'tls' ? nameOf(hop) : {}),
       settled: named !== undefined || offered === true || protocol !== 'udp',
     }))
   }

@@ -1,5 +1,13 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import {
+  connect as connectTls,
+  type ConnectionOptions,
+  createServer as createTlsServer,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls'
+import type { Certificate } from './certificates.js'
 import { eventually } from './eventually.js'
 import { SipText } from './sip-text.js'
 
@@ -71,6 +79,22 @@ export async function openTcp(address: string, target: Address): Promise<SipPeer
   return peerOn(socket)
 }
 
+/** A peer on one TLS connection to `target`. Rejects when the handshake fails. */
+export async function openTls(
+  address: string,
+  target: Address,
+  options: ConnectionOptions,
+): Promise<SipPeer & { readonly socket: TLSSocket }> {
+  const beneath = connect({ host: target.address, port: target.port, localAddress: address })
+  beneath.on('error', () => undefined)
+  const socket = connectTls({ ...options, socket: beneath })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('secureConnect', resolve)
+  })
+  return Object.assign(peerOn(socket), { socket, local: { address, port: beneath.localPort ?? 0 } })
+}
+
 /** A peer on a TCP connection that is up, whoever opened it. */
 export function peerOn(socket: Socket): SipPeer & { readonly socket: Socket } {
   const messages: SipText[] = []
@@ -106,7 +130,11 @@ export function nextMessage(
 let count = 0
 
 /** An OPTIONS ping. */
-export function optionsPing(from: Address, target: Address, protocol: 'udp' | 'tcp'): { text: string; callId: string } {
+export function optionsPing(
+  from: Address,
+  target: Address,
+  protocol: 'udp' | 'tcp' | 'tls',
+): { text: string; callId: string } {
   const n = ++count
   const callId = `ping-${process.pid}-${n}`
   const text = [
@@ -139,7 +167,7 @@ const offer = (address: string): string =>
 export interface InviteFields {
   readonly from: Address
   readonly target: Address
-  readonly protocol: 'udp' | 'tcp'
+  readonly protocol: 'udp' | 'tcp' | 'tls'
   readonly number: string
   /** Header lines besides the usual ones. */
   readonly headers?: readonly string[]
@@ -215,7 +243,7 @@ export async function inviteOver(
 export async function pingOver(
   peer: SipPeer,
   target: Address,
-  protocol: 'udp' | 'tcp',
+  protocol: 'udp' | 'tcp' | 'tls',
   timeoutMs = 2_000,
 ): Promise<number> {
   const { text, callId } = optionsPing(peer.local, target, protocol)
@@ -271,6 +299,20 @@ export async function listenTcp(
   connected: (socket: Socket) => void,
 ): Promise<{ port: number; server: Server }> {
   const server = createServer(connected)
+  await new Promise<void>((resolve) => server.listen({ host: address, port: 0 }, resolve))
+  const bound = server.address()
+  return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, server }
+}
+
+/** The same over TLS, with its certificate; those whose handshake fails are not handed on. */
+export async function listenTls(
+  address: string,
+  { certificate: cert, key }: Certificate,
+  connected: (socket: TLSSocket) => void,
+  options: TlsOptions = {},
+): Promise<{ port: number; server: Server }> {
+  const server = createTlsServer({ cert, key, ...options }, connected)
+  server.on('tlsClientError', () => undefined)
   await new Promise<void>((resolve) => server.listen({ host: address, port: 0 }, resolve))
   const bound = server.address()
   return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, server }

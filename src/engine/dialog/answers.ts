@@ -67,6 +67,9 @@ export class Answers {
   finish(known: UasRequest, response: SipResponse): void {
     const success = response.status < 300
     if (success) this.succeed(known, response)
+    const { tx } = known
+    if (success && tx.flow.reliable && (known.method === 'REGISTER' || known.method === 'SUBSCRIBE'))
+      this.context.registered.answered(tx.request, response, tx.flow)
     known.settle(response)
     const { dialog } = known
     if (!success && dialog?.early && dialog.parties.inviteTxnId === known.id) this.inDialog.release(dialog)

@@ -6,6 +6,7 @@ import { type Context, fromBinding } from './context.js'
 import { firstRouteOf, lacksContentType, unfitHeader } from './fill.js'
 import { Hops, type Ways } from './hops.js'
 import type { InDialog } from './in-dialog.js'
+import type { Flow } from '../transport/transport.js'
 import { type Draft, UacRequest } from './uac-request.js'
 
 /** Requests that applications send outside dialogs (UAC core). */
@@ -21,7 +22,8 @@ export class ClientSide {
   /**
    * Sends an application's request.
    * @param proxy next hop in place of the Request-URI: a SIP URI, or `host[:port]`. Its parameter `x-signalbox-silence`, 100 to
-   * 32000, is for how many milliseconds each of its addresses may be wholly silent before it counts as timed out.
+   * 32000, is for how many milliseconds each of its addresses may be wholly silent before it counts as timed out; with an IP literal
+   * `x-signalbox-tls-name` is the host name that its certificate has to speak for.
    */
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)
@@ -35,6 +37,10 @@ export class ClientSide {
     if (lacksContentType(text)) return refused('missing content-type')
     const route = firstRouteOf(routes)
     if (routes.length > 0 && route === undefined) return refused('invalid Route header')
+    if (this.context.registered.size > 0 && proxy === '' && route === undefined && target.scheme !== 'tel') {
+      const flow = this.context.registered.find(method, target)
+      if (flow !== undefined) return this.send(app, { method, uri, text, routes, silenceMs: undefined }, waysOn(flow))
+    }
     const hop = proxy === '' ? (route ?? outboundProxy ?? target) : Hops.parse(proxy)
     if (hop === undefined || hop.scheme === 'tel') return refused(`invalid proxy: ${proxy.slice(0, 200)}`)
     if (this.context.transports.isOwn(hop.host, hop.port) || this.isLocalDomain(hop.host))
@@ -98,6 +104,11 @@ export class ClientSide {
     const ways = found.ways.filter(({ target }) => !this.context.transports.isOwn(target.address, target.port))
     return ways.length > 0 ? { ...found, ways } : { ok: false, reason: 'can not send request to myself' }
   }
+}
+
+/** Where an open connection leads: there it is found again. */
+function waysOn({ protocol, remoteAddress: address, remotePort: port, binding }: Flow): Ways {
+  return { ok: true, explicit: true, ways: [{ target: { protocol, address, port }, binding }] }
 }
 
 /** The silence that a next hop allows; undefined: it says none, or nonsense. */

@@ -11,6 +11,7 @@ import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
 import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
+import type { RegisteredFlows } from './registered-flows.js'
 import type { SessionTimerSettings } from './session-expires.js'
 import type { NatSettings } from './peer-way.js'
 import type { Screening } from './screening.js'
@@ -70,6 +71,7 @@ export interface Context extends CoreParts {
   readonly overloaded: Avoided
   readonly flowWatch: FlowWatch
   readonly counts: CoreCounts
+  readonly registered: RegisteredFlows
   /** Hears of an error that nobody else can do anything about. */
   readonly report: (error: unknown) => void
 }

@@ -16,6 +16,7 @@ import { FlowWatch } from './flow-watch.js'
 import { GuardedClock } from './guarded-clock.js'
 import { InDialog } from './in-dialog.js'
 import { ServerSide } from './server-side.js'
+import { RegisteredFlows } from './registered-flows.js'
 import { newTag } from './tokens.js'
 
 /** What has happened since the start, and what is going on. */
@@ -61,6 +62,7 @@ export class Core implements TransportSink, TransactionSink {
       overloaded: new Avoided(clock),
       flowWatch: new FlowWatch(report),
       counts: { badRequests: 0, inbound: new CallDurations(), outbound: new CallDurations() },
+      registered: new RegisteredFlows(clock),
       report,
     }
     this.inDialog = new InDialog(this.context)
@@ -106,6 +108,7 @@ export class Core implements TransportSink, TransactionSink {
   /** Ends everything at once, without a word to peers or applications. */
   stop(): void {
     this.context.flowWatch.stop()
+    this.context.registered.stop()
     this.context.transactions.stop()
     this.server.stop()
     this.client.stop()
@@ -125,6 +128,7 @@ export class Core implements TransportSink, TransactionSink {
   }
 
   closed(flow: Flow): void {
+    if (this.context.registered.size > 0) this.context.registered.closed(flow)
     this.context.flowWatch.closed(flow)
   }
 

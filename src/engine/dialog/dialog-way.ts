@@ -13,10 +13,15 @@ export interface DialogWay {
 }
 
 /**
- * Where requests of the dialog go now: its connection, the peer's real address behind NAT, its first Route or its Contact.
+ * Where requests of the dialog go now: the connection its peer registered on since, its own, the peer's real address behind NAT, its first Route or its Contact.
  * Undefined: nowhere. A promise only when a name has to be resolved.
  */
 export function wayOf(context: Context, dialog: Dialog): DialogWay | undefined | Promise<DialogWay | undefined> {
+  const { registered } = context
+  if (registered.size > 0) {
+    const flow = registered.ofDialog(dialog)
+    if (flow !== undefined) return { flow, ways: [], explicit: true }
+  }
   if (dialog.flow?.open) return { flow: dialog.flow, ways: [], explicit: true }
   if (dialog.natTarget !== undefined) {
     const way = wayTo(context, dialog, dialog.natTarget)
@@ -39,8 +44,10 @@ function fromItsBinding(
   return { ways: ways.map((way) => wayTo(context, dialog, way.target) ?? way), explicit }
 }
 
-function wayTo(context: Context, dialog: Dialog, target: Target): Way | undefined {
-  const { binding } = dialog
+function wayTo(context: Context, dialog: Dialog, to: Target): Way | undefined {
+  const { binding, peerName } = dialog
+  const nameless = to.protocol === 'tls' && to.serverName === undefined && peerName !== undefined
+  const target = nameless ? { ...to, serverName: peerName } : to
   if (binding.protocol === target.protocol && binding.family === familyOf(target.address)) return { target, binding }
   const other = context.transports.bindingFor(target)
   return other && { target, binding: other }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { parseUri, type SipUri } from '../message/uri.js'
 import { type NextHop, nextHopOf } from '../resolve/next-hop.js'
 import type { Resolver } from '../resolve/resolver.js'
+import { isHostName } from '../transport/host-name.js'
 import { type Binding, defaultPort, type Protocol, type Target } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
 
@@ -33,7 +34,7 @@ export class Hops {
   find(uri: SipUri): Ways | Promise<Ways> {
     const hop = nextHopOf(uri)
     const host = hop.host.startsWith('[') ? hop.host.slice(1, -1) : hop.host
-    if (isIP(host) !== 0) return this.literal(hop, host)
+    if (isIP(host) !== 0) return this.literal(hop, host, tlsNameOf(uri))
     return this.named(hop)
   }
 
@@ -43,18 +44,16 @@ export class Hops {
     return uri === undefined || uri.scheme === 'tel' ? undefined : uri
   }
 
-  private literal(hop: NextHop, host: string): Ways {
+  private literal(hop: NextHop, host: string, name: string | undefined): Ways {
     const explicit = hop.transport !== undefined || hop.secure
     const protocols = explicit ? [protocolOf(hop)] : (['udp', 'tcp'] as const)
     for (const protocol of protocols) {
       if (protocol === undefined) continue
       const binding = this.transports.bindingFor({ protocol, address: host })
       if (binding === undefined) continue
-      return {
-        ok: true,
-        explicit,
-        ways: [{ target: { protocol, address: host, port: hop.port ?? defaultPort(protocol) }, binding }],
-      }
+      const target = { protocol, address: host, port: hop.port ?? defaultPort(protocol) }
+      const named = protocol === 'tls' && name !== undefined ? { ...target, serverName: name } : target
+      return { ok: true, explicit, ways: [{ target: named, binding }] }
     }
     return { ok: false, reason: NO_TRANSPORT }
   }
@@ -75,6 +74,12 @@ export class Hops {
       return { ok: false, reason: targets.length === 0 ? `DNS Error: no address for ${hop.host}` : NO_TRANSPORT }
     return { ok: true, ways, explicit: hop.transport !== undefined || hop.secure }
   }
+}
+
+/** The name that whoever resolved it knows the address by; over TLS its certificate is to speak for that. */
+function tlsNameOf(uri: SipUri): string | undefined {
+  const name = uri.params.size === 0 ? undefined : uri.params.get('x-signalbox-tls-name')
+  return name !== undefined && isHostName(name) ? name : undefined
 }
 
 function protocolOf(hop: NextHop): Protocol | undefined {

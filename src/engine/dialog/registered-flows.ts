@@ -1,0 +1,148 @@
+import type { Clock } from '../clock.js'
+import type { SipRequest, SipResponse } from '../message/message.js'
+import { splitList } from '../message/list.js'
+import { type NameAddr, parseNameAddr } from '../message/name-addr.js'
+import { parseUri, type SipUri } from '../message/uri.js'
+import type { Flow } from '../transport/transport.js'
+import type { Dialog } from './dialog.js'
+
+/** Peers that are remembered at most; the one that came first gives way. */
+const maxEntries = 100_000
+/** Contacts of one request that are read at most. */
+const maxContacts = 10
+/** How often what has run out is looked for. */
+const sweepMs = 30_000
+/** What a binding lasts of which nobody says how long. */
+const defaultExpiresS = 3_600
+/** Longest time that is believed. */
+const maxExpiresS = 30 * 86_400
+/** Requests that find their peer this way. */
+const methods = new Set(['INVITE', 'OPTIONS', 'NOTIFY', 'MESSAGE'])
+
+interface Entry {
+  flow: Flow
+  endsAtMs: number
+  /** Connections on which the same peer was registered before. */
+  readonly former: WeakSet<Flow>
+}
+
+/**
+ * Who can be reached on the connection they came on: peers whose REGISTER or SUBSCRIBE arrived over TCP or TLS and was accepted. A request
+ * to `user@host` of their Contact goes there, for often nothing else leads to them. It lasts as long as the binding and the connection.
+ */
+export class RegisteredFlows {
+  private readonly entries = new Map<string, Entry>()
+  private nextSweepMs = 0
+
+  constructor(private readonly clock: Clock) {}
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  /** Learns from the answer to a REGISTER or SUBSCRIBE. */
+  answered(request: SipRequest, response: SipResponse, flow: Flow): void {
+    if (!flow.reliable || response.status < 200 || response.status > 299) return
+    const now = this.clock.now()
+    if (now >= this.nextSweepMs) this.sweep(now)
+    const contacts = contactsOf(request)
+    if (contacts.length === 0 && request.headers.get('contact')?.trim() === '*') return this.closed(flow)
+    const granted = contactsOf(response)
+    for (const contact of contacts) {
+      const key = keyOf(parseUri(contact.uri))
+      if (key === undefined) continue
+      const expiresS = expiresOf(contact, granted, request, response)
+      if (expiresS <= 0) this.entries.delete(key)
+      else this.put(key, flow, now + Math.min(expiresS, maxExpiresS) * 1_000)
+    }
+    if (request.method === 'REGISTER' && wantsOutbound(request, contacts) && flow.open) flow.keepAlive?.()
+  }
+
+  /** The connection for a request outside dialogs; undefined: it goes where its URI says. */
+  find(method: string, uri: SipUri): Flow | undefined {
+    return methods.has(method) ? this.live(keyOf(uri))?.flow : undefined
+  }
+
+  /** The connection that the peer of a dialog has registered on, when its own is closed or it has left that for another. */
+  ofDialog({ flow, natTarget, remoteTarget, routeSet }: Dialog): Flow | undefined {
+    if (routeSet.length > 0 || natTarget !== undefined) return undefined
+    const uri = parseUri(remoteTarget)
+    const entry = uri === undefined || uri.scheme === 'tel' ? undefined : this.live(keyOf(uri))
+    if (entry === undefined) return undefined
+    return flow?.open !== true || entry.former.has(flow) ? entry.flow : undefined
+  }
+
+  /** A connection takes no requests any more. */
+  closed(flow: Flow): void {
+    if (!flow.reliable) return
+    for (const [key, entry] of this.entries) if (entry.flow === flow) this.entries.delete(key)
+  }
+
+  stop(): void {
+    this.entries.clear()
+  }
+
+  private put(key: string, flow: Flow, endsAtMs: number): void {
+    const known = this.entries.get(key)
+    if (known !== undefined) {
+      if (known.flow !== flow) known.former.add(known.flow)
+      known.former.delete(flow)
+      known.flow = flow
+      known.endsAtMs = endsAtMs
+      return
+    }
+    if (this.entries.size >= maxEntries) {
+      const [oldest] = this.entries.keys()
+      if (oldest !== undefined) this.entries.delete(oldest)
+    }
+    this.entries.set(key, { flow, endsAtMs, former: new WeakSet() })
+  }
+
+  private live(key: string | undefined): Entry | undefined {
+    const entry = key === undefined ? undefined : this.entries.get(key)
+    return entry !== undefined && entry.flow.open && this.clock.now() < entry.endsAtMs ? entry : undefined
+  }
+
+  private sweep(now: number): void {
+    this.nextSweepMs = now + sweepMs
+    for (const [key, { flow, endsAtMs }] of this.entries) if (now >= endsAtMs || !flow.open) this.entries.delete(key)
+  }
+}
+
+/** `user@host`: ports are left out, for a peer behind a NAT tells its own. */
+function keyOf(uri: ReturnType<typeof parseUri>): string | undefined {
+  if (uri === undefined || uri.scheme === 'tel') return undefined
+  return `${uri.user ?? ''}@${uri.host.toLowerCase()}`
+}
+
+function contactsOf(message: SipRequest | SipResponse): NameAddr[] {
+  const found: NameAddr[] = []
+  for (const line of message.headers.getAll('contact'))
+    for (const value of splitList(line)) {
+      const contact = found.length < maxContacts ? parseNameAddr(value) : undefined
+      if (contact !== undefined) found.push(contact)
+    }
+  return found
+}
+
+/** Seconds that were granted: by the answer's Contact, its Expires, or as asked for (RFC 3261 10.2.4, 10.3). */
+function expiresOf(
+  contact: NameAddr,
+  granted: readonly NameAddr[],
+  request: SipRequest,
+  response: SipResponse,
+): number {
+  const own = granted.find(({ uri }) => uri === contact.uri)
+  const said =
+    own?.params.get('expires') ??
+    response.headers.get('expires') ??
+    contact.params.get('expires') ??
+    request.headers.get('expires')
+  return said !== undefined && /^\d{1,10}$/.test(said.trim()) ? Number(said) : defaultExpiresS
+}
+
+/** The peer asks that its flow be kept (RFC 5626 4.2): it has a `reg-id`, or supports `outbound`. */
+function wantsOutbound(request: SipRequest, contacts: readonly NameAddr[]): boolean {
+  if (contacts.some(({ params }) => params.has('reg-id'))) return true
+  return request.headers.getAll('supported').some((line) => line.split(',').some((tag) => tag.trim() === 'outbound'))
+}

@@ -1,0 +1,258 @@
+import { copyFileSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Certificate, TestAuthority } from '../support/certificates.js'
+import { AGENT, CALLER, EDGE, TestEdge } from '../support/edge.js'
+import { eventually } from '../support/eventually.js'
+import { freePort } from '../support/free-port.js'
+import { NameServer } from '../support/name-server.js'
+import { followUp, inviteText, listenTls, nextMessage, openTls, peerOn, type SipPeer } from '../support/sip-peer.js'
+import type { SipText } from '../support/sip-text.js'
+import { registrationIn } from '../support/trunk-edge.js'
+
+// The edge asks everybody for a certificate, and shows its own.
+const Tls = suite('Calls over TLS')
+
+type Peer = SipPeer & { readonly socket: TLSSocket }
+
+let authority: TestAuthority
+let names: NameServer
+let edge: TestEdge
+let tlsPort = 0
+let caller: Certificate
+let live: { certificate: string; key: string }
+const servers: Server[] = []
+const peers: Peer[] = []
+
+const use = ({ certificateFile, keyFile }: Certificate): void => {
+  copyFileSync(certificateFile, live.certificate)
+  copyFileSync(keyFile, live.key)
+}
+
+/** A server of a peer that asks the edge for its certificate; whoever connected, in order. */
+async function serve(address: string, certificate: Certificate): Promise<{ port: number; peers: Peer[] }> {
+  const own: Peer[] = []
+  const options = { requestCert: true, rejectUnauthorized: true, ca: authority.certificate }
+  const { port, server } = await listenTls(
+    address,
+    certificate,
+    (socket) => {
+      const peer = Object.assign(peerOn(socket), { socket })
+      own.push(peer)
+      peers.push(peer)
+    },
+    options,
+  )
+  servers.push(server)
+  return { port, peers: own }
+}
+
+async function dial(options: ConnectionOptions = { cert: caller.certificate, key: caller.key }): Promise<Peer> {
+  const target = { address: EDGE, port: tlsPort }
+  const peer = await openTls(CALLER, target, { ca: authority.certificate, servername: 'edge.example.com', ...options })
+  peers.push(peer)
+  return peer
+}
+
+/** An answer to a request as it came. */
+function reply(request: SipText, status: number, more: readonly string[] = [], body = ''): string {
+  const copied = ['via', 'record-route', 'from', 'call-id', 'cseq'].flatMap((name) =>
+    request.all(name).map((value) => `${name}: ${value}`),
+  )
+  const to = request.toTag === '' ? `${request.header('to')};tag=far` : request.header('to')
+  const type = body === '' ? [] : ['content-type: application/sdp']
+  return [
+    `SIP/2.0 ${status} Whatever`,
+    ...copied,
+    `to: ${to}`,
+    ...more,
+    ...type,
+    `content-length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n')
+}
+
+const SDP = 'v=0\r\no=- 1 1 IN IP4 127.0.0.3\r\ns=-\r\nc=IN IP4 127.0.0.3\r\nt=0 0\r\nm=audio 41000 RTP/AVP 0\r\n'
+
+const isA = (method: string) => (message: SipText) => message.status === 0 && message.method === method
+
+/** Calls a number from a connection; the final answer, acknowledged. */
+async function call(from: Peer, number: string): Promise<{ answer: SipText; invite: string; callId: string }> {
+  const { text, callId } = inviteText({
+    from: from.local,
+    target: { address: EDGE, port: tlsPort },
+    protocol: 'tls',
+    number,
+  })
+  from.send(text)
+  const answer = await nextMessage(
+    from,
+    'a final answer',
+    (message) => message.callId === callId && message.status >= 200,
+    10_000,
+  )
+  from.send(followUp(text, 'ACK', answer))
+  return { answer, invite: text, callId }
+}
+
+Tls.before(async () => {
+  authority = TestAuthority.create()
+  live = { certificate: join(authority.folder, 'live.pem'), key: join(authority.folder, 'live.key') }
+  use(authority.issue(['DNS:edge.example.com']))
+  caller = authority.issue(['DNS:carrier.example.com'])
+  names = await NameServer.start()
+  names.a('agent.example.com', [AGENT])
+  names.a('carrier.example.com', [CALLER])
+  const sipPort = await freePort(EDGE)
+  tlsPort = await freePort(EDGE)
+  edge = await TestEdge.start({
+    sipPort,
+    env: {
+      SIP_CONTACTS: `sip:${EDGE}:${sipPort};transport=udp,tcp,sip:${EDGE}:${tlsPort};transport=tls`,
+      SIGNALBOX__DNS__SERVERS: names.address,
+      SIGNALBOX__SIP__T1_MS: '100',
+      SIGNALBOX__SIP__TLS__CERTIFICATE_FILE: live.certificate,
+      SIGNALBOX__SIP__TLS__KEY_FILE: live.key,
+      SIGNALBOX__SIP__TLS__CA_FILE: authority.certificateFile,
+      SIGNALBOX__SIP__TLS__CLIENT_CERTIFICATES: 'require',
+      SIGNALBOX__SIP__PING_INTERVAL_S: '1',
+      SIGNALBOX__SIP__PONG_TIMEOUT_MS: '500',
+      SIGNALBOX__REGISTRATION__RETRY_BASE_S: '1',
+    },
+  })
+})
+
+Tls.after(async () => {
+  await edge?.stop()
+  for (const { socket } of peers) socket.destroy()
+  for (const server of servers) server.close()
+  await names?.stop()
+  authority?.close()
+})
+
+Tls('a call from a carrier to an agent, both over TLS, goes on while the certificate is changed', async () => {
+  const agent = await serve(AGENT, authority.issue(['DNS:agent.example.com']))
+  await edge.addNumber('+14155550140', 'secure', [`sip:bot@agent.example.com:${agent.port};transport=tls`])
+  const carrier = await dial()
+  const calling = call(carrier, '+14155550140')
+  const far = await eventually('a connection to the agent', () => agent.peers[0])
+  assert.is(far.socket.servername, 'agent.example.com')
+  assert.is(far.socket.getPeerCertificate().subjectaltname, 'DNS:edge.example.com')
+  const invite = await nextMessage(far, 'an INVITE', isA('INVITE'))
+  assert.is(invite.requestUri, `sip:bot@agent.example.com:${agent.port};transport=tls`)
+  assert.match(invite.header('via') ?? '', `SIP/2.0/TLS ${EDGE}:${tlsPort};branch=`)
+  assert.match(invite.header('contact') ?? '', `${EDGE}:${tlsPort};transport=tls`)
+  far.send(reply(invite, 200, [`contact: <sip:bot@${AGENT}:${agent.port};transport=tls>`], SDP))
+  const { answer, invite: sent, callId } = await calling
+  assert.is(answer.status, 200)
+  assert.match(answer.header('contact') ?? '', `${EDGE}:${tlsPort};transport=tls`)
+  await nextMessage(far, 'an ACK', isA('ACK'))
+  assert.is((await edge.metrics()).sum('signalbox_engine_tls_connections'), 2)
+
+  use(authority.issue(['DNS:edge.example.com', 'DNS:next.example.com']))
+  edge.child.kill('SIGHUP')
+  await eventually('a handshake with the new certificate', async () => {
+    const other = await dial()
+    const { subjectaltname } = other.socket.getPeerCertificate()
+    other.close()
+    return subjectaltname?.includes('next.example.com')
+  })
+
+  carrier.send(followUp(sent, 'BYE', answer, `sip:${EDGE}:${tlsPort};transport=tls`))
+  const bye = await nextMessage(far, 'the BYE', isA('BYE'))
+  far.send(reply(bye, 200))
+  await nextMessage(carrier, 'its answer', ({ status, method }) => status === 200 && method === 'BYE')
+  assert.is(agent.peers.length, 1)
+  const cdr = await edge.cdrOfLegA(callId)
+  assert.is(cdr.result, 'answered')
+  assert.equal(await edge.settle(10_000), {})
+})
+
+Tls('a peer without a certificate, or with old versions alone, does not get in', async () => {
+  const counted = async (): Promise<number> =>
+    (await edge.metrics()).sum('signalbox_engine_tls_handshakes_failed_total') ?? Number.NaN
+  const before = await counted()
+  for (const options of [
+    { maxVersion: 'TLSv1.2' },
+    {
+      cert: caller.certificate,
+      key: caller.key,
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'ALL:@SECLEVEL=0',
+    },
+  ] as const)
+    assert.match(String(await dial(options).catch((error: unknown) => error)), /SSL/)
+  await eventually('both to be counted', async () => (await counted()) === before + 2)
+  assert.match(edge.output, 'TLS handshake failed: peer did not return a certificate')
+})
+
+for (const [what, number, issue, says] of [
+  ['for another name', '+14155550141', () => authority.issue(['DNS:other.example.com']), 'not for agent.example.com'],
+  [
+    'that has expired',
+    '+14155550142',
+    () => authority.issue(['DNS:agent.example.com'], { expired: true }),
+    'certificate has expired',
+  ],
+] as const)
+  Tls(`an agent with a certificate ${what} is not called: its next address is`, async () => {
+    const bad = await serve(AGENT, issue())
+    const good = await serve(AGENT, authority.issue(['DNS:agent.example.com']))
+    const uri = (port: number): string => `sips:bot@agent.example.com:${port}`
+    await edge.addNumber(number, `agent-${number.slice(1)}`, [uri(bad.port), uri(good.port)])
+    const carrier = await dial()
+    const calling = call(carrier, number)
+    const far = await eventually('a connection to the good one', () => good.peers[0])
+    const invite = await nextMessage(far, 'an INVITE', isA('INVITE'))
+    assert.match(invite.header('contact') ?? '', `sips:`)
+    far.send(reply(invite, 486))
+    const { answer, callId } = await calling
+    assert.is(answer.status, 486)
+    assert.is(bad.peers.flatMap(({ messages }) => messages).length, 0)
+    const trace = JSON.stringify(await edge.cdrOfLegA(callId))
+    assert.match(trace, says)
+  })
+
+Tls('a trunk registers over TLS, and on a new connection at once when its server answers pings no more', async () => {
+  const pbx = await serve(CALLER, authority.issue(['DNS:carrier.example.com']))
+  const { trunk_id: trunkId } = await edge.must<{ trunk_id: string }>('POST', '/v1/numbers', {
+    phone_number: '+14155550143',
+    sip_domain: 'pbx.example.com',
+    username: 'u',
+    outbound_proxy: `sip:carrier.example.com:${pbx.port};transport=tls`,
+    register: { enabled: true, expires: 300 },
+  })
+  const accept = async (peer: Peer): Promise<SipText> => {
+    const register = await nextMessage(peer, 'a REGISTER', isA('REGISTER'))
+    peer.send(reply(register, 200, [`contact: ${register.header('contact')};expires=300`]))
+    return register
+  }
+  const first = await eventually('a connection', () => pbx.peers[0])
+  let answers = true
+  let pings = 0
+  first.socket.on('data', (bytes: Buffer) => {
+    if (bytes.toString('latin1') !== '\r\n\r\n') return
+    pings++
+    if (answers) first.send('\r\n')
+    answers = false
+  })
+  const register = await accept(first)
+  assert.is(first.socket.servername, 'carrier.example.com')
+  assert.match(
+    register.header('contact') ?? '',
+    new RegExp(`@${EDGE}:${tlsPort};.*transport=tls|@${EDGE}:${tlsPort};transport=tls`),
+  )
+  await registrationIn(edge, trunkId, ['registered'])
+  const second = await eventually('another connection', () => pbx.peers[1], 10_000)
+  assert.is(pings, 2)
+  assert.ok(first.closed)
+  await accept(second)
+  assert.is((await edge.metrics()).sum('signalbox_engine_dead_connections_total'), 1)
+})
+
+Tls.run()
