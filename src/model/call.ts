@@ -60,3 +60,11 @@ export const cdrSchema = z.object({
   explanation: z.object({ detail: z.string(), trace: z.union([decisionTraceSchema, outboundTraceSchema]) }).nullable(),
 })
 export type Cdr = z.output<typeof cdrSchema>
+
+let written: { readonly cdr: Cdr; readonly text: string } | undefined
+
+/** The record as JSON. It is asked for several times in a row when a call ends, and is written once. */
+export function cdrText(cdr: Cdr): string {
+  if (written?.cdr !== cdr) written = { cdr, text: JSON.stringify(cdr) }
+  return written.text
+}

@@ -120,9 +120,29 @@ function readUser(text: string): RawDid | undefined {
   return { text: number, phoneContext: context?.slice(14) }
 }
 
+/** Numbers whose forms are remembered: a trunk's calls are for few. The oldest goes first. */
+const MAX_REMEMBERED = 4_096
+const remembered = new Map<string, readonly string[]>()
+
 /** The forms a number is looked up under: as it stands, and what it is as E.164. */
-export function candidatesOf({ text, phoneContext }: RawDid, country: string | null): string[] {
+export function candidatesOf({ text, phoneContext }: RawDid, country: string | null): readonly string[] {
   if (text.length > MAX_VALUE) return []
+  // With a context, which may be of any length, it is seldom that of the call before.
+  if (phoneContext !== undefined) return formsOf(text, phoneContext, country)
+  const key = `${country ?? ''} ${text}`
+  const known = remembered.get(key)
+  if (known !== undefined) return known
+  const forms = formsOf(text, phoneContext, country)
+  if (remembered.size >= MAX_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
+  // Both in memory of their own: a slice of the message would keep that.
+  remembered.set(
+    Buffer.from(key, 'utf8').toString('utf8'),
+    forms.map((form) => Buffer.from(form, 'utf8').toString('utf8')),
+  )
+  return forms
+}
+
+function formsOf(text: string, phoneContext: string | undefined, country: string | null): string[] {
   const candidates = new Set<string>()
   if (isPhoneNumber(text)) candidates.add(text)
   const normalised = normaliseNumber(text, { country, phoneContext })

@@ -29,24 +29,100 @@ local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'cdr', ARGV[
 redis.call('SET', KEYS[2], id, 'EX', ARGV[3])
 return 'added'`)
 
-/** Writes the record everywhere it is found: by call_id, in its number's list, in the stream. Doing it again changes nothing. */
-export async function keepCdr(client: Redis, cdr: Cdr, { streamMaxLength, recordTtlS }: CdrRetention): Promise<void> {
-  const { call_id, phone_number } = cdr
-  const text = JSON.stringify(cdr)
-  const guardS = Math.min(GUARD_S, recordTtlS)
-  const done: Promise<unknown>[] = [client.set(keys.cdr(call_id), text, 'EX', recordTtlS, 'NX')]
-  if (phone_number !== null && isPhoneNumber(phone_number)) {
-    const key = keys.cdrsOfNumber(phone_number)
-    const endMs = Date.parse(cdr.ended_at)
-    done.push(
-      client.zadd(key, 0, positionOf(endMs, call_id)),
-      client.zremrangebylex(key, '-', `(${positionOf(endMs - recordTtlS * 1_000, '')}`),
-      client.zremrangebyrank(key, 0, -MAX_PER_NUMBER - 1),
-      client.expire(key, recordTtlS),
-    )
+/** A record on its way to Redis. */
+export interface WaitingCdr {
+  readonly callId: string
+  readonly phoneNumber: string | null
+  readonly endMs: number
+  /** The record as JSON. */
+  readonly text: string
+}
+
+/**
+ * Writes records everywhere they are found: by call_id, in their numbers' lists, in the stream; in one round trip. Doing it again
+ * changes nothing.
+ * @returns for each record why it is not written, whole; undefined when it is
+ */
+export async function keepCdrs(
+  client: Redis,
+  cdrs: readonly WaitingCdr[],
+  retention: CdrRetention,
+): Promise<(Error | undefined)[]> {
+  let keeping = new Keeping(client, cdrs, retention)
+  if ((await keeping.write()).some((error) => error?.message.startsWith('NOSCRIPT'))) {
+    await addScript.load(client)
+    keeping = new Keeping(client, cdrs, retention)
+    await keeping.write()
   }
-  done.push(addScript.run(client, [keys.cdrs, keys.cdrWritten(call_id)], [streamMaxLength, text, guardS]))
-  await Promise.all(done)
+  return keeping.outcomes
+}
+
+/** One round trip that writes records. */
+class Keeping {
+  readonly outcomes: (Error | undefined)[] = []
+  private readonly pipeline: ReturnType<Redis['pipeline']>
+  /** For each command the record, or the records, that it is for. */
+  private readonly owners: (readonly number[])[] = []
+  private readonly lists = new Map<string, { owners: number[]; members: (string | number)[]; endMs: number }>()
+
+  constructor(
+    client: Redis,
+    private readonly cdrs: readonly WaitingCdr[],
+    private readonly retention: CdrRetention,
+  ) {
+    this.pipeline = client.pipeline()
+  }
+
+  async write(): Promise<readonly (Error | undefined)[]> {
+    const { cdrs, outcomes, owners, pipeline } = this
+    for (let at = 0; at < cdrs.length; at++) {
+      outcomes.push(undefined)
+      try {
+        this.add(cdrs[at]!, at)
+      } catch (error) {
+        outcomes[at] = error instanceof Error ? error : new Error(String(error))
+      }
+    }
+    for (const [key, list] of this.lists) this.addList(key, list)
+    const results = (await pipeline.exec()) ?? []
+    for (let at = 0; at < owners.length; at++) {
+      const result = results[at]
+      const error = result === undefined ? new Error('Redis did not answer') : result[0]
+      if (error !== null) for (const owner of owners[at]!) outcomes[owner] ??= error
+    }
+    return outcomes
+  }
+
+  private add({ callId, phoneNumber, endMs, text }: WaitingCdr, at: number): void {
+    const { pipeline, owners } = this
+    const { streamMaxLength, recordTtlS } = this.retention
+    const key = keys.cdr(callId)
+    const position = positionOf(endMs, callId)
+    pipeline.set(key, text, 'EX', recordTtlS, 'NX')
+    addScript.queue(
+      pipeline,
+      [keys.cdrs, keys.cdrWritten(callId)],
+      [streamMaxLength, text, Math.min(GUARD_S, recordTtlS)],
+    )
+    owners.push([at], [at])
+    if (phoneNumber === null || !isPhoneNumber(phoneNumber)) return
+    const listKey = keys.cdrsOfNumber(phoneNumber)
+    const list = this.lists.get(listKey) ?? { owners: [], members: [], endMs }
+    list.owners.push(at)
+    list.members.push(0, position)
+    list.endMs = Math.max(list.endMs, endMs)
+    this.lists.set(listKey, list)
+  }
+
+  private addList(key: string, list: { owners: number[]; members: (string | number)[]; endMs: number }): void {
+    const { recordTtlS } = this.retention
+    this.pipeline
+      .zadd(key, ...list.members)
+      .zremrangebylex(key, '-', `(${positionOf(list.endMs - recordTtlS * 1_000, '')}`)
+      .zremrangebyrank(key, 0, -MAX_PER_NUMBER - 1)
+      .expire(key, recordTtlS)
+    this.owners.push(list.owners, list.owners, list.owners, list.owners)
+  }
 }
 
 export async function readCdr(client: Redis, callId: string): Promise<Read<Cdr>> {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../engine/index.js'
-import type { Cdr } from '../model/call.js'
-import { keepCdr, readCdr, type CdrRetention } from './cdr-keeping.js'
+import { type Cdr, cdrText } from '../model/call.js'
+import { keepCdrs, readCdr, type CdrRetention, type WaitingCdr } from './cdr-keeping.js'
 import { listCdrs, type CdrListRequest } from './cdr-list.js'
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
@@ -19,18 +19,21 @@ export interface CdrLogOptions extends CdrRetention {
 
 /** Records written in one round trip. */
 const BATCH = 100
+/** Milliseconds between two writes, the least: the records of so long go together. */
+const SPACING_MS = 20
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 5_000
 
 /** The record of every call that ended: one each, however often the writing is tried. */
 export class CdrLog {
   /** Records that wait, by call_id, oldest first. */
-  private readonly queue = new Map<string, Cdr>()
+  private readonly queue = new Map<string, WaitingCdr>()
   private readonly emptied = new Set<() => void>()
   private readonly stopListening: () => void
   private writing = false
   private retry: Timer | undefined
   private retryMs = FIRST_RETRY_MS
+  private wroteAtMs = -SPACING_MS
   private complained = false
   private stopped = false
 
@@ -48,20 +51,22 @@ export class CdrLog {
 
   /** Takes the record and returns at once; it is written in the background, and again until Redis has it. The first one of a call counts. */
   append(cdr: Cdr): void {
-    if (this.queue.has(cdr.call_id)) return
-    this.queue.set(cdr.call_id, cdr)
+    const { call_id: callId, phone_number: phoneNumber, ended_at } = cdr
+    if (this.queue.has(callId)) return
+    this.queue.set(callId, { callId, phoneNumber, endMs: Date.parse(ended_at), text: cdrText(cdr) })
     if (this.queue.size > this.options.queueMax) {
       const [oldest] = this.queue.values()
       if (oldest !== undefined) this.drop(oldest, 'too many records wait for Redis')
     }
     this.options.metrics.cdrQueue.set(this.queue.size)
-    if (this.retry === undefined) this.wake()
+    if (this.retry === undefined && !this.writing) this.wakeSpaced()
   }
 
   /** @throws {StoreError} UNAVAILABLE; INVALID when the record does not parse */
   async get(callId: string): Promise<Cdr | undefined> {
     const waiting = this.queue.get(callId)
-    if (waiting !== undefined || !isIdentifier(callId)) return waiting
+    if (waiting !== undefined) return parse(waiting)
+    if (!isIdentifier(callId)) return undefined
     const read = await this.options.connection.ask('cdr', (client) => readCdr(client, callId))
     if (read.kind === 'invalid')
       throw new StoreError('INVALID', `the record of call ${callId} does not parse: ${read.why}`)
@@ -94,29 +99,42 @@ export class CdrLog {
     this.stopped = true
     this.retry?.cancel()
     this.stopListening()
-    for (const cdr of this.queue.values())
-      this.options.logger.error({ callId: cdr.call_id, cdr }, 'call record not written: Redis is away')
+    for (const waiting of this.queue.values())
+      this.options.logger.error(
+        { callId: waiting.callId, cdr: parse(waiting) },
+        'call record not written: Redis is away',
+      )
   }
 
-  private drop(cdr: Cdr, why: string): void {
-    this.queue.delete(cdr.call_id)
+  private drop(waiting: WaitingCdr, why: string): void {
+    const { callId } = waiting
+    this.queue.delete(callId)
     this.options.metrics.cdrsDropped.inc()
-    this.options.logger.error({ callId: cdr.call_id, cdr, why }, 'call record dropped')
+    this.options.logger.error({ callId, cdr: parse(waiting), why }, 'call record dropped')
   }
 
   private wake(): void {
     this.retry?.cancel()
     this.retry = undefined
-    if (!this.writing && !this.stopped) void this.writeAll()
+    if (!this.writing && !this.stopped && this.queue.size > 0) void this.writeAll()
+  }
+
+  private wakeSpaced(): void {
+    const waitMs = this.wroteAtMs + SPACING_MS - this.options.clock.now()
+    if (waitMs <= 0) this.wake()
+    else this.retry = this.options.clock.after(waitMs, () => this.wake())
   }
 
   private async writeAll(): Promise<void> {
     this.writing = true
     let succeeded = true
-    while (succeeded && this.queue.size > 0 && !this.stopped) succeeded = await this.writeBatch()
+    do succeeded = await this.writeBatch()
+    while (succeeded && !this.stopped && this.queue.size > (this.emptied.size > 0 ? 0 : BATCH))
     this.writing = false
     if (this.queue.size === 0) for (const end of [...this.emptied]) end()
-    else if (!this.stopped) {
+    else if (this.stopped) return
+    else if (succeeded) this.wakeSpaced()
+    else {
       this.retry = this.options.clock.after(this.retryMs, () => this.wake())
       this.retryMs = Math.min(this.retryMs * 2, MAX_RETRY_MS)
     }
@@ -125,16 +143,15 @@ export class CdrLog {
   /** Writes the oldest records; those that fail stay. False when any did. */
   private async writeBatch(): Promise<boolean> {
     const { connection, metrics } = this.options
-    const batch = [...this.queue.values()].slice(0, BATCH)
+    const batch: WaitingCdr[] = []
+    for (const waiting of this.queue.values()) if (batch.push(waiting) >= BATCH) break
+    this.wroteAtMs = this.options.clock.now()
     try {
-      const results = await connection.ask(
-        'cdr',
-        (client) => Promise.allSettled(batch.map((cdr) => keepCdr(client, cdr, this.options))),
-        { patient: true },
-      )
-      const failures = results.flatMap((result, i) => this.settle(batch[i], result))
+      const results = await connection.ask('cdr', (client) => keepCdrs(client, batch, this.options), { patient: true })
+      let failure: Error | undefined
+      for (const [at, waiting] of batch.entries()) failure = this.settle(waiting, results[at]) ?? failure
       metrics.cdrQueue.set(this.queue.size)
-      if (failures.length > 0) throw failures[0]
+      if (failure !== undefined) throw failure
     } catch (error) {
       this.complain(error)
       return false
@@ -145,15 +162,11 @@ export class CdrLog {
   }
 
   /** Takes a record off the queue when it is written, or never can be. Gives the reason why it must wait. */
-  private settle(cdr: Cdr | undefined, result: PromiseSettledResult<void>): unknown[] {
-    if (cdr === undefined) return []
-    if (result.status === 'rejected') {
-      if (!(result.reason instanceof StoreError)) return [result.reason as unknown]
-      this.drop(cdr, result.reason.message)
-      return []
-    }
-    if (this.queue.delete(cdr.call_id)) this.options.metrics.cdrsWritten.inc()
-    return []
+  private settle(waiting: WaitingCdr, error: Error | undefined): Error | undefined {
+    if (error instanceof StoreError) this.drop(waiting, error.message)
+    else if (error !== undefined) return error
+    else if (this.queue.delete(waiting.callId)) this.options.metrics.cdrsWritten.inc()
+    return undefined
   }
 
   /** Once an outage. */
@@ -164,3 +177,5 @@ export class CdrLog {
     this.options.logger.warn({ reason, waiting: this.queue.size }, 'call records wait for Redis')
   }
 }
+
+const parse = ({ text }: WaitingCdr): Cdr => JSON.parse(text) as Cdr

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../engine/index.js'
+import { cdrText } from '../model/call.js'
 import type { EventSink, SignalboxEvent } from '../model/event.js'
 import type { Connection } from './connection.js'
 import { isBefore, isPosition, MAX_EVENT_LENGTH, Repeats, type EventEntry, type StreamedEvent } from './event-entry.js'
@@ -73,7 +74,7 @@ export class Events implements EventSink {
   publish(event: SignalboxEvent): void {
     if (this.#stopped) return
     try {
-      const text = JSON.stringify(event)
+      const text = textOf(event)
       if (text.length > MAX_EVENT_LENGTH) return this.options.metrics.eventsDropped.inc()
       this.#writer.push(++this.#number, text)
     } catch (error) {
@@ -163,6 +164,13 @@ export class Events implements EventSink {
       for (const listener of this.#listeners) listener.hearDirectly(number, { id: undefined, event, text })
     }
   }
+}
+
+/** An event as JSON; a call's record in it is the text that is stored. */
+function textOf(event: SignalboxEvent): string {
+  if (event.type !== 'call.ended') return JSON.stringify(event)
+  const { type, at, account_id, data } = event
+  return `${JSON.stringify({ type, at, account_id }).slice(0, -1)},"data":${cdrText(data)}}`
 }
 
 /** One listener: where it stands in the stream, and what it knows from elsewhere. */

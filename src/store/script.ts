@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import type { ChainableCommander, Redis } from 'ioredis'
 
 /** A Lua script that touches the keys of one slot: sent by its digest, in full when Redis does not know it yet. */
 export class Script {
@@ -12,6 +12,11 @@ export class Script {
   /** Lets Redis learn the script, so that the first use is one round trip too. */
   async load(client: Redis): Promise<void> {
     await client.script('LOAD', this.text)
+  }
+
+  /** Adds it to a pipeline. Its result is an error that begins with NOSCRIPT when Redis has to learn it first. */
+  queue(pipeline: ChainableCommander, keys: readonly string[], args: readonly (string | number)[]): void {
+    pipeline.evalsha(this.digest, keys.length, ...keys, ...args)
   }
 
   async run(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

@@ -17,7 +17,8 @@ function blanked(value: unknown, depth: number): unknown {
   if (value === null || typeof value !== 'object' || !isPlain(value)) return value
   if (depth === DEEPEST) return BLANK
   let copy: Record<string, unknown> | undefined
-  for (const [name, inner] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
+    const inner: unknown = (value as Record<string, unknown>)[name]
     const clean = isSecret(name, inner) ? BLANK : blanked(inner, depth + 1)
     if (clean !== inner) (copy ??= { ...value } as Record<string, unknown>)[name] = clean
   }
@@ -32,9 +33,23 @@ function blankedArray(values: readonly unknown[], depth: number): unknown {
 /** `response` is that of digest authentication when it is text; otherwise it is an answer of some kind. */
 function isSecret(name: string, value: unknown): boolean {
   if (value === null || value === undefined) return false
+  let kind = kinds.get(name)
+  if (kind === undefined) {
+    kind = kindOf(name)
+    if (kinds.size < MAX_NAMES && name.length <= LONGEST_NAME) kinds.set(name, kind)
+  }
+  return kind === 'secret' || (kind === 'response' && typeof value === 'string')
+}
+
+/** What names of fields have turned out to be. Ours are few; those of others find it full one day. */
+const kinds = new Map<string, 'secret' | 'response' | 'plain'>()
+const MAX_NAMES = 1_000
+const LONGEST_NAME = 64
+
+function kindOf(name: string): 'secret' | 'response' | 'plain' {
   const bare = name.toLowerCase().replaceAll('_', '').replaceAll('-', '')
-  if (bare === 'response') return typeof value === 'string'
-  return SECRET_ENDINGS.some((ending) => bare.endsWith(ending))
+  if (bare === 'response') return bare
+  return SECRET_ENDINGS.some((ending) => bare.endsWith(ending)) ? 'secret' : 'plain'
 }
 
 function isPlain(value: object): boolean {

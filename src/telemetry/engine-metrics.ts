@@ -23,20 +23,24 @@ interface Tally {
 /** The version of drachtio-server whose metrics these are. */
 const DRACHTIO_VERSION = 'v0.9.10'
 
-export const messageCounter = (registry: Registry): MessageCounter =>
+/** @param counted what it learns from when it is read */
+export const messageCounter = (registry: Registry, counted: SipMessageCounter): MessageCounter =>
   new Counter({
     name: 'signalbox_sip_messages_total',
     help: 'SIP messages by direction, method and status; status is empty for a request, method is "invalid" for what could not be parsed',
     labelNames: ['direction', 'method', 'status'],
     registers: [registry],
+    collect() {
+      counted.tell(this)
+    },
   })
 
 /** The metrics of an engine that runs alone. */
 export class EngineMetrics {
   private readonly registry = new Registry()
-  private readonly messages = messageCounter(this.registry)
   /** Counts SIP messages; made for the path of every message. */
-  readonly sipMessageCounter = new SipMessageCounter(this.messages)
+  readonly sipMessageCounter = new SipMessageCounter()
+  private readonly messages = messageCounter(this.registry, this.sipMessageCounter)
 
   /** Adds the metrics of the engine and of the process. Once only. */
   observe(engine: ObservedEngine): void {

@@ -9,6 +9,10 @@ import {
 import type { Config } from '../config/schema.js'
 import { BLANK, blankFields } from './blank-fields.js'
 
+/** Lines are written together: when there are so many bytes of them, or this long after the first. */
+const GATHERED_BYTES = 8_192
+const GATHER_MS = 100
+
 /** JSON lines. Fields that name a thing of ours: `callId`, `leg`, `trunk`. */
 export type Logger = PinoLogger
 
@@ -29,7 +33,7 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }), log: blankFields },
     },
     // Asynchronous: a reader of our output that has stopped reading must not stop calls. Pino writes the rest when we exit.
-    destination ?? openDestination({ dest: 1, sync: false }),
+    destination ?? openDestination({ dest: 1, sync: false, minLength: GATHERED_BYTES, periodicFlush: GATHER_MS }),
   )
 }
 

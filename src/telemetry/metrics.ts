@@ -44,7 +44,9 @@ export class Metrics {
     buckets: SETUP_BUCKETS,
     registers: this.registers,
   })
-  readonly sipMessages = messageCounter(this.registry)
+  /** Counts SIP messages; made for the path of every message. */
+  readonly sipMessageCounter = new SipMessageCounter()
+  readonly sipMessages = messageCounter(this.registry, this.sipMessageCounter)
   readonly redisSeconds = new Histogram({
     name: 'signalbox_redis_seconds',
     help: 'Time Redis takes to answer',
@@ -116,9 +118,6 @@ export class Metrics {
     help: 'Clients that follow the event stream of this edge',
     registers: this.registers,
   })
-
-  /** Counts SIP messages; made for the path of every message. */
-  readonly sipMessageCounter = new SipMessageCounter(this.sipMessages)
 
   constructor() {
     // A series that is there from the start can be told apart from one that broke.

@@ -10,28 +10,41 @@ const METHODS = new Set(
 const MOST_KINDS = 500
 
 type Direction = 'in' | 'out'
-type Child = Counter.Internal
 
-/** Counts SIP messages by direction, method and status. A message costs one look-up in a map once its kind has been seen. */
+/** Messages of one kind that the counter has not been told of yet. */
+interface Tally {
+  readonly labels: { direction: Direction; method: string; status: string }
+  untold: number
+}
+
+/** Counts SIP messages by direction, method and status. A message costs one look-up and a number; the counter learns of them when it is read. */
 export class SipMessageCounter {
-  private readonly children = { in: new Map<string, Child>(), out: new Map<string, Child>() }
-
-  constructor(private readonly counter: Counter<'direction' | 'method' | 'status'>) {}
+  private readonly tallies = { in: new Map<string, Tally>(), out: new Map<string, Tally>() }
 
   /** @param kind undefined: what arrived could not be parsed */
   count(direction: Direction, kind: MessageKind | undefined): void {
-    const known = this.children[direction]
+    const known = this.tallies[direction]
     const method = kind === undefined ? 'invalid' : METHODS.has(kind.method) ? kind.method : 'OTHER'
     const status = kind !== undefined && 'status' in kind ? String(kind.status) : ''
-    const child = known.get(method + status)
-    if (child !== undefined) child.inc()
-    else if (known.size < MOST_KINDS) this.add(direction, method, status).inc()
-    else this.counter.inc({ direction, method, status: `${status.slice(0, 1)}xx` })
+    const tally =
+      known.get(method + status) ??
+      this.tally(direction, method, known.size < MOST_KINDS ? status : `${status.slice(0, 1)}xx`)
+    tally.untold += 1
   }
 
-  private add(direction: Direction, method: string, status: string): Child {
-    const child = this.counter.labels({ direction, method, status })
-    this.children[direction].set(method + status, child)
-    return child
+  /** Tells the counter what has been counted since. */
+  tell(counter: Counter<'direction' | 'method' | 'status'>): void {
+    for (const direction of ['in', 'out'] as const)
+      for (const tally of this.tallies[direction].values()) {
+        if (tally.untold > 0) counter.inc(tally.labels, tally.untold)
+        tally.untold = 0
+      }
+  }
+
+  private tally(direction: Direction, method: string, status: string): Tally {
+    const known = this.tallies[direction]
+    const tally = known.get(method + status) ?? { labels: { direction, method, status }, untold: 0 }
+    known.set(method + status, tally)
+    return tally
   }
 }
