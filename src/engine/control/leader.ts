@@ -61,7 +61,7 @@ export function sentMessage(
   dialogId: string,
   date: Date,
 ): string {
-  const text = serialise(message)
+  const text = message.text ?? serialise(message)
   const dialog = message.kind === 'response' ? `${clean(dialogId)}||` : ''
   return `${id}|response|${commandId}|OK|${meta(origin, text.length, date)}|${txnId}|${dialog}Msg sent:|\r\n${text}`
 }

@@ -133,6 +133,7 @@ export class Answers {
     }
     const { dialog } = known
     if (dialog === undefined) return
+    if (fresh) dialog.settle()
     if (!fresh && REFRESHES_TARGET.has(method)) refreshTarget(dialog, tx.request, tx.flow, settings.nat)
     if (method === 'SUBSCRIBE' && dialog.method === 'SUBSCRIBE')
       this.inDialog.keepSubscription(dialog, subscribedFor(response, tx.request))
@@ -140,7 +141,7 @@ export class Answers {
     if (method !== 'INVITE') return
     dialog.repeater?.stop()
     dialog.repeater = new OkRepeater(clock, timers, tx, response, () => this.neverAcknowledged(dialog))
-    dialog.gap = new EchoGap(clock, settings.echoGapMs)
+    dialog.gap = EchoGap.after(clock, settings.echoGapMs)
   }
 
   private neverAcknowledged(dialog: Dialog): void {

@@ -1,6 +1,7 @@
 import type { Timer } from '../clock.js'
 import type { SipMessage, SipRequest, SipResponse } from '../message/message.js'
 import { parseNameAddrList } from '../message/name-addr.js'
+import { joined, ownStrings } from '../message/own-strings.js'
 import { formatUri, parseUri } from '../message/uri.js'
 import type { Binding, Flow, Target } from '../transport/transport.js'
 import type { App } from './app.js'
@@ -24,7 +25,8 @@ export interface AckOwed {
 /** An ACK that was sent, kept to answer repeats of the 2xx it belongs to. */
 export interface SentAck {
   readonly cseq: number
-  readonly request: SipRequest
+  /** As it went. */
+  readonly text: string
   readonly flow: Flow
 }
 
@@ -58,7 +60,7 @@ export interface DialogParties {
  * no field of the control protocol can hold a `|`.
  */
 export function dialogIdOf(callId: string, fromTag: string): string {
-  return `${callId};from-tag=${fromTag.includes('|') ? fromTag.replaceAll('|', ' ') : fromTag}`
+  return joined(';from-tag=', callId, fromTag.includes('|') ? fromTag.replaceAll('|', ' ') : fromTag)
 }
 
 /** From here on a peer's CSeq number leaves too little room to count our own up from it (RFC 3261 8.1.1.5). */
@@ -124,7 +126,7 @@ export class Dialog {
   session: SessionTimer | undefined
 
   constructor(
-    readonly parties: DialogParties,
+    public parties: DialogParties,
     /** The peer's Contact URI: Request-URI of what is sent. */
     public remoteTarget: string,
     /** Where the request that made it came in or went out: the peer knows us by it. */
@@ -136,6 +138,26 @@ export class Dialog {
     // A UAS counts its own requests from the INVITE's number on: applications expect the first to be one above it.
     this.localCseq = firstCseq < CSEQ_TOO_HIGH ? firstCseq : 0
     this.remoteCseq = role === 'uas' ? firstCseq : undefined
+  }
+
+  /** It is to last: what it knows does not keep in memory the messages it was read from. */
+  settle(): void {
+    const { parties } = this
+    const { callId, localTag, remoteTag, localParty, remoteParty, calledUri } = parties
+    const texts = [callId, localTag, remoteTag, localParty, remoteParty, this.remoteTarget, this.localContact]
+    const own = ownStrings([...texts, calledUri ?? '', ...this.routeSet])
+    this.parties = {
+      ...parties,
+      callId: own[0]!,
+      localTag: own[1]!,
+      remoteTag: own[2]!,
+      localParty: own[3]!,
+      remoteParty: own[4]!,
+      ...(calledUri === undefined ? {} : { calledUri: own[7]! }),
+    }
+    this.remoteTarget = own[5]!
+    this.localContact = own[6]!
+    if (this.routeSet.length > 0) this.routeSet = own.slice(8)
   }
 
   /** The method that made it. */

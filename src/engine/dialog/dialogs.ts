@@ -1,8 +1,9 @@
 import type { SipMessage, SipRequest } from '../message/message.js'
+import { joined } from '../message/own-strings.js'
 import type { Flow } from '../transport/transport.js'
 import { type Dialog, dialogIdOf } from './dialog.js'
 
-const keyOf = (callId: string, localTag: string, remoteTag: string): string => `${callId}\n${localTag}\n${remoteTag}`
+const keyOf = (callId: string, localTag: string, remoteTag: string): string => joined('\n', callId, localTag, remoteTag)
 
 const keyOfDialog = ({ parties }: Dialog): string => keyOf(parties.callId, parties.localTag, parties.remoteTag)
 

@@ -9,12 +9,16 @@ export class EchoGap {
   private waiting: Array<() => void> | undefined
   private timer: Timer | undefined
 
-  /** @param gapMs 0: nothing is ever held back */
-  constructor(
+  private constructor(
     private readonly clock: Clock,
-    private readonly gapMs: number,
+    gapMs: number,
   ) {
-    this.endsAt = gapMs > 0 ? clock.now() + gapMs : 0
+    this.endsAt = clock.now() + gapMs
+  }
+
+  /** The gap after what is sent now; undefined when nothing is to be held back. */
+  static after(clock: Clock, gapMs: number): EchoGap | undefined {
+    return gapMs > 0 ? new EchoGap(clock, gapMs) : undefined
   }
 
   /** Runs `deliver` when the gap is over: now, if it is. */
@@ -23,7 +27,7 @@ export class EchoGap {
       this.waiting.push(deliver)
       return
     }
-    const left = this.gapMs > 0 ? this.endsAt - this.clock.now() : 0
+    const left = this.endsAt - this.clock.now()
     if (left <= 0) {
       deliver()
       return

@@ -35,7 +35,8 @@ export class Exchange implements OpenRequest {
   readonly id = newId()
   offering: boolean
   private outgoing: Outgoing
-  private readonly gap: EchoGap
+  /** Undefined: nothing is held back. */
+  private readonly gap: EchoGap | undefined
   private readonly order = new ReliableOrder()
   /** Where a response made here is said to come from. */
   private readonly origin: Origin
@@ -60,7 +61,7 @@ export class Exchange implements OpenRequest {
       : first
         ? { source: 'network', ...first.target }
         : fromBinding(dialog.binding)
-    this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
+    this.gap = EchoGap.after(context.clock, context.settings.echoGapMs)
   }
 
   start(way: DialogWay): Outcome {
@@ -130,7 +131,7 @@ export class Exchange implements OpenRequest {
       this.over(status)
     }
     this.deliver(response, flow)
-    if (status === 408 || status === 481) this.gap.pass(() => this.endIfLost(status))
+    if (status === 408 || status === 481) this.afterEcho(() => this.endIfLost(status))
     // Nobody else would: the application is gone, or has been told that the dialog is.
     if (this.dialog.ackOwed !== undefined && (!this.app.open || this.dialog.terminated))
       this.owner.acknowledgeUnasked(this.dialog)
@@ -218,10 +219,15 @@ export class Exchange implements OpenRequest {
   }
 
   private deliver(response: SipResponse, flow: Flow): void {
-    const { app, dialog } = this
-    this.gap.pass(() => {
+    this.afterEcho(() => {
+      const { app, dialog } = this
       if (app.open) app.deliver(response, fromNetwork(flow), this.id, dialog.id)
     })
+  }
+
+  private afterEcho(run: () => void): void {
+    if (this.gap === undefined) run()
+    else this.gap.pass(run)
   }
 }
 

@@ -7,7 +7,7 @@ import { type App, type Outcome, refused } from './app.js'
 import { appHeader, type AppText } from './app-text.js'
 import { stopReasonOf } from './call-record.js'
 import { type Context, fromBinding, fromHere } from './context.js'
-import type { Dialog } from './dialog.js'
+import type { Dialog, SentAck } from './dialog.js'
 import { type DialogWay, wayOf } from './dialog-way.js'
 import { Exchange } from './exchange.js'
 import { addCredentials, dialogRequest, lacksContentType } from './fill.js'
@@ -73,8 +73,8 @@ export class InDialog {
   repeatAck(dialog: Dialog, response: SipResponse): void {
     const { ack } = dialog
     if (ack === undefined || ack.cseq !== response.cseq.number) return
-    if (ack.flow.open) this.sendAck(ack.request, ack.flow)
-    else void this.withWay(dialog, (way) => this.resendAck(dialog, ack.request, way))
+    if (ack.flow.open) ack.flow.send(ack.text)
+    else void this.withWay(dialog, (way) => this.resendAck(dialog, ack, way))
   }
 
   /** ACKs the 2xx of a dialog by itself: of a fork that is not taken, or that no application will acknowledge. */
@@ -150,7 +150,7 @@ export class InDialog {
     let left = 0
     for (const dialog of this.dialogsOf(app)) {
       // An answer that nobody acknowledged has not made a call yet.
-      if (dialog.ackOwed !== undefined && dialog.ack === undefined) this.end(dialog, APPLICATION_GONE, false)
+      if (dialog.ackOwed?.cseq === dialog.parties.firstCseq) this.end(dialog, APPLICATION_GONE, false)
       else {
         if (dialog.ackOwed !== undefined) this.acknowledgeUnasked(dialog)
         left += 1
@@ -230,8 +230,9 @@ export class InDialog {
     const request = dialogRequest(dialog, 'ACK', owed.cseq, text)
     addCredentials(request, owed.credentials)
     request.headers.prepend('via', viaFor(flow, newBranch()))
-    dialog.ack = { cseq: owed.cseq, request, flow }
-    this.sendAck(request, flow)
+    request.text = serialise(request)
+    dialog.ack = { cseq: owed.cseq, text: request.text, flow }
+    flow.send(request.text)
     this.sessions.acknowledged(dialog, text)
     if (dialog.cancelCrossed) {
       dialog.cancelCrossed = false
@@ -241,17 +242,15 @@ export class InDialog {
   }
 
   /** The connection the ACK went by is gone: the peer repeats its 2xx since the ACK may have gone with it. */
-  private resendAck(dialog: Dialog, ack: SipRequest, way: DialogWay | undefined): void {
+  private resendAck(dialog: Dialog, { cseq, text }: SentAck, way: DialogWay | undefined): void {
     const flow = this.firstFlow(way)
     if (flow === undefined) return
-    const request = ack.clone()
-    request.headers.replaceFirst('via', viaFor(flow, newBranch()))
-    dialog.ack = { cseq: request.cseq.number, request, flow }
-    this.sendAck(request, flow)
-  }
-
-  private sendAck(request: SipRequest, flow: Flow): void {
-    flow.send(serialise(request))
+    // Our Via is its first header.
+    const start = text.indexOf('\r\n') + 2
+    const end = text.indexOf('\r\n', start)
+    const again = `${text.slice(0, start)}Via: ${viaFor(flow, newBranch())}${text.slice(end)}`
+    dialog.ack = { cseq, text: again, flow }
+    flow.send(again)
   }
 
   private firstFlow(way: DialogWay | undefined): Flow | undefined {

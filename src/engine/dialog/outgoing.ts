@@ -55,7 +55,7 @@ export class Outgoing implements ClientUser, Waiting {
   /** @param silenceMs how long each address may be wholly silent; undefined: as long as timers B and F allow */
   constructor(
     private readonly context: Context,
-    private readonly request: SipRequest,
+    private request: SipRequest,
     private ways: readonly Way[],
     private readonly user: OutgoingUser,
     private readonly silenceMs?: number,
@@ -77,6 +77,14 @@ export class Outgoing implements ClientUser, Waiting {
   /** Ends without a word to anyone. */
   stop(): void {
     this.heard()
+  }
+
+  /** Keeps less of an INVITE that has its 2xx. */
+  reduce(request: SipRequest): void {
+    this.tx?.reduce(request)
+    this.request = request
+    this.ways = []
+    this.next = 0
   }
 
   get transaction(): ClientTransaction | undefined {

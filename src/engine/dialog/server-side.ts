@@ -1,4 +1,5 @@
 import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import { joined } from '../message/own-strings.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
 import type { ServerTransaction } from '../transaction/transactions.js'
@@ -74,6 +75,9 @@ export class ServerSide {
     if (dialog === undefined || repeater === undefined || repeater.cseq !== ack.cseq.number) return
     repeater.stop()
     dialog.repeater = undefined
+    const { serverInvite } = dialog
+    // A PRACK may still come late.
+    if (serverInvite?.final !== undefined && serverInvite.reliable === undefined) this.letGo(serverInvite)
     const { app, heldBye, heldInvite, parties } = dialog
     const txnId = repeater.cseq === parties.firstCseq ? parties.inviteTxnId : newId()
     this.pass(dialog, () => {
@@ -99,9 +103,11 @@ export class ServerSide {
   /** Sends an application's response to the request it knows by that id. */
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {
     const known = this.requests.get(txnId)
-    return known === undefined || known.proxied !== undefined
-      ? refused(UNKNOWN_TRANSACTION)
-      : this.answers.respond(known, status, reason, text)
+    if (known === undefined || known.proxied !== undefined) return refused(UNKNOWN_TRANSACTION)
+    const outcome = this.answers.respond(known, status, reason, text)
+    const waitsForAck = known.tx.invite && status < 300
+    if (known.final !== undefined && !waitsForAck && known.reliable === undefined) this.letGo(known)
+    return outcome
   }
 
   /**
@@ -145,7 +151,7 @@ export class ServerSide {
     if (answer !== undefined) return this.reject(tx, answer)
     const merge =
       request.toTag === ''
-        ? `${request.callId}\n${request.fromTag}\n${request.cseq.number} ${request.method}`
+        ? joined('\n', request.callId, request.fromTag, String(request.cseq.number), request.method)
         : undefined
     if (merge !== undefined && this.unmerged.has(merge)) return this.reject(tx, 482)
     const taken = this.refusalOfSecond(request)
@@ -287,16 +293,10 @@ export class ServerSide {
   }
 
   private remember(tx: ServerTransaction, app: App): UasRequest {
-    const known = new UasRequest(newId(), tx, app)
+    const known = new UasRequest(newId(), tx, app, this)
     this.requests.set(known.id, known)
     this.byTransaction.set(tx.id, known)
-    tx.user = {
-      ended: () => this.forget(known),
-      // Without a way back the request is over, unless its final response waits for a repeat of it to find it.
-      transportFailed: () => {
-        if (known.open && !tx.flow.open) tx.abandon()
-      },
-    }
+    tx.user = known
     const patienceMs = tx.invite ? this.context.settings.appAnswerTimeoutMs : this.context.timers.t1x64Ms
     known.timer = this.context.clock.after(patienceMs, () => {
       if (known.open) this.answers.finish(known, known.reply(500, 'Application did not answer'))
@@ -304,18 +304,27 @@ export class ServerSide {
     return known
   }
 
-  private forget(known: UasRequest): void {
-    known.timer?.cancel()
+  /** Its transaction is over. */
+  forget(known: UasRequest): void {
     known.inquiry?.abort()
-    known.reliable?.stop()
     known.delayed?.(false)
     if (known.final === undefined)
       known.record?.stopped(known.reply(500), 'application', 'system-error-initiated-termination')
     known.proxied?.cancel()
+    if (known.mergeKey !== undefined) this.unmerged.delete(known.mergeKey)
+    this.letGo(known)
+  }
+
+  /** Nothing can come of it any more; what is left of its transaction absorbs repeats. */
+  private letGo(known: UasRequest): void {
+    known.timer?.cancel()
+    known.reliable?.stop()
     this.requests.delete(known.id)
     this.byTransaction.delete(known.tx.id)
-    if (known.mergeKey !== undefined) this.unmerged.delete(known.mergeKey)
+    known.tx.release()
     const { dialog } = known
+    known.final = undefined
+    known.dialog = undefined
     if (dialog === undefined) return
     if (dialog.serverInvite === known) dialog.serverInvite = undefined
     if (dialog.serverUpdate === known) dialog.serverUpdate = undefined

@@ -1,4 +1,5 @@
-import { createResponse, type SipMessage, type SipRequest, type SipResponse } from '../message/message.js'
+import { Headers } from '../message/headers.js'
+import { createResponse, type SipMessage, SipRequest, type SipResponse } from '../message/message.js'
 import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 import { type App, type Origin, type Outcome, refused } from './app.js'
@@ -34,15 +35,16 @@ export interface Draft {
 /** One request of an application outside a dialog, with its responses and the dialogs they make. */
 export class UacRequest implements Claim {
   readonly id = newId()
-  private readonly request: SipRequest
+  private request: SipRequest
   private readonly outgoing: Outgoing
-  private readonly gap: EchoGap
+  /** Undefined: nothing is held back. */
+  private readonly gap: EchoGap | undefined
   private readonly makesDialog: boolean
   private readonly dialogId: string
   /** The early dialogs its responses have made, one a fork. */
   private readonly early: Dialog[] = []
   /** The order of reliable responses, by To tag. */
-  private readonly orders = new Map<string, ReliableOrder>()
+  private orders: Map<string, ReliableOrder> | undefined
   private answered: Dialog | undefined
   /** Answers of other forks, acknowledged and hung up. */
   private readonly refusedForks: Dialog[] = []
@@ -59,17 +61,17 @@ export class UacRequest implements Claim {
     private readonly context: Context,
     private readonly inDialog: InDialog,
     readonly app: App,
-    private readonly draft: Draft,
+    private draft: Draft | undefined,
     ways: readonly Way[],
     private readonly binding: Binding,
     private readonly forget: (ended: UacRequest) => void,
   ) {
-    const { method, uri, text, routes, silenceMs } = draft
+    const { method, uri, text, routes, silenceMs } = draft!
     const request = newRequest(method, uri, text, binding, routes)
     this.request = request
     this.startedMs = context.clock.now()
     this.outgoing = new Outgoing(context, request, ways, this, silenceMs)
-    this.gap = new EchoGap(context.clock, context.settings.echoGapMs)
+    this.gap = EchoGap.after(context.clock, context.settings.echoGapMs)
     this.makesDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE'
     this.dialogId = dialogIdOf(request.callId, request.fromTag)
     const { protocol, address, port } = ways[0]?.target ?? binding
@@ -121,7 +123,7 @@ export class UacRequest implements Claim {
 
   /** Another try may leave by another transport: peers have to come back by that one. From and To stay, as in every repeat. */
   leaving(request: SipRequest, binding: Binding): void {
-    if (binding === this.binding) return
+    if (binding === this.binding || this.draft === undefined) return
     const contact = contactAt(request, this.draft.text, binding)
     if (contact !== undefined) request.headers.set('contact', contact)
   }
@@ -179,6 +181,9 @@ export class UacRequest implements Claim {
   ended(): void {
     if (this.over) return
     this.over = true
+    // The peer has given up repeating its 2xx (RFC 3261 13.3.1.4).
+    const { answered } = this
+    if (answered !== undefined && answered.ack?.cseq === answered.parties.firstCseq) answered.ack = undefined
     this.dropEarly()
     this.unclaim()
     this.forget(this)
@@ -208,12 +213,11 @@ export class UacRequest implements Claim {
       dialog.forks = this.early
       dialog.offering = this.request.body !== ''
       this.early.push(dialog)
-      this.orders.set(toTag, new ReliableOrder())
       this.context.dialogs.add(dialog)
     } else if (!dialog.terminated) refreshTarget(dialog, response, flow, this.context.settings.nat)
     if (response.body !== '') dialog.offering = false
     if (!response.headers.has('rseq')) return true
-    if (this.orders.get(toTag)?.takes(response) !== true) return false
+    if (!this.orderOf(toTag).takes(response)) return false
     dialog.prackOwed = Number(response.headers.get('rseq'))
     return true
   }
@@ -240,10 +244,36 @@ export class UacRequest implements Claim {
     if (request.method === 'INVITE') this.inDialog.sessions.answered(dialog, request, response)
     else this.inDialog.keepSubscription(dialog, subscribedFor(response, request))
     dialog.cancelCrossed = request.method === 'INVITE' && (this.cancelled || early?.terminated === true)
+    dialog.settle()
+    if (request.method === 'INVITE') this.reduce(dialog)
     if (app.open) return true
     if (request.method === 'INVITE') this.inDialog.end(dialog, 'Application gone', false)
     else this.inDialog.release(dialog)
     return false
+  }
+
+  /** Keeps of the INVITE what the answers of other forks need: those may come for half a minute yet, and hardly ever do. */
+  private reduce({ parties, localContact }: Dialog): void {
+    const { request } = this
+    const headers = new Headers()
+    headers.append('from', parties.localParty)
+    headers.append('call-id', parties.callId)
+    headers.append('cseq', `${parties.firstCseq} INVITE`)
+    if (localContact !== '') headers.append('contact', localContact)
+    for (const [name, value] of credentialsOf(request)) headers.append(name, value)
+    this.request = new SipRequest(request.method, parties.calledUri ?? request.uri, headers)
+    this.outgoing.reduce(this.request)
+    this.draft = undefined
+    this.orders = undefined
+  }
+
+  private orderOf(toTag: string): ReliableOrder {
+    this.orders ??= new Map()
+    const known = this.orders.get(toTag)
+    if (known !== undefined) return known
+    const order = new ReliableOrder()
+    this.orders.set(toTag, order)
+    return order
   }
 
   /** An answer beside the one that was taken, of another fork or too late: it is acknowledged and hung up (RFC 3261 13.2.2.4). */
@@ -306,9 +336,11 @@ export class UacRequest implements Claim {
   }
 
   private deliver(response: SipResponse, origin: Origin): void {
-    const { app } = this
-    this.gap.pass(() => {
-      if (app.open) app.deliver(response, origin, this.id, this.makesDialog ? this.dialogId : '')
-    })
+    if (this.gap === undefined) this.handOver(response, origin)
+    else this.gap.pass(() => this.handOver(response, origin))
+  }
+
+  private handOver(response: SipResponse, origin: Origin): void {
+    if (this.app.open) this.app.deliver(response, origin, this.id, this.makesDialog ? this.dialogId : '')
   }
 }

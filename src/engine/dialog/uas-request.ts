@@ -1,14 +1,19 @@
 import type { Timer } from '../clock.js'
 import { createResponse, type SipResponse } from '../message/message.js'
-import type { ServerTransaction } from '../transaction/transactions.js'
+import type { ServerTransaction, ServerUser } from '../transaction/transactions.js'
 import type { App, Inquiry } from './app.js'
 import type { CallRecord } from './call-record.js'
 import type { Dialog } from './dialog.js'
 import type { ReliableProvisional } from './reliable-provisional.js'
 import { newTag } from './tokens.js'
 
+/** Where it is known. */
+export interface UasRequestOwner {
+  forget(known: UasRequest): void
+}
+
 /** A request that was handed to an application and waits for, or has had, its answer. */
-export class UasRequest {
+export class UasRequest implements ServerUser {
   /** Our tag in the To of every response, when the request has none: made once, or the application's choice. */
   private ownTag = ''
   /** The dialog it belongs to, or has made. */
@@ -41,7 +46,17 @@ export class UasRequest {
     readonly id: string,
     readonly tx: ServerTransaction,
     public app: App,
+    private readonly owner: UasRequestOwner,
   ) {}
+
+  ended(): void {
+    this.owner.forget(this)
+  }
+
+  /** Without a way back it is over, unless its final response waits for a repeat of it to find it. */
+  transportFailed(): void {
+    if (this.open && !this.tx.flow.open) this.tx.abandon()
+  }
 
   get method(): string {
     return this.tx.request.method

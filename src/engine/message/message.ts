@@ -28,6 +28,8 @@ abstract class Message {
   /** Byte string. */
   body: string
   headers: Headers
+  /** It went over the wire as this text; undefined: it did not, or was changed since. */
+  text: string | undefined
 
   private viaText: string | undefined
   private viaRead: Via | undefined

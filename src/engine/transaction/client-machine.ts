@@ -29,7 +29,7 @@ export abstract class ClientMachine<
     chart: Chart<State | 'terminated', Event | 'transportError', Action, Timer>,
     start: State,
     protected readonly host: Host,
-    readonly request: SipRequest,
+    public request: SipRequest,
     readonly flow: Flow,
     readonly branch: string,
     protected user: ClientUser,
@@ -43,9 +43,14 @@ export abstract class ClientMachine<
   /** A response that belongs to this transaction. */
   abstract heard(response: SipResponse, flow: Flow): void
 
+  reduce(request: SipRequest): void {
+    if (this.state === 'accepted') this.request = request
+  }
+
   /** Sends the request and starts the timers. */
   begin(): void {
     const text = serialise(this.request)
+    this.request.text = text
     if (!this.flow.reliable) this.text = text
     this.start()
     this.flow.send(text, this.failed)

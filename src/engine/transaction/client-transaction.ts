@@ -34,7 +34,7 @@ export interface ClientUser {
 
 /** One request sent and what comes back. Made by `Transactions.open`. */
 export interface ClientTransaction {
-  /** The request with our Via on top. */
+  /** The request with our Via on top, or what stands for it (`reduce`). */
   readonly request: SipRequest
   readonly flow: Flow
   /** The branch of our Via. */
@@ -46,6 +46,8 @@ export interface ClientTransaction {
    * False: the final response has come, the transaction is over, or it is no INVITE. True again when asked again.
    */
   cancel(headers?: (cancel: SipRequest) => void): boolean
+  /** Keeps less of an INVITE that has its 2xx: what is left of the transaction hands on further responses. */
+  reduce(request: SipRequest): void
   /**
    * Nobody waits for a first response any longer: the request is not sent again, and the user hears nothing more. An
    * INVITE stays for the rest of its time: one that rings all the same gets a CANCEL, a 2xx and its repeats go to `late`.

@@ -1,4 +1,5 @@
 import type { SipRequest } from '../message/message.js'
+import { joined } from '../message/own-strings.js'
 import { branchOf, hasUniqueBranch, sentByOf } from '../message/via.js'
 import type { Protocol } from '../transport/transport.js'
 
@@ -6,7 +7,7 @@ import type { Protocol } from '../transport/transport.js'
 
 /** Where the index has the client transaction a response belongs to (RFC 3261 17.1.3). Branches are tokens: case is nothing. */
 export function clientKey(branch: string, method: string): string {
-  return `${branch.toLowerCase()}\n${method}`
+  return joined('\n', branch.toLowerCase(), method)
 }
 
 /** The branch was made by an element of RFC 2543, or is the bare cookie: it is no key (RFC 3261 17.2.3). */
@@ -24,7 +25,7 @@ export function serverKey(request: SipRequest, method: string, protocol: Protoco
   const via = request.topVia
   if (!hasUniqueBranch(via)) return legacyKey(request, method, request.toTag)
   const { callId, cseq } = request
-  return `${branchOf(via).toLowerCase()}\n${sentByOf(via)}\n${method}\n${callId}\n${cseq.number}\n${protocol}`
+  return joined('\n', branchOf(via).toLowerCase(), sentByOf(via), method, callId, String(cseq.number), protocol)
 }
 
 /** The same for elements of RFC 2543: by Request-URI, tags, Call-ID, CSeq and top Via, the To tag being the one given. */

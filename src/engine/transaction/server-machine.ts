@@ -1,4 +1,4 @@
-import { serialise, type SipRequest, type SipResponse } from '../message/message.js'
+import { serialise, SipRequest, type SipResponse } from '../message/message.js'
 import type { Flow } from '../transport/flow.js'
 import type { Host } from './host.js'
 import { Machine, type Chart } from './machine.js'
@@ -13,6 +13,8 @@ export interface ServerCause {
 }
 
 let made = 0
+
+const released = new SipRequest('', '')
 
 /** What both server transactions are: a request, the last response in bytes, the way back, its place in the index. */
 export abstract class ServerMachine<
@@ -38,7 +40,7 @@ export abstract class ServerMachine<
     protected readonly host: Host,
     /** Where the index has it. */
     readonly key: string,
-    readonly request: SipRequest,
+    public request: SipRequest,
     readonly flow: Flow,
   ) {
     super(chart, host.clock, start)
@@ -52,6 +54,11 @@ export abstract class ServerMachine<
   abstract retransmit2xx(response: SipResponse): boolean
   /** The request came once more. */
   abstract repeated(): void
+
+  release(): void {
+    // Over a stream the way back has to be found anew.
+    if (this.way !== undefined) this.request = released
+  }
 
   abandon(): void {
     if (this.state === 'terminated') return
@@ -74,7 +81,7 @@ export abstract class ServerMachine<
 
   protected send(cause: ServerCause | undefined): void {
     if (cause?.response === undefined) return
-    this.text = serialise(cause.response)
+    this.text = cause.response.text = serialise(cause.response)
     this.sendText()
   }
 

@@ -40,6 +40,11 @@ export interface ServerTransaction {
   respond(response: SipResponse): boolean
   /** Sends a 2xx to INVITE once more while the transaction is `accepted` (RFC 6026). False: it is not, nothing was sent. */
   retransmit2xx(response: SipResponse): boolean
+  /**
+   * Nobody asks for its request any more, which is an empty one from here on as far as the transport permits: what is left of the
+   * transaction absorbs repeats. Only after the final response.
+   */
+  release(): void
   /** Ends it at once without an answer. A repeat of the request would begin a new transaction. */
   abandon(): void
 }
