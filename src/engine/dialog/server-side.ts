@@ -324,6 +324,7 @@ export class ServerSide {
     known.tx.release()
     const { dialog } = known
     known.final = undefined
+    known.record = undefined
     known.dialog = undefined
     if (dialog === undefined) return
     if (dialog.serverInvite === known) dialog.serverInvite = undefined
