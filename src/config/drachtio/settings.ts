@@ -194,11 +194,6 @@ export const settings = {
     help: 'bytes of send and receive buffer of each UDP socket (default: 4 MiB)',
     read: whole(0, 256 * 1_048_576),
   }),
-  backlog: setting({
-    env: 'DRACHTIO_TPORT_QUEUESIZE',
-    help: 'connections that may wait to be accepted',
-    read: whole(1, 65_535),
-  }),
   maxConsecutiveTimeouts: setting({
     env: 'DRACHTIO_TPORT_MAX_CONSECUTIVE_TIMEOUTS',
     help: 'a connection on which this many requests in a row time out is replaced; 0: never',
@@ -337,5 +332,6 @@ export const noEffects: readonly NoEffect[] = [
   },
   { flag: '--globally-readable-logs', xml: ['logging/file'], why: 'logs go to standard output only' },
   { xml: ['logging/syslog'], why: 'logs go to standard output only' },
+  { env: ['DRACHTIO_TPORT_QUEUESIZE'], why: '1024 connections may wait to be accepted in any case' },
   { xml: ['admin@tls'], why: 'tls-port says it' },
 ]

@@ -183,12 +183,12 @@ export class ProxiedRequest implements BranchUser {
   }
 
   private waysTo(destination: string): Ways | Promise<Ways> {
-    const { hops, transports } = this.host.context
+    const { hops, transports, settings } = this.host.context
     const uri = Hops.parse(destination)
     if (uri === undefined) return { ok: false, reason: 'no SIP URI' }
     // It would come back to us for ever.
     if (transports.isOwn(uri.host, uri.port)) return { ok: false, reason: 'can not send request to myself' }
-    return hops.find(uri)
+    return hops.find(settings.outboundProxy ?? uri)
   }
 
   private begin(destination: string, ways: Ways): void {

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { SipRequest, SipResponse } from '../../../src/engine/message/message.js'
+import { parseUri, type SipUri } from '../../../src/engine/message/uri.js'
 import { readAppText } from '../../../src/engine/dialog/app-text.js'
 import { CoreHarness, nothingLeft } from '../../support/core-harness.js'
 
@@ -510,5 +511,11 @@ Proxied(
     await proxy.nothingLeft()
   },
 )
+
+Proxied('goes by the outbound proxy, whatever its destinations are', async () => {
+  const harness = new CoreHarness({ settings: { outboundProxy: parseUri(`sip:${C}:5070`) as SipUri } })
+  await new Proxy().start({ destinations: [to(B)] }, request(), harness)
+  assert.is(harness.sent.at(-1)?.to, `udp:${C}:5070`)
+})
 
 Proxied.run()
