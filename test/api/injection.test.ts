@@ -145,7 +145,7 @@ for (const [what, { method, url, body, text }] of Object.entries(fields)) {
   )
 }
 
-Injection('hostile header names are refused by name', async () => {
+Injection('B12: hostile header names are refused by name', async () => {
   const { ask } = startApi()
   for (const value of hostileValues) {
     const answer = await ask('PUT', '/v1/agents/a', { ...agent, headers: { [value]: 'x' } })
@@ -155,7 +155,7 @@ Injection('hostile header names are refused by name', async () => {
   }
 })
 
-Injection('hostile field names are refused by name', async () => {
+Injection('B12: hostile field names are refused by name', async () => {
   const { ask } = startApi()
   for (const value of hostileValues) {
     const body = JSON.stringify({ ...agent, field: 1 }).replace('"field"', JSON.stringify(value))
@@ -166,7 +166,7 @@ Injection('hostile field names are refused by name', async () => {
   }
 })
 
-Injection('hostile ids in URLs are refused by name or lead nowhere', async () => {
+Injection('B12: hostile ids in URLs are refused by name or lead nowhere', async () => {
   const { ask } = startApi()
   for (const value of hostileValues) {
     if (value === '\ud800') continue
@@ -185,7 +185,7 @@ Injection('hostile ids in URLs are refused by name or lead nowhere', async () =>
   }
 })
 
-Injection('hostile values in queries are refused by name', async () => {
+Injection('B12: hostile values in queries are refused by name', async () => {
   const { ask } = startApi()
   for (const value of hostileValues) {
     if (value === '\ud800' || value.length > 10_000) continue

@@ -97,7 +97,7 @@ if (cases.length === 0) Torture.skip('is tested with a corpus that is not here',
 
 for (const protocol of ['udp', 'tcp'] as const)
   for (const { name, section, acceptable } of cases)
-    Torture(`${section} ${name} over ${protocol.toUpperCase()}: ${acceptable.join(' or ')}`, async () => {
+    Torture(`B1: ${section} ${name} over ${protocol.toUpperCase()}: ${acceptable.join(' or ')}`, async () => {
       const bytes = readCorpus(corpora ?? '', 'rfc4475', `${name}.dat`)
       const peer = await (protocol === 'udp' ? openUdp : openTcp)(CALLER, edge.sip)
       const expectsSilence = acceptable.every(
@@ -117,7 +117,7 @@ for (const protocol of ['udp', 'tcp'] as const)
     })
 
 if (cases.length > 0) {
-  Torture('has 49 messages', () => {
+  Torture('B1: has 49 messages', () => {
     assert.is(cases.length, 49)
   })
 

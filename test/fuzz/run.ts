@@ -3,12 +3,13 @@ import { Dice } from '../support/mutations.js'
 import { core } from './core.js'
 import { edge } from './edge.js'
 import { framing } from './framing.js'
+import { live } from './live.js'
 import { messages } from './messages.js'
 import { readOptions } from './options.js'
 import type { Defect, Part, Result } from './part.js'
 import { Progress } from './progress.js'
 
-const PARTS: readonly Part[] = [messages, framing, core, edge]
+const PARTS: readonly Part[] = [messages, framing, core, edge, live]
 
 let interrupted = false
 

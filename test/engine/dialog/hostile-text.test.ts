@@ -85,7 +85,7 @@ HostileText('a Max-Forwards that is no number is not passed on; an empty From ta
   assert.ok(sent.fromTag.length > 8)
 })
 
-HostileText('whatever values an application hands on, what is sent parses, or it is refused', async () => {
+HostileText('B12: whatever values an application hands on, what is sent parses, or it is refused', async () => {
   const names = [
     'From',
     'To',

@@ -86,7 +86,7 @@ for (const probe of [...given, ...ownProbes])
       ['behind the limits', defaultLimits],
       ['without limits', noLimits],
     ] as const)
-      LinearTime(`${probe.id} in ${where}, ${behind}`, () => {
+      LinearTime(`B4: ${probe.id} in ${where}, ${behind}`, () => {
         checkTimes((length) => {
           const bytes = place(where, probeText(probe, length))
           return () => handle(parseDatagram(bytes, limits))
@@ -99,7 +99,7 @@ for (const probe of [...given, ...ownProbes])
   }
 
 for (const probe of [...given, ...ownProbes])
-  LinearTime(`${probe.id}, given to each parser by itself`, () => {
+  LinearTime(`B4: ${probe.id}, given to each parser by itself`, () => {
     for (const parse of [
       parseNameAddr,
       parseNameAddrList,

@@ -111,7 +111,7 @@ function requestUri(of: SipMessage): SipUri {
 
 const rfc4475Names = names('rfc4475')
 for (const name of rfc4475Names)
-  check(`RFC 4475 ${name}: ${rfc4475[name] ?? accepted}`, () => {
+  check(`B1: RFC 4475 ${name}: ${rfc4475[name] ?? accepted}`, () => {
     const bytes = read('rfc4475', `${name}.dat`)
     const expected = rfc4475[name] ?? accepted
     assert.is(overDatagram(bytes), expected)
@@ -120,7 +120,7 @@ for (const name of rfc4475Names)
 
 const rfc5118Names = names('rfc5118')
 for (const name of rfc5118Names)
-  check(`RFC 5118 ${name}: ${rfc5118[name] ?? accepted}`, () => {
+  check(`B2: RFC 5118 ${name}: ${rfc5118[name] ?? accepted}`, () => {
     const bytes = read('rfc5118', 'wire', `${name}.dat`)
     assert.is(overDatagram(bytes), rfc5118[name] ?? accepted)
     for (const chunk of [bytes.length, 1]) assert.is(overStream(bytes, chunk), rfc5118[name] ?? accepted)
