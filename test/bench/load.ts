@@ -146,7 +146,7 @@ export interface Placing {
   readonly seconds: number
   readonly holdMs: number
   /** The system between caller and agent: its processor time, and sockets whose drops are told. */
-  readonly system: { cpuMs(): number; readonly listens: readonly Address[] }
+  readonly system: { cpu(): Readonly<Record<string, number>>; readonly listens: readonly Address[] }
   readonly signal: AbortSignal
   /** Told every second how it goes. */
   readonly onTick: (state: { readonly second: number; readonly failed: number; readonly repeated: number }) => void
@@ -176,7 +176,7 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
     return watched.map(({ address, port }) => udpSockets(table, address, port))
   }
   const socketsBefore = look()
-  const cpuBefore = system.cpuMs()
+  const cpuBefore = system.cpu()
   const caller = new Sipp(
     {
       ...{ scenario: 'uac-load', ...callerAt, calls },
@@ -213,7 +213,7 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
       const over = elapsedMs > wholeMs || (failed + repeated > 0 && options.endure !== true)
       if (over && !caller.program.ended) await caller.finish(holdMs + ENDING_MS)
     }
-    const cpuMs = system.cpuMs() - cpuBefore
+    const cpuMs = Object.entries(system.cpu()).map(([name, ms]) => [name, ms - (cpuBefore[name] ?? 0)] as const)
     // The agent's figures are a second old at most.
     await sleep(1_100, signal)
     const { failed, repeated } = troubles()
@@ -239,7 +239,8 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
       p50_ms: percentile(took, 0.5),
       p99_ms: percentile(took, 0.99),
       max_ms: percentile(took, 1),
-      cpu_ms_per_call: cpuMs / ended,
+      cpu_ms_per_call: cpuMs.reduce((sum, [, ms]) => sum + ms, 0) / ended,
+      cpu_ms_by_program: Object.fromEntries(cpuMs.map(([name, ms]) => [name, ms / ended])),
       load_cpu_ms_per_call: (callerCpuMs + agent.cpuMs - agentBefore.cpuMs) / ended,
       dropped: byParty(drops),
       unread_kb: byParty(mostWaiting.map((bytes) => Math.round(bytes / 1_024))),

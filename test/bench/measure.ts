@@ -64,10 +64,16 @@ export function describeStep(step: Step): string {
   ].filter((text) => text !== '')
   return [
     `${step.rate} calls/s: ${why.length === 0 ? 'clean' : why.join(', ')}`,
-    ...(step.cpu_ms_per_call > 0 ? [`${figure(step.cpu_ms_per_call)} ms CPU a call`] : []),
+    ...(step.cpu_ms_per_call > 0 ? [`${figure(step.cpu_ms_per_call)} ms CPU a call${byProgram(step)}`] : []),
     `p50 ${figure(step.p50_ms)} ms`,
     `p99 ${figure(step.p99_ms)} ms`,
   ].join(', ')
+}
+
+/** ` (node 1.52, redis-server 0.09)`; nothing where there is one program only. */
+function byProgram({ cpu_ms_by_program: each }: Step): string {
+  const names = Object.entries(each).filter(([, ms]) => ms > 0)
+  return names.length < 2 ? '' : ` (${names.map(([name, ms]) => `${name} ${figure(ms)}`).join(', ')})`
 }
 
 /** One system under measurement, started anew whenever it has been overloaded. */

@@ -45,6 +45,8 @@ Tree('counts the time of a child that has ended, and memory of all', async () =>
   try {
     await eventually('the child has ended', () => program.lastWords.includes('ended'))
     assert.ok(program.tree.cpuMs() >= 180, `${program.tree.cpuMs()} ms`)
+    const times = Object.values(program.tree.cpuByProgram())
+    assert.ok(times.length === 1 && times[0]! >= 180, `${times} ms`)
     const [memory, more] = program.tree.memory()
     assert.ok(memory !== undefined && memory.kb > 5_000 && more === undefined, JSON.stringify([memory, more]))
   } finally {

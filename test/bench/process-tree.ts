@@ -87,6 +87,13 @@ export class ProcessTree {
     return this.#look().reduce((sum, { ticks }) => sum + ticks * TICK_MS, 0)
   }
 
+  /** Processor time (ms) since their start, by the name of the program. */
+  cpuByProgram(): Record<string, number> {
+    const times: Record<string, number> = {}
+    for (const { name, ticks } of this.#look()) times[name] = (times[name] ?? 0) + ticks * TICK_MS
+    return times
+  }
+
   /** Memory (kB) of each process. */
   memory(): { readonly name: string; readonly kb: number }[] {
     return this.#look().map(({ pid, name }) => ({ name, kb: memoryKb(pid) }))

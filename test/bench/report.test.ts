@@ -56,7 +56,10 @@ Report('tables are aligned', () => {
 })
 
 Report('a run is told in one line, with what went wrong', () => {
-  assert.is(describeStep(stepOf(300)), '300 calls/s: clean, 1.00 ms CPU a call, p50 1.00 ms, p99 3.00 ms')
+  assert.is(
+    describeStep(stepOf(300)),
+    '300 calls/s: clean, 1.00 ms CPU a call (node 0.90, redis-server 0.10), p50 1.00 ms, p99 3.00 ms',
+  )
   const dropped = { system: 12, caller: 0, agent: 0 }
   const unread_kb = { system: 900, caller: 0, agent: 1 }
   const troubled = stepOf(700, { clean: false, failed: 2, repeated: 40, dropped, unread_kb, loop_delay_ms: 211 })

@@ -24,6 +24,7 @@ export interface Step {
   readonly max_ms: number
   /** Processor time of all processes of the system, in milliseconds. */
   readonly cpu_ms_per_call: number
+  readonly cpu_ms_by_program: Readonly<Record<string, number>>
   /** Likewise of both SIPps. */
   readonly load_cpu_ms_per_call: number
   /** Datagrams the kernel dropped before they were read, and the most kB that were seen waiting to be read: where it jams. */

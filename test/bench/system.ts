@@ -5,8 +5,8 @@ import type { SystemName } from './results.js'
 export interface RunningSystem {
   /** Where calls are sent to. */
   readonly target: Address
-  /** Processor time (ms) of all its processes since their start. */
-  cpuMs(): number
+  /** Processor time (ms) of its processes since their start, by the name of the program. */
+  cpu(): Readonly<Record<string, number>>
   /** Memory (kB) of all its processes, and how much of that is Redis. */
   memory(): { readonly allKb: number; readonly redisKb: number }
   /** Sockets it takes SIP on. */

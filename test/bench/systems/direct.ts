@@ -9,7 +9,7 @@ export const direct: System = {
     Promise.resolve({
       target: agent,
       listens: [],
-      cpuMs: () => 0,
+      cpu: () => ({}),
       memory: () => ({ allKb: 0, redisKb: 0 }),
       fallen: () => undefined,
       loopDelayMs: () => Promise.resolve(null),

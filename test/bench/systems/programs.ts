@@ -43,7 +43,12 @@ export function systemOf(
   return {
     target,
     listens: [target],
-    cpuMs: () => programs.reduce((sum, { tree }) => sum + tree.cpuMs(), 0),
+    cpu: () => {
+      const times: Record<string, number> = {}
+      for (const { tree } of programs)
+        for (const [name, ms] of Object.entries(tree.cpuByProgram())) times[name] = (times[name] ?? 0) + ms
+      return times
+    },
     memory: () => {
       const each = programs.flatMap(({ tree }) => tree.memory())
       const redisKb = kilobytes(each.filter(({ name }) => name.startsWith('redis-server')))
