@@ -155,8 +155,6 @@ export interface EngineGauges {
 export interface EngineStats extends CoreStats {
   /** Connections of applications that have authenticated. */
   readonly applications: number
-  /** Contacts that peers registered over connections of theirs; undefined: nobody counts them. */
-  readonly registeredContacts?: number
 }
 
 export interface Engine {

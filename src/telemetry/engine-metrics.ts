@@ -143,7 +143,7 @@ function addDrachtioMetrics(
     },
   })
   gauge('drachtio_proxy_cores', 'Requests that are proxied', () => stats().proxied)
-  gauge('drachtio_registered_endpoints', 'Contacts registered over connections', () => stats().registeredContacts ?? 0)
+  gauge('drachtio_registered_endpoints', 'Contacts registered over connections', () => stats().registeredContacts)
   gauge('drachtio_app_connections', 'Applications that are connected', () => stats().applications)
 
   const tallies = onceAScrape(() => talliesOf(messages))

@@ -13,6 +13,7 @@ export const engineStats = (more: Partial<EngineStats> = {}): EngineStats => ({
   clientTransactions: 0,
   serverTransactions: 0,
   proxied: 0,
+  registeredContacts: 0,
   blacklisted: 0,
   spammers: 0,
   applications: 0,

@@ -28,6 +28,8 @@ export interface CoreStats extends Readonly<CoreCounts>, Readonly<TransactionCou
   readonly serverTransactions: number
   /** Requests that are proxied and have no final response yet. */
   readonly proxied: number
+  /** Contacts that can be reached on the connection they were registered over. */
+  readonly registeredContacts: number
   /** Requests kept from applications for their source, and for what they say. */
   readonly blacklisted: number
   readonly spammers: number
@@ -82,7 +84,7 @@ export class Core implements TransportSink, TransactionSink {
 
   /** What has happened so far, and what is going on. */
   stats(): CoreStats {
-    const { counts, dialogs, transactions, settings } = this.context
+    const { counts, dialogs, registered, transactions, settings } = this.context
     let [inboundCalls, outboundCalls] = [0, 0]
     for (const { early, method, parties } of dialogs.all()) {
       if (early || method !== 'INVITE') continue
@@ -100,6 +102,7 @@ export class Core implements TransportSink, TransactionSink {
       clientTransactions,
       serverTransactions,
       proxied,
+      registeredContacts: registered.size,
       blacklisted,
       spammers,
     }

@@ -49,7 +49,7 @@ export function parseContact(text: string, extra: ContactExtras = {}): ContactOp
   const host = unbracketed(hostPort.slice(0, hostEnd)).toLowerCase()
   const hostIsGood =
     bracket >= 0
-      ? familyOf(host) === 6
+      ? familyOf(host) === 6 && !host.includes('%')
       : host === '*' || familyOf(host) === 4 || (familyOf(host) === undefined && isHostName(host))
   if (!hostIsGood) refuse(`${JSON.stringify(hostPort.slice(0, hostEnd))} is neither an address, a host name nor *`)
 

@@ -24,6 +24,16 @@ Suite('calls that are answered, by who placed them', () => {
   assert.equal(calls(), [0, 1])
 })
 
+Suite('contacts that were registered over a connection', () => {
+  const harness = new CoreHarness()
+  const flow = harness.flow('tcp', '198.51.100.7', 40_000)
+  harness.receive(peerRequest('REGISTER', { transport: 'TCP', more: ['Expires: 60'] }), flow)
+  sentOf(harness.respond(harness.app.last().txnId, 200))
+  assert.is(harness.core.stats().registeredContacts, 1)
+  harness.close(flow)
+  assert.is(harness.core.stats().registeredContacts, 0)
+})
+
 Suite('how long calls took to ring and to be answered, each counted once', () => {
   const harness = new CoreHarness()
   harness.receive(peerRequest('INVITE'))

@@ -39,6 +39,7 @@ const refused: [text: string, why: string][] = [
   ['sip:127.0.0.1:', '":" is no port'],
   ['sip:127.0.0.1:5060:1', '":5060:1" is no port'],
   ['sip:::1', '"" is neither an address'],
+  ['sip:[fe80::1%eth0]', '"[fe80::1%eth0]" is neither an address'],
   ['sip:[127.0.0.1]', '"[127.0.0.1]" is neither an address'],
   ['sip:[::1', '"[" is neither an address'],
   ['sip:127.1', '"127.1" is neither an address'],
