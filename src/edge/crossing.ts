@@ -94,6 +94,7 @@ export class Crossing {
 
 /** The text as user part of a SIP URI: all but unreserved characters and `+` escaped, byte by byte of its UTF-8. */
 export function escapeUser(text: string): string {
+  if (PLAIN_USER.test(text)) return text
   let user = ''
   for (const byte of Buffer.from(text, 'utf8')) {
     const character = String.fromCharCode(byte)
@@ -101,3 +102,5 @@ export function escapeUser(text: string): string {
   }
   return user
 }
+
+const PLAIN_USER = /^[A-Za-z0-9+*._~!'()-]*$/

@@ -159,3 +159,27 @@ export interface Library {
   addDialog(dialog: LibraryDialog): void
   removeDialog(dialog: LibraryDialog): void
 }
+
+/** The library's reading of messages: what its other parts call by this object. */
+export interface LibraryParser {
+  /** `lazy`: headers as text. */
+  parseSipMessage: (text: string, lazy?: boolean) => unknown
+  /** The name a header is kept under. */
+  getHeaderName: (name: string) => string
+}
+
+/** The library's message, asked for its headers. */
+export interface LibraryHeaders {
+  readonly headers: Record<string, unknown>
+  readonly method?: string
+  readonly status?: number
+  getHeaderName(name: string): string | undefined
+  get(name: string): unknown
+  has(name: string): boolean
+  set(name: string | Record<string, unknown>, value?: unknown): unknown
+  toJSON?(): unknown
+}
+
+export interface LibraryMessageType {
+  readonly prototype: LibraryHeaders
+}

@@ -4,6 +4,7 @@ import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient 
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
+import { quickenLibrary } from './drachtio-parser.js'
 import { DrachtioOffer } from './drachtio-offer.js'
 import type {
   Library,
@@ -58,6 +59,7 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   readonly #offers = new Map<string, DrachtioOffer>()
 
   constructor(private readonly options: DrachtioOptions) {
+    quickenLibrary()
     const { library } = this
     const dispatch = (request: LibraryRequest, response: LibraryResponse): void => this.dispatch(request, response)
     for (const method of METHODS) library.use(method, dispatch)
