@@ -212,7 +212,7 @@ DrachtioSrf(
 )
 
 DrachtioSrf(
-  'an application that goes away: its INVITE is answered 503, and so is the next one while there is none',
+  '[10.1/21] an application that goes away: its INVITE is answered 503, and so is the next one while there is none',
   async () => {
     callee.app.invite(() => closeApp(callee.app))
     const first = await caller.app
@@ -226,7 +226,7 @@ DrachtioSrf(
 )
 
 DrachtioSrf(
-  'new requests go round the applications that take the method; one that is gone is passed over',
+  '[10.2/2] [10.2/3] new requests go round the applications that take the method; one that is gone is passed over',
   async () => {
     const taken: number[] = []
     const second = await callee.connect()
@@ -254,7 +254,7 @@ DrachtioSrf(
 )
 
 DrachtioSrf(
-  'digest: the retry keeps Call-ID and From tag, counts CSeq up, and goes where the challenge came from',
+  '[10.5/3] digest: the retry keeps Call-ID and From tag, counts CSeq up, and goes where the challenge came from',
   async () => {
     const seen: SrfMessage[] = []
     callee.app.invite((req, res) => {

@@ -8,6 +8,8 @@ const PAYLOADS = [
   'a1|ping',
   'b2|sip||\r\nINVITE sip:a@b SIP/2.0\r\n\r\nbody with # and 3# in it',
   '\xf0\x9f\x98\x80'.repeat(3),
+  // No UTF-8 at all.
+  'c3|sip|\xff\xc3\x28\xf0\x9f#',
 ]
 
 function read(chunks: readonly Buffer[], limit = 1_000_000): string[] {
@@ -17,11 +19,11 @@ function read(chunks: readonly Buffer[], limit = 1_000_000): string[] {
   return payloads
 }
 
-Frames('counts bytes, not characters', () => {
+Frames('[10.5/1] counts bytes, not characters', () => {
   assert.is(frame('\xf0\x9f\x98\x80'), '4#\xf0\x9f\x98\x80')
 })
 
-Frames('come out the same however the stream is split', () => {
+Frames('[10.5/1] come out the same however the stream is split', () => {
   const stream = Buffer.from(PAYLOADS.map(frame).join(''), 'latin1')
   for (let size = 1; size <= stream.length; size++) {
     const chunks: Buffer[] = []
@@ -30,7 +32,7 @@ Frames('come out the same however the stream is split', () => {
   }
 })
 
-Frames('a thousand in one chunk are read one by one', () => {
+Frames('[10.5/1] a thousand in one chunk are read one by one', () => {
   assert.is(read([Buffer.from(frame('a|ping').repeat(1000), 'latin1')]).length, 1000)
 })
 
