@@ -264,6 +264,17 @@ Suite('the old form with one contact is read, and of what is given twice the fir
   assert.equal(ignored, [`sip/timers/t1 (${file}:5) has no effect: it is given twice and the first counts`])
 })
 
+Suite('names that every object has are no settings', () => {
+  const file = xml(
+    '<drachtio toString="1"><constructor/><sip><contact __proto__="1" toString="2">sip:127.0.0.1</contact>' +
+      '<spammers constructor="reject"/><__proto__/></sip></drachtio>',
+  )
+  const { settings, ignored } = load({ file })
+  assert.equal(settings, { contacts: [{ uri: 'sip:127.0.0.1' }] })
+  const named = ['constructor', 'sip/contact@toString', 'sip/spammers@constructor', 'sip/__proto__']
+  for (const name of named) assert.ok(ignored.some((line) => line.startsWith(`${name} (`)), name)
+})
+
 Suite('a handler of the command line takes the place of all in the file, with its method', () => {
   const values = { httpHandler: 'https://router.example.com', httpMethod: 'POST' }
   assert.equal(load({ file: SAMPLE, values }).settings.requestHandlers, [

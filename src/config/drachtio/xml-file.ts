@@ -93,7 +93,7 @@ class XmlSettings {
     const readers = { 'external-ip': externalIp, 'local-net': localNet, 'dns-names': names } as const
     const keys = { 'external-ip': 'externalIp', 'local-net': 'localNet', 'dns-names': 'dnsNames' } as const
     for (const [name, value] of element.attributes) {
-      if (!(name in readers)) this.ignore(`${path}@${name}`, element, 'it is not known')
+      if (!Object.hasOwn(readers, name)) this.ignore(`${path}@${name}`, element, 'it is not known')
       else if (value.trim() !== '') {
         const known = name as keyof typeof readers
         this.layer.guard(`${path}@${name}`, at, () => {
