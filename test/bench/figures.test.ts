@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { clockTime, figure, percentile } from './figures.js'
-import { parseTimes } from './load.js'
+import { firstError, parseTimes } from './load.js'
 import { halves } from './soak.js'
 import { procAddress, udpSockets } from './udp-sockets.js'
 
@@ -33,6 +33,17 @@ Figures('times of calls are read to the microsecond, over a change of the second
     [1_281, 200],
   )
   assert.is(times[1]!.startMs - times[0]!.startMs > 290, true)
+})
+
+Figures('what SIPp says first of its errors is told in one line', () => {
+  const text =
+    'The following events occurred:\n2026-11-24\t12:43:41.918935\t1795524221.918935: Aborting call on unexpected message ' +
+    "for Call-Id '1-15857@127.0.0.2': while expecting '100' (index 2), received 'SIP/2.0 486 Busy Here\r\nVia: SIP/2.0/UDP x\r\n"
+  assert.is(
+    firstError(text),
+    "Aborting call on unexpected message: while expecting '100' (index 2), received 'SIP/2.0 486 Busy Here",
+  )
+  assert.is(firstError(''), null)
 })
 
 Figures('datagrams dropped or unread are those of the address and port alone', () => {

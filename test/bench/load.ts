@@ -46,6 +46,18 @@ export function parseTimes(text: string): { readonly startMs: number; readonly t
     }))
 }
 
+/** What SIPp's error file says first, without when and of which call; null when it says nothing. */
+export function firstError(text: string): string | null {
+  const line = text.split('\n').find((text) => text.trim() !== '' && !text.startsWith('The following events occurred'))
+  return line === undefined
+    ? null
+    : line
+        .replace(/^.*?\d{10}\.\d+: /, '')
+        .replace(/ for Call-Id '[^']*'/, '')
+        .trim()
+        .slice(0, 200)
+}
+
 interface SippOptions extends Address {
   readonly scenario: string
   readonly calls?: number
@@ -111,6 +123,10 @@ export class Agent {
 
   get counts(): { failed: number; repeated: number; ended: number } {
     return countsOf(this.sipp)
+  }
+
+  get firstError(): string | null {
+    return firstError(this.sipp.read('errors'))
   }
 
   get cpuMs(): number {
@@ -245,6 +261,7 @@ export async function callAgent(agent: Agent, options: Placing): Promise<Step> {
       dropped: byParty(drops),
       unread_kb: byParty(mostWaiting.map((bytes) => Math.round(bytes / 1_024))),
       loop_delay_ms: null,
+      first_error: firstError(caller.read('errors')) ?? agent.firstError,
     }
   } finally {
     caller.discard()

@@ -67,6 +67,7 @@ export function describeStep(step: Step): string {
     ...(step.cpu_ms_per_call > 0 ? [`${figure(step.cpu_ms_per_call)} ms CPU a call${byProgram(step)}`] : []),
     `p50 ${figure(step.p50_ms)} ms`,
     `p99 ${figure(step.p99_ms)} ms`,
+    ...(step.clean || step.first_error === null ? [] : [step.first_error]),
   ].join(', ')
 }
 

@@ -32,6 +32,8 @@ export interface Step {
   readonly unread_kb: ByParty
   /** How late the edge's event loop was at worst, in milliseconds; null where nobody tells. */
   readonly loop_delay_ms: number | null
+  /** What SIPp said first was wrong; null: nothing. */
+  readonly first_error: string | null
 }
 
 /** What held calls cost. */

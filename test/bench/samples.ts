@@ -4,7 +4,15 @@ import type { Held, Soak, Step, SystemName, SystemResult } from './results.js'
 export function stepOf(rate: number, more: Partial<Step> = {}): Step {
   return {
     ...{ rate, reached_rate: rate, seconds: 12, calls: rate * 12, failed: 0, repeated: 0, clean: true },
-    ...{ p50_ms: 1, p99_ms: 3, max_ms: 5, cpu_ms_per_call: 1, load_cpu_ms_per_call: 0.3, loop_delay_ms: null },
+    ...{
+      p50_ms: 1,
+      p99_ms: 3,
+      max_ms: 5,
+      cpu_ms_per_call: 1,
+      load_cpu_ms_per_call: 0.3,
+      loop_delay_ms: null,
+      first_error: null,
+    },
     cpu_ms_by_program: { node: 0.9, 'redis-server': 0.1 },
     dropped: { system: 0, caller: 0, agent: 0 },
     unread_kb: { system: 0, caller: 0, agent: 0 },
