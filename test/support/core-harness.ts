@@ -1,4 +1,4 @@
-import type { App, Origin, Outcome, ReceivedOn } from '../../src/engine/dialog/app.js'
+import type { App, Origin, Outcome, ReceivedOn, RequestRouter } from '../../src/engine/dialog/app.js'
 import type { CallRecords } from '../../src/engine/dialog/call-record.js'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
 import type { CoreSettings } from '../../src/engine/dialog/context.js'
@@ -97,6 +97,7 @@ export class CoreHarness {
       sessionTimers?: Partial<SessionTimerSettings>
       settings?: Partial<CoreSettings>
       records?: CallRecords
+      router?: RequestRouter
     } = {},
   ) {
     const transports = {
@@ -126,6 +127,7 @@ export class CoreHarness {
         apps: { choose: () => (this.appAvailable ? this.app : undefined) },
         dialogs: this.dialogs,
         records: options.records,
+        router: options.router,
       },
       (error) => this.errors.push(error),
     )

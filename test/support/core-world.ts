@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
-import type { Outcome } from '../../src/engine/dialog/app.js'
+import type { Outcome, RequestRouter, Verdict } from '../../src/engine/dialog/app.js'
 import type { SipRequest } from '../../src/engine/message/message.js'
 import type { Flow } from '../../src/engine/transport/transport.js'
 import { CoreHarness, nothingLeft, RecordingApp } from './core-harness.js'
@@ -25,6 +25,7 @@ const IN_DIALOG = [
   'REFER',
 ]
 const CONTACTS = [
+  '<sip:peer@198.51.100.7:5060;nat=yes>',
   '<sip:peer@198.51.100.7:5060>',
   '<sip:peer@198.51.100.7:5060;transport=tcp>',
   '<sip:peer@10.0.0.9:5062>',
@@ -47,12 +48,61 @@ export class CoreWorld {
   /** What applications had proxied: whether it was taken on, and how often they were told that it is over. */
   readonly proxied: Array<{ accepted: boolean; done: number }> = []
 
+  /** Events of calls that were recorded. */
+  readonly records = { attempts: 0, starts: 0, stops: 0 }
+  /** Nothing is proxied here: then the records of calls come out even. (What is only passed on is recorded as it comes by.) */
+  readonly plain: boolean
+  private readonly questions: Array<(() => void) | undefined> = []
+
+  /** A request handler that decides at once, later or never. */
+  private readonly router: RequestRouter = {
+    takes: (method) => method === 'INVITE' || method === 'MESSAGE',
+    ask: (_request, _flow, decided) => {
+      const decide = (): void => decided(this.verdict())
+      const place = this.questions.push(decide) - 1
+      if (this.dice(2) === 0) this.decide(place)
+      return { abort: () => void (this.questions[place] = undefined) }
+    },
+  }
+
   constructor(seed: number) {
     this.dice = createDice(seed)
     const defaultRefresher = this.pick(['none', 'uac', 'uas'] as const)
-    this.harness = new CoreHarness({ echoGapMs: this.pick([0, 3]), sessionTimers: { defaultRefresher } })
+    this.plain = this.dice(3) === 0
+    const count = this.records
+    this.harness = new CoreHarness({
+      echoGapMs: this.pick([0, 3]),
+      sessionTimers: { defaultRefresher },
+      settings: { alwaysRing: this.dice(4) === 0, nat: this.pick([{}, { aggressive: true }, { detection: false }]) },
+      records: {
+        attempt: () => void (count.attempts += 1),
+        start: () => void (count.starts += 1),
+        stop: () => void (count.stops += 1),
+      },
+      ...(!this.plain && this.dice(3) === 0 ? { router: this.router } : {}),
+    })
     this.apps.push(this.harness.app)
     this.harness.targets = [{ protocol: 'udp', address: '198.51.100.7', port: 5060 }]
+  }
+
+  private decide(place: number): void {
+    const question = this.questions[place]
+    this.questions[place] = undefined
+    question?.()
+  }
+
+  private verdict(): Verdict {
+    const { app } = this.harness
+    const options = { recordRoute: this.dice(2) === 0, followRedirects: true, simultaneous: false }
+    const destinations = [PEER, this.pick(['sip:bob@peer.example', 'nonsense<>', PEER])]
+    const text = readAppText('\r\n\r\n')
+    return this.pick<Verdict>([
+      { kind: 'answer', status: this.pick([302, 404, 480, 503, 603]), contacts: ['<sip:c@198.51.100.8>'] },
+      { kind: 'answer', status: 486, reason: 'Busy\r\nX: y' },
+      { kind: 'app', app },
+      { kind: 'app', app },
+      { kind: 'proxy', options: { ...options, destinations, text } },
+    ])
   }
 
   private pick<T>(from: readonly T[]): T {
@@ -133,7 +183,7 @@ export class CoreWorld {
   private appProxies(): void {
     const { harness } = this
     const requests = harness.app.delivered.filter(({ message }) => message.kind === 'request')
-    if (requests.length === 0) return
+    if (requests.length === 0 || this.plain) return
     const { txnId } = this.pick(requests)
     const where = [PEER, `${PEER};transport=tcp`, 'sip:bob@peer.example', 'sip:carol@198.51.100.8', 'nonsense<>', '']
     const timeouts = this.pick([{}, { provisionalTimeoutMs: 500 }, { finalTimeoutMs: 4_000 }])
@@ -157,7 +207,17 @@ export class CoreWorld {
   }
 
   private peerCalls(): void {
-    const method = this.pick(['INVITE', 'INVITE', 'INVITE', 'OPTIONS', 'SUBSCRIBE', 'MESSAGE', 'REFER', 'BYE'])
+    const method = this.pick([
+      'INVITE',
+      'INVITE',
+      'INVITE',
+      'OPTIONS',
+      'SUBSCRIBE',
+      'MESSAGE',
+      'REFER',
+      'BYE',
+      'REGISTER',
+    ])
     this.receive(
       peerRequest(method, {
         callId: `call-${this.dice(4)}`,
@@ -195,15 +255,18 @@ export class CoreWorld {
         contact: this.pick(CONTACTS),
         more: [
           ...this.maybe('Session-Expires: 90;refresher=uac'),
-          ...this.maybe(
-            `Route: <sip:192.0.2.1;lr>${this.pick(['', ', <sip:198.51.100.30;lr>', ', <sip:peer.example>'])}`,
-          ),
+          ...(this.plain ? [] : this.peerRoutes()),
           ...(method === 'PRACK' ? [`RAck: ${1 + this.dice(2)} ${sent.cseq.number} INVITE`] : []),
           ...(method === 'NOTIFY' ? [`Subscription-State: ${this.pick(['active', 'terminated;reason=timeout'])}`] : []),
         ],
         body: this.pick([[], SDP_LINES]),
       }).map((line) => (method === 'CANCEL' && line.startsWith('To:') ? 'To: <sip:4155550100@192.0.2.1>' : line)),
     )
+  }
+
+  /** A route over us, as of a call that was proxied here. */
+  private peerRoutes(): string[] {
+    return this.maybe(`Route: <sip:192.0.2.1;lr>${this.pick(['', ', <sip:198.51.100.30;lr>', ', <sip:peer.example>'])}`)
   }
 
   private requests(): SipRequest[] {
@@ -304,6 +367,7 @@ export class CoreWorld {
 
   private networkChanges(): void {
     const { harness } = this
+    if (this.questions.length > 0) this.decide(this.dice(this.questions.length))
     harness.namesTakeMs = this.pick([0, 0, 0, 200, 40_000])
     switch (this.dice(8)) {
       case 0:
@@ -396,7 +460,7 @@ export async function letTimeRunOut(world: CoreWorld): Promise<void> {
 }
 
 /** Throws when the core still holds anything, or reported an error. */
-export function checkNothingIsLeft({ harness, proxied }: CoreWorld, label: string): void {
+export function checkNothingIsLeft({ harness, proxied, plain, records }: CoreWorld, label: string): void {
   assert.equal(
     harness.errors.map((error) => (error as Error).stack),
     [],
@@ -411,6 +475,8 @@ export function checkNothingIsLeft({ harness, proxied }: CoreWorld, label: strin
     label,
   )
   assert.is(harness.core.proxyCount, 0, label)
+  if (plain) assert.is(records.stops, records.attempts, `${label}: each attempt stops once`)
+  if (plain) assert.ok(records.starts <= records.attempts, `${label}: calls that were no attempts`)
   for (const { accepted, done } of proxied)
     assert.is(done, accepted ? 1 : 0, `${label}: reports of one proxied request`)
 }

@@ -38,6 +38,8 @@ export class RoutedRequests {
 
   private decided(known: UasRequest, verdict: Verdict): void {
     if (verdict.kind === 'app') {
+      // Nobody would be there to answer for it when it goes.
+      if (!verdict.app.open) return this.answers.finish(known, known.reply(480))
       known.app = verdict.app
       return deliverNew(known)
     }
