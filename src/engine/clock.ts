@@ -18,34 +18,112 @@ export interface Timer {
   cancel(): void
 }
 
-class SystemTimer implements Timer {
+/** Longest delay a timer of Node takes. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+/** Delays that have a list of their own; more of them, and a timer has a timer of Node to itself. */
+const MAX_LISTS = 64
+
+class ListedTimer implements Timer {
+  previous: ListedTimer | undefined
+  next: ListedTimer | undefined
+
+  constructor(
+    /** Undefined once it has fired or was cancelled. */
+    public list: TimerList | undefined,
+    readonly dueAt: number,
+    public fire: () => void,
+  ) {}
+
+  cancel(): void {
+    const { list } = this
+    if (list === undefined) return
+    list.remove(this)
+    this.fire = nothing
+  }
+}
+
+const nothing = (): void => {}
+
+/**
+ * Timers of one delay, which fall due in the order they were set: a queue with one timer of Node at its head. To set and to cancel
+ * one is to link and unlink it. The timer of Node is not moved for every timer that is cancelled: when it finds nothing due it waits
+ * for what is.
+ */
+class TimerList {
+  private first: ListedTimer | undefined
+  private last: ListedTimer | undefined
   private handle: NodeJS.Timeout | undefined
 
   constructor(
     private readonly clock: SystemClock,
-    delayMs: number,
-    private readonly fire: () => void,
-  ) {
-    this.handle = setTimeout(this.expire, delayMs)
+    private readonly delayMs: number,
+    /** Further timers will come: the timer of Node may stay when nothing waits. */
+    private readonly lasting: boolean,
+  ) {}
+
+  get empty(): boolean {
+    return this.first === undefined
+  }
+
+  /** Nothing waits and nothing will. */
+  close(): void {
+    clearTimeout(this.handle)
+    this.handle = undefined
+  }
+
+  add(fire: () => void): Timer {
+    const timer = new ListedTimer(this, performance.now() + this.delayMs, fire)
+    if (this.last === undefined) {
+      this.first = timer
+      // It keeps the process running only while something waits.
+      if (this.handle === undefined) this.handle = setTimeout(this.expire, this.delayMs)
+      else this.handle.ref()
+    } else {
+      this.last.next = timer
+      timer.previous = this.last
+    }
+    this.last = timer
+    this.clock.pending += 1
+    return timer
+  }
+
+  remove(timer: ListedTimer): void {
+    const { previous, next } = timer
+    if (previous === undefined) this.first = next
+    else previous.next = next
+    if (next === undefined) this.last = previous
+    else next.previous = previous
+    timer.list = timer.previous = timer.next = undefined
+    this.clock.pending -= 1
+    if (this.first !== undefined) return
+    if (this.lasting) this.handle?.unref()
+    else this.close()
   }
 
   private readonly expire = (): void => {
     this.handle = undefined
-    this.clock.pending -= 1
-    this.fire()
+    const now = performance.now()
+    try {
+      for (let { first } = this; first !== undefined && first.dueAt <= now; { first } = this) {
+        this.remove(first)
+        first.fire()
+      }
+    } finally {
+      // Also when one of them throws: the others are still to come.
+      if (this.first !== undefined) this.wait(this.first.dueAt - performance.now())
+    }
   }
 
-  cancel(): void {
-    if (this.handle === undefined) return
+  private wait(delayMs: number): void {
     clearTimeout(this.handle)
-    this.handle = undefined
-    this.clock.pending -= 1
+    this.handle = setTimeout(this.expire, Math.max(1, Math.ceil(delayMs)))
   }
 }
 
-/** The real clock. Node keeps one list per distinct delay, so the few SIP intervals cost O(1) to set and to cancel. */
+/** The real clock. It keeps a list for each delay in use, so the few SIP intervals cost next to nothing to set and to cancel. */
 export class SystemClock implements Clock {
   pending = 0
+  private readonly lists = new Map<number, TimerList>()
 
   now(): number {
     return performance.now()
@@ -56,7 +134,26 @@ export class SystemClock implements Clock {
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    this.pending += 1
-    return new SystemTimer(this, delayMs, fire)
+    const delay = delayMs >= 1 ? Math.min(Math.ceil(delayMs), MAX_DELAY_MS) : 1
+    return this.listOf(delay).add(fire)
+  }
+
+  private listOf(delayMs: number): TimerList {
+    const known = this.lists.get(delayMs)
+    if (known !== undefined) return known
+    const lasting = this.lists.size < MAX_LISTS || this.dropEmptyList()
+    const list = new TimerList(this, delayMs, lasting)
+    if (lasting) this.lists.set(delayMs, list)
+    return list
+  }
+
+  /** @returns false when something waits in every list */
+  private dropEmptyList(): boolean {
+    for (const [delayMs, list] of this.lists) {
+      if (!list.empty) continue
+      list.close()
+      return this.lists.delete(delayMs)
+    }
+    return false
   }
 }
