@@ -303,7 +303,7 @@ DrachtioSrf('nothing is done before authentication; a wrong secret ends the conn
   assert.is(await talk('no frame at all').then(() => true), true)
 })
 
-DrachtioSrf('errors carry the texts that clients test for', async () => {
+DrachtioSrf('[10.1/1] errors carry the texts that clients test for', async () => {
   const failure = (uri: string, options: object): Promise<string> =>
     new Promise((resolve) => caller.app.request(uri, options, (error) => resolve(error?.message ?? 'no error')))
   assert.is(

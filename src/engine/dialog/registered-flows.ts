@@ -6,7 +6,7 @@ import { parseUri, type SipUri } from '../message/uri.js'
 import type { Flow } from '../transport/transport.js'
 import type { Dialog } from './dialog.js'
 
-/** Peers that are remembered at most; the one that came first gives way. */
+/** Peers that are remembered at most; the one that was refreshed longest ago gives way. */
 const maxEntries = 100_000
 /** Contacts of one request that are read at most. */
 const maxContacts = 10
@@ -20,8 +20,8 @@ const maxExpiresS = 30 * 86_400
 const methods = new Set(['INVITE', 'OPTIONS', 'NOTIFY', 'MESSAGE'])
 
 interface Entry {
-  flow: Flow
-  endsAtMs: number
+  readonly flow: Flow
+  readonly endsAtMs: number
   /** Connections on which the same peer was registered before. */
   readonly former: WeakSet<Flow>
 }
@@ -32,6 +32,7 @@ interface Entry {
  */
 export class RegisteredFlows {
   private readonly entries = new Map<string, Entry>()
+  private readonly byFlow = new Map<Flow, Set<string>>()
   private nextSweepMs = 0
 
   constructor(private readonly clock: Clock) {}
@@ -52,7 +53,7 @@ export class RegisteredFlows {
       const key = keyOf(parseUri(contact.uri))
       if (key === undefined) continue
       const expiresS = expiresOf(contact, granted, request, response)
-      if (expiresS <= 0) this.entries.delete(key)
+      if (expiresS <= 0) this.remove(key)
       else this.put(key, flow, now + Math.min(expiresS, maxExpiresS) * 1_000)
     }
     if (request.method === 'REGISTER' && wantsOutbound(request, contacts) && flow.open) flow.keepAlive?.()
@@ -65,7 +66,7 @@ export class RegisteredFlows {
 
   /** The connection that the peer of a dialog has registered on, when its own is closed or it has left that for another. */
   ofDialog({ flow, natTarget, remoteTarget, routeSet }: Dialog): Flow | undefined {
-    if (routeSet.length > 0 || natTarget !== undefined) return undefined
+    if (routeSet.length > 0 || natTarget?.protocol === 'udp') return undefined
     const uri = parseUri(remoteTarget)
     const entry = uri === undefined || uri.scheme === 'tel' ? undefined : this.live(keyOf(uri))
     if (entry === undefined) return undefined
@@ -74,28 +75,36 @@ export class RegisteredFlows {
 
   /** A connection takes no requests any more. */
   closed(flow: Flow): void {
-    if (!flow.reliable) return
-    for (const [key, entry] of this.entries) if (entry.flow === flow) this.entries.delete(key)
+    for (const key of [...(this.byFlow.get(flow) ?? [])]) this.remove(key)
   }
 
   stop(): void {
     this.entries.clear()
+    this.byFlow.clear()
   }
 
   private put(key: string, flow: Flow, endsAtMs: number): void {
     const known = this.entries.get(key)
-    if (known !== undefined) {
-      if (known.flow !== flow) known.former.add(known.flow)
-      known.former.delete(flow)
-      known.flow = flow
-      known.endsAtMs = endsAtMs
-      return
-    }
+    const former = known?.former ?? new WeakSet<Flow>()
+    if (known !== undefined && known.flow !== flow) former.add(known.flow)
+    former.delete(flow)
+    this.remove(key)
     if (this.entries.size >= maxEntries) {
       const [oldest] = this.entries.keys()
-      if (oldest !== undefined) this.entries.delete(oldest)
+      if (oldest !== undefined) this.remove(oldest)
     }
-    this.entries.set(key, { flow, endsAtMs, former: new WeakSet() })
+    this.entries.set(key, { flow, endsAtMs, former })
+    const others = this.byFlow.get(flow)
+    if (others === undefined) this.byFlow.set(flow, new Set([key]))
+    else others.add(key)
+  }
+
+  private remove(key: string): void {
+    const entry = this.entries.get(key)
+    if (entry === undefined) return
+    this.entries.delete(key)
+    const others = this.byFlow.get(entry.flow)
+    if (others?.delete(key) === true && others.size === 0) this.byFlow.delete(entry.flow)
   }
 
   private live(key: string | undefined): Entry | undefined {
@@ -105,7 +114,7 @@ export class RegisteredFlows {
 
   private sweep(now: number): void {
     this.nextSweepMs = now + sweepMs
-    for (const [key, { flow, endsAtMs }] of this.entries) if (now >= endsAtMs || !flow.open) this.entries.delete(key)
+    for (const [key, { flow, endsAtMs }] of this.entries) if (now >= endsAtMs || !flow.open) this.remove(key)
   }
 }
 
