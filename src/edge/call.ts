@@ -38,6 +38,8 @@ export class Call implements RegisteredCall {
   #state: LiveCall['state'] = 'trying'
   #registered = false
   #begun = false
+  /** Whose call it counts as. */
+  #agentId: string | undefined
   #withdrawn = false
   #ending: Ending | undefined
   readonly #releases: ((ending: Ending) => void)[] = []
@@ -73,10 +75,6 @@ export class Call implements RegisteredCall {
     return this.facts.direction
   }
 
-  get agentId(): string | undefined {
-    return this.facts.agentId ?? undefined
-  }
-
   get state(): LiveCall['state'] {
     return this.#state
   }
@@ -102,7 +100,9 @@ export class Call implements RegisteredCall {
   announce(): void {
     if (!this.#registered || this.#begun || this.ended) return
     this.#begun = true
-    const { metrics, logger } = this.parts
+    const { calls, metrics, logger } = this.parts
+    this.#agentId = this.facts.agentId ?? undefined
+    if (this.#agentId !== undefined) calls.assign(this.#agentId)
     metrics.callsActive.inc({ direction: this.direction })
     logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
     this.tell('call.started', this.facts.startedAt)
@@ -180,7 +180,7 @@ export class Call implements RegisteredCall {
         data: record,
       }),
     )
-    calls.remove(this.id)
+    calls.remove(this.id, this.#agentId)
   }
 
   hangUp(code: VerdictCode, detail: string): void {

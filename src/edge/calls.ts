@@ -6,8 +6,6 @@ import type { Ending } from './call.js'
 export interface RegisteredCall {
   readonly id: string
   readonly direction: Direction
-  /** Whom the call is for or from; undefined until it is known. */
-  readonly agentId: string | undefined
   /** What there is to show of it now. */
   live(): LiveCall
   /** Ends both legs from outside: an answered call counts as answered, any other as `code`. */
@@ -18,6 +16,7 @@ export interface RegisteredCall {
 /** The calls that are going on in this process. */
 export class Calls {
   readonly #calls = new Map<string, RegisteredCall>()
+  readonly #ofAgents = new Map<string, number>()
   readonly #emptied = new Set<() => void>()
 
   /** @param options.maxCalls most calls at the same time, 1 or more */
@@ -38,8 +37,16 @@ export class Calls {
     return true
   }
 
-  remove(id: string): void {
-    if (!this.#calls.delete(id) || this.#calls.size > 0) return
+  /** Counts a call that was taken in as one of that agent. */
+  assign(agentId: string): void {
+    this.#ofAgents.set(agentId, this.countOfAgent(agentId) + 1)
+  }
+
+  /** @param agentId whom it was assigned to */
+  remove(id: string, agentId?: string): void {
+    if (!this.#calls.delete(id)) return
+    if (agentId !== undefined) this.unassign(agentId)
+    if (this.#calls.size > 0) return
     const waiting = [...this.#emptied]
     this.#emptied.clear()
     for (const resolve of waiting) resolve()
@@ -66,9 +73,7 @@ export class Calls {
   }
 
   countOfAgent(agentId: string): number {
-    let count = 0
-    for (const call of this.#calls.values()) if (call.agentId === agentId) count += 1
-    return count
+    return this.#ofAgents.get(agentId) ?? 0
   }
 
   /** Ends a call. False when there is none of that id. */
@@ -83,5 +88,11 @@ export class Calls {
   emptied(): Promise<void> {
     if (this.#calls.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#emptied.add(resolve))
+  }
+
+  private unassign(agentId: string): void {
+    const left = this.countOfAgent(agentId) - 1
+    if (left > 0) this.#ofAgents.set(agentId, left)
+    else this.#ofAgents.delete(agentId)
   }
 }
