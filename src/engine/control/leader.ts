@@ -10,11 +10,18 @@ const DAY_MS = 86_400_000
 const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`)
 const three = (value: number): string => (value < 10 ? `00${value}` : value < 100 ? `0${value}` : `${value}`)
 
-/** UTC time of day with microseconds, as the protocol wants it: `HH:MM:SS.uuuuuu`. A third of what `toISOString` costs. */
+let secondWritten = -1
+let secondText = ''
+
+/** UTC time of day with microseconds, as the protocol wants it: `HH:MM:SS.uuuuuu`. */
 function timeOfDay(date: Date): string {
   const ms = date.getTime() % DAY_MS
   const s = Math.floor(ms / 1000)
-  return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}.${three(ms % 1000)}000`
+  if (s !== secondWritten) {
+    secondWritten = s
+    secondText = `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}.`
+  }
+  return `${secondText}${three(ms % 1000)}000`
 }
 
 const clean = (value: string): string => (/[|\r\n]/.test(value) ? value.replace(/[|\r\n]/g, ' ') : value)

@@ -89,6 +89,9 @@ export interface TransportsOptions extends Partial<TransportSettings> {
 
 type Listener = UdpListener | TcpListener | TlsListener
 
+/** Addresses of which it is known whether something may be sent there; past it all are looked at anew. */
+const MAX_KNOWN_ADDRESSES = 4_096
+
 /** How often a contact on port 0 tries to get the same free port for all its transports. */
 const portTries = 20
 
@@ -100,6 +103,8 @@ export class Transports {
   private readonly tls: Tls | undefined
   private readonly udp = new Map<Binding, UdpListener>()
   private listeners: Listener[] = []
+  /** Addresses that were sent to lately, or could not be. */
+  private readonly sendable = new Map<string, boolean>()
   private local: readonly LocalBinding[] = []
 
   /** @throws {TransportError} BAD_CONTACT when `externalIp`, here or of a contact, is no IP literal. */
@@ -193,7 +198,7 @@ export class Transports {
    * @returns undefined when no contact has the protocol and family, or nothing may be sent to that address or port.
    */
   flowTo(target: Target, binding?: Binding): Flow | undefined {
-    if (!isPort(target.port) || !isUnicast(target.address)) return undefined
+    if (!isPort(target.port) || !this.isSendable(target.address)) return undefined
     const from = this.bindingOr(binding, target)
     if (from === undefined) return undefined
     if (target.protocol === 'udp') return this.udp.get(from)?.flowTo(target.address, target.port)
@@ -232,8 +237,23 @@ export class Transports {
     })
   }
 
+  /** `isUnicast`, for the addresses that are sent to all the time. */
+  private isSendable(address: string): boolean {
+    const known = this.sendable.get(address)
+    if (known !== undefined) return known
+    if (this.sendable.size >= MAX_KNOWN_ADDRESSES) this.sendable.clear()
+    const sendable = isUnicast(address)
+    this.sendable.set(address, sendable)
+    return sendable
+  }
+
   private bindingOr(wanted: Binding | undefined, target: Target): LocalBinding | undefined {
     if (wanted === undefined) return chooseBinding(this.local, target)
+    // Nearly always it is one of ours that fits.
+    if (wanted.protocol === target.protocol && wanted.family === familyOf(target.address)) {
+      const own = this.local.find((binding) => binding === wanted)
+      if (own !== undefined) return own
+    }
     const sameAddress = this.local.filter(
       (binding) => binding.address === wanted.address && binding.port === wanted.port,
     )
