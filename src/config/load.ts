@@ -91,7 +91,7 @@ function contradictions(given: ReadonlyMap<string, Entry>): Problem[] {
     add('sip.tls.certificate_file', 'is needed with sip.tls.key_file: the certificate of the key')
   const asked = value('sip.tls.client_certificates')
   if ((asked === 'ask' || asked === 'require') && value('sip.tls.ca_file') === undefined)
-    add('sip.tls.ca_file', `is needed to ${asked} for certificates of clients: who vouches for them`)
+    add('sip.tls.ca_file', 'is needed with sip.tls.client_certificates: who vouches for clients')
   if (value('drachtio.host') !== undefined && value('drachtio.secret') === undefined)
     add('drachtio.secret', 'is needed with drachtio.host: set DRACHTIO_SECRET to the secret of that server')
   return problems

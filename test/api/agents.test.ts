@@ -77,6 +77,21 @@ AgentsApi('DELETE of an agent in use is refused, naming the numbers', async () =
   assert.equal(answer.body.numbers, ['+14155550100'])
 })
 
+AgentsApi('an address over a transport that no contact of ours has is refused', async () => {
+  const { ask } = startApi()
+  const answer = await ask('PUT', '/v1/agents/front', {
+    name: 'Front',
+    sip_uri: 'sip:a@agent.example.com;transport=tls',
+    fallback_sip_uris: ['sip:a@192.0.2.7', 'sips:a@agent.example.com'],
+  })
+  assert.is(answer.status, 400)
+  assert.equal(
+    answer.body.errors?.map(({ field }) => field),
+    ['sip_uri', 'fallback_sip_uris[1]'],
+  )
+  assert.match(answer.body.errors?.[0]?.message ?? '', /TLS, and this edge has UDP and TCP only/)
+})
+
 AgentsApi('every bad field is named in one answer', async () => {
   const { ask, services } = startApi()
   const answer = await ask('PUT', '/v1/agents/front', {

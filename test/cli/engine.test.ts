@@ -62,6 +62,42 @@ EngineCommand('external address, local net and names are those of the contact be
   assert.throws(() => optionsOf(['-n', '10.0.0.0/8']), /--local-net must follow the --contact it is for/)
 })
 
+EngineCommand(
+  'certificates of the flags stand over those of the configuration; servers are not verified unless it says so',
+  () => {
+    const tls = { certificate_file: '/c.pem', key_file: '/c.key', ca_file: '/ca.pem', min_version: 'TLSv1.3' }
+    const configured = configSchema.parse({
+      sip: { tls: { ...tls, verify_servers: true }, max_consecutive_timeouts: 4 },
+    })
+    assert.equal(optionsOf([], configured).tls, {
+      certificate: { file: '/c.pem' },
+      key: { file: '/c.key' },
+      ca: { file: '/ca.pem' },
+      minVersion: 'TLSv1.3',
+      clientCertificates: 'none',
+      verifyServers: true,
+    })
+    const flags = '--cert-file /f.pem --key-file /f.key --chain-file /f.chain --min-tls-version 1.0'.split(' ')
+    assert.equal(optionsOf(flags).tls, {
+      certificate: { file: '/f.pem' },
+      key: { file: '/f.key' },
+      chain: { file: '/f.chain' },
+      ca: { file: '/f.chain' },
+      minVersion: 'TLSv1',
+      clientCertificates: 'none',
+      verifyServers: false,
+    })
+    assert.is(optionsOf([]).tls, undefined)
+    const { pingIntervalMs, maxConsecutiveTimeouts } = optionsOf([]).transport ?? {}
+    assert.equal(
+      [pingIntervalMs, maxConsecutiveTimeouts],
+      [0, 0],
+      'as drachtio-server: dead connections are not looked for',
+    )
+    assert.is(optionsOf([], configured).transport?.maxConsecutiveTimeouts, 4)
+  },
+)
+
 EngineCommand('what screens requests and tells peers behind NATs reaches the engine', () => {
   const line = '--reject-register-with-no-realm -T JsSIP -I --always-send-180 --local-address-inside'
   const options = optionsOf(line.split(' '))

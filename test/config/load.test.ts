@@ -254,6 +254,20 @@ Refusals('keys that contradict each other are reported together with the rest', 
   )
 })
 
+Refusals('a certificate needs its key, and client certificates somebody who vouches for them', () => {
+  const lines = problemsOf({
+    SIGNALBOX__SIP__TLS__CERTIFICATE_FILE: '/etc/edge.pem',
+    SIGNALBOX__SIP__TLS__CLIENT_CERTIFICATES: 'require',
+  })
+  assert.equal(
+    lines.map((line) => line.replace(/ <.*>/, '')),
+    [
+      'sip.tls.key_file: is needed with sip.tls.certificate_file: the key of the certificate',
+      'sip.tls.ca_file: is needed with sip.tls.client_certificates: who vouches for clients',
+    ],
+  )
+})
+
 Refusals('values that are no contact, address, URL, header or key', () => {
   const bad: [string, string[]][] = [
     ['SIP_CONTACTS', ['127.0.0.1:5060', 'sip:127.0.0.1:70000', 'sip:127.0.0.1;transport=ws', 'sip:a b', '[]', '[1]']],
