@@ -272,7 +272,11 @@ Suite('names that every object has are no settings', () => {
   const { settings, ignored } = load({ file })
   assert.equal(settings, { contacts: [{ uri: 'sip:127.0.0.1' }] })
   const named = ['constructor', 'sip/contact@toString', 'sip/spammers@constructor', 'sip/__proto__']
-  for (const name of named) assert.ok(ignored.some((line) => line.startsWith(`${name} (`)), name)
+  for (const name of named)
+    assert.ok(
+      ignored.some((line) => line.startsWith(`${name} (`)),
+      name,
+    )
 })
 
 Suite('a handler of the command line takes the place of all in the file, with its method', () => {
