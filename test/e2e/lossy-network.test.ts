@@ -10,7 +10,7 @@ import { type SrfDialog, type SrfMessage, type SrfReply, startStation, type Stat
 const LossyNetwork = suite('A network that loses, doubles and reorders')
 
 const T1_MS = 50
-const CALLS = 32
+const CALLS = 24
 const NUMBER = '+14155550100'
 const [ABOVE, BELOW] = ['127.0.0.4', '127.0.0.5']
 const SDP = 'v=0\r\no=a 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n'
