@@ -72,7 +72,7 @@ function bridging(uri: string, options: object = {}): Promise<{ uas: SrfDialog; 
 }
 
 for (const transport of ['udp', 'tcp']) {
-  DrachtioSrf(`UAC and UAS: a call over ${transport}, with BYE from the caller`, async () => {
+  DrachtioSrf(`[10.2/9] UAC and UAS: a call over ${transport}, with BYE from the caller`, async () => {
     const answered = answering(callee, (_req, res) => res.send(180))
     const provisional: number[] = []
     const dialog = await caller.app.createUAC(
@@ -110,7 +110,7 @@ for (const transport of ['udp', 'tcp']) {
   })
 }
 
-DrachtioSrf('B2BUA: a call through, re-INVITE both ways, BYE from either side', async () => {
+DrachtioSrf('[10.2/12] B2BUA: a call through, re-INVITE both ways, BYE from either side', async () => {
   for (const hangsUp of ['caller', 'callee']) {
     const bridged = bridging(callee.uri('bob'))
     const answered = answering(callee)
@@ -131,7 +131,7 @@ DrachtioSrf('B2BUA: a call through, re-INVITE both ways, BYE from either side', 
   }
 })
 
-DrachtioSrf('B2BUA: CANCEL from the caller reaches the callee', async () => {
+DrachtioSrf('[10.1/10] [10.2/12] [10.4/5] B2BUA: CANCEL from the caller reaches the callee', async () => {
   const bridged = bridging(callee.uri('bob'))
   const cancelled = new Promise<SrfMessage>((resolve) => {
     callee.app.invite((req, res) => {
@@ -155,7 +155,7 @@ DrachtioSrf('B2BUA: CANCEL from the caller reaches the callee', async () => {
 })
 let invite: SrfMessage | undefined
 
-DrachtioSrf('B2BUA: a failure of the callee reaches the caller', async () => {
+DrachtioSrf('[10.4/6] B2BUA: a failure of the callee reaches the caller', async () => {
   const bridged = bridging(callee.uri('bob'))
   callee.app.invite((_req, res) => res.send(486, { headers: { 'Retry-After': '60' } }))
   const status = await caller.app
@@ -165,7 +165,7 @@ DrachtioSrf('B2BUA: a failure of the callee reaches the caller', async () => {
   assert.is(((await bridged).error as { status: number }).status, 486)
 })
 
-DrachtioSrf('B2BUA: a delayed offer travels in the 200 and its answer in the ACK', async () => {
+DrachtioSrf('[10.4/2] B2BUA: a delayed offer travels in the 200 and its answer in the ACK', async () => {
   const bridged = bridging(callee.uri('bob'))
   const answered = answering(callee)
   const offer = (await caller.app.createUAC(middle.uri('bob'), { noAck: true })) as unknown as {
@@ -182,7 +182,7 @@ DrachtioSrf('B2BUA: a delayed offer travels in the 200 and its answer in the ACK
 })
 
 DrachtioSrf(
-  'the 200 is repeated until the ACK; without one BYE follows and the application hears "ACK timeout"',
+  '[10.4/24] the 200 is repeated until the ACK; without one BYE follows and the application hears "ACK timeout"',
   async () => {
     const answered = answering(callee)
     const peer = await openUdp('127.0.0.1', { address: '127.0.0.1', port: callee.port })
@@ -254,7 +254,7 @@ DrachtioSrf(
 )
 
 DrachtioSrf(
-  '[10.5/3] digest: the retry keeps Call-ID and From tag, counts CSeq up, and goes where the challenge came from',
+  '[10.4/17] [10.5/3] digest: the retry keeps Call-ID and From tag, counts CSeq up, and goes where the challenge came from',
   async () => {
     const seen: SrfMessage[] = []
     callee.app.invite((req, res) => {
@@ -303,7 +303,7 @@ DrachtioSrf('nothing is done before authentication; a wrong secret ends the conn
   assert.is(await talk('no frame at all').then(() => true), true)
 })
 
-DrachtioSrf('[10.1/1] errors carry the texts that clients test for', async () => {
+DrachtioSrf('[10.1/1] [10.2/10] errors carry the texts that clients test for', async () => {
   const failure = (uri: string, options: object): Promise<string> =>
     new Promise((resolve) => caller.app.request(uri, options, (error) => resolve(error?.message ?? 'no error')))
   assert.is(

@@ -277,7 +277,7 @@ ClientSide('a BYE of the application withdraws its open re-INVITE first', () => 
   assert.equal(sentMethods(harness).slice(-2), ['CANCEL', 'BYE'])
 })
 
-ClientSide('a reliable 183 makes the early dialog in which its PRACK is sent', () => {
+ClientSide('[10.3/17] a reliable 183 makes the early dialog in which its PRACK is sent', () => {
   const { harness, outcome, invite } = invited()
   harness.receive(answer(invite, 183, [CONTACT, 'Require: 100rel', 'RSeq: 9']))
   sentOf(harness.requestInDialog(outcome.dialogId, 'PRACK', [`RAck: 9 ${invite.cseq.number} INVITE`]))

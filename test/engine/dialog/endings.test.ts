@@ -49,20 +49,23 @@ Endings("a caller's BYE before the answer ends the INVITE: 200 and 487, and the 
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
-Endings('a callee may not hang up before it answers: its BYE gets 481, and so does an application as callee', () => {
-  const { harness, invite } = outgoingEarly()
-  harness.receive(
-    peerRequest('BYE', { callId: invite.callId, fromTag: 'b1', toTag: invite.fromTag, branch: 'z9hG4bKearlybye' }),
-  )
-  assert.is(harness.sentResponses(481).length, 1)
+Endings(
+  '[10.3/15] a callee may not hang up before it answers: its BYE gets 481, and so does an application as callee',
+  () => {
+    const { harness, invite } = outgoingEarly()
+    harness.receive(
+      peerRequest('BYE', { callId: invite.callId, fromTag: 'b1', toTag: invite.fromTag, branch: 'z9hG4bKearlybye' }),
+    )
+    assert.is(harness.sentResponses(481).length, 1)
 
-  const callee = new CoreHarness()
-  callee.receive(peerRequest('INVITE'))
-  const { dialogId } = sentOf(callee.respond(callee.app.last().txnId, 180))
-  const bye = callee.requestInDialog(dialogId, 'BYE')
-  assert.match(bye.ok ? '' : bye.reason, /unable to find dialog/)
-  assert.is(callee.sentRequests('BYE').length, 0)
-})
+    const callee = new CoreHarness()
+    callee.receive(peerRequest('INVITE'))
+    const { dialogId } = sentOf(callee.respond(callee.app.last().txnId, 180))
+    const bye = callee.requestInDialog(dialogId, 'BYE')
+    assert.match(bye.ok ? '' : bye.reason, /unable to find dialog/)
+    assert.is(callee.sentRequests('BYE').length, 0)
+  },
+)
 
 function outgoingEarly() {
   const harness = new CoreHarness()
@@ -72,7 +75,7 @@ function outgoingEarly() {
   return { harness, invite, txnId, dialogId }
 }
 
-Endings('a re-INVITE of the peer is answered 487 when the application hangs up', () => {
+Endings('[10.3/12] a re-INVITE of the peer is answered 487 when the application hangs up', () => {
   const { harness, toTag, dialogId } = incomingCall()
   harness.receive(peerRequest('INVITE', { cseq: 2, toTag, body: SDP_LINES }))
   const { txnId } = harness.app.last()
@@ -84,7 +87,7 @@ Endings('a re-INVITE of the peer is answered 487 when the application hangs up',
   assert.equal(harness.leftovers(), nothingLeft)
 })
 
-Endings('a re-INVITE of the peer is answered 487 when the peer hangs up', () => {
+Endings('[10.3/12] a re-INVITE of the peer is answered 487 when the peer hangs up', () => {
   const { harness, toTag } = incomingCall()
   harness.receive(peerRequest('INVITE', { cseq: 2, toTag, body: SDP_LINES }))
   harness.receive(peerRequest('BYE', { cseq: 3, toTag }))
@@ -95,7 +98,7 @@ Endings('a re-INVITE of the peer is answered 487 when the peer hangs up', () => 
 })
 
 Endings(
-  'a re-INVITE of ours that rings is withdrawn when the peer hangs up; the application hears how it ended',
+  '[10.3/12] a re-INVITE of ours that rings is withdrawn when the peer hangs up; the application hears how it ended',
   () => {
     const { harness, toTag, dialogId } = incomingCall()
     const { txnId } = sentOf(harness.requestInDialog(dialogId, 'INVITE', [], SDP))

@@ -57,7 +57,7 @@ ServerSide('answers 503 when no application takes the method', () => {
   assert.is(harness.sentResponses(503).length, 1)
 })
 
-ServerSide('absorbs a repeated INVITE and sends its last response again', () => {
+ServerSide('[10.3/5] absorbs a repeated INVITE and sends its last response again', () => {
   const harness = new CoreHarness()
   harness.receive(request('INVITE'))
   harness.respond(harness.app.last().txnId, 180)
@@ -122,36 +122,42 @@ ServerSide('takes the To tag and the reason phrase that the application chooses,
   assert.is(outcome.sent.headers.get('x-any'), 'kept')
 })
 
-ServerSide('repeats the 200 after 0.5, 1.5, 3.5, 7.5 s ... until the ACK, which goes to the application', () => {
-  const { harness, txnId, dialogId, toTag } = answered()
-  harness.clock.advance(3_500)
-  assert.is(harness.sentResponses(200).length, 4)
-  harness.receive(request('ACK', { branch: 'z9hG4bKack', toTag, body: SDP }))
-  const ack = harness.app.requests('ACK')
-  assert.is(ack.length, 1)
-  assert.equal([ack[0]?.txnId, ack[0]?.dialogId], [txnId, dialogId])
-  assert.ok(ack[0]?.message.body.startsWith('v=0'))
-  harness.receive(request('ACK', { branch: 'z9hG4bKack2', toTag }))
-  assert.is(harness.app.requests('ACK').length, 1, 'a repeated ACK is not handed up')
-  harness.clock.advance(60_000)
-  assert.is(harness.sentResponses(200).length, 4)
-})
+ServerSide(
+  '[10.3/3] repeats the 200 after 0.5, 1.5, 3.5, 7.5 s ... until the ACK, which goes to the application',
+  () => {
+    const { harness, txnId, dialogId, toTag } = answered()
+    harness.clock.advance(3_500)
+    assert.is(harness.sentResponses(200).length, 4)
+    harness.receive(request('ACK', { branch: 'z9hG4bKack', toTag, body: SDP }))
+    const ack = harness.app.requests('ACK')
+    assert.is(ack.length, 1)
+    assert.equal([ack[0]?.txnId, ack[0]?.dialogId], [txnId, dialogId])
+    assert.ok(ack[0]?.message.body.startsWith('v=0'))
+    harness.receive(request('ACK', { branch: 'z9hG4bKack2', toTag }))
+    assert.is(harness.app.requests('ACK').length, 1, 'a repeated ACK is not handed up')
+    harness.clock.advance(60_000)
+    assert.is(harness.sentResponses(200).length, 4)
+  },
+)
 
-ServerSide('without an ACK for 64*T1 sends BYE with the reason, tells the application and forgets the dialog', () => {
-  const { harness, dialogId } = answered()
-  harness.clock.advance(31_999)
-  assert.is(harness.sentRequests('BYE').length, 0)
-  harness.clock.advance(1)
-  const [bye] = harness.sentRequests('BYE')
-  assert.is(bye?.headers.get('reason'), 'SIP ;cause=200 ;text="ACK timeout"')
-  assert.is(bye?.uri, 'sip:ann@198.51.100.7:5060')
-  assert.is(bye?.cseq.number, 2)
-  const told = harness.app.last()
-  assert.ok(told.unsolicited)
-  assert.is(told.dialogId, dialogId)
-  harness.clock.advance(64_000)
-  assert.equal(harness.leftovers(), nothingLeft)
-})
+ServerSide(
+  '[10.3/2] without an ACK for 64*T1 sends BYE with the reason, tells the application and forgets the dialog',
+  () => {
+    const { harness, dialogId } = answered()
+    harness.clock.advance(31_999)
+    assert.is(harness.sentRequests('BYE').length, 0)
+    harness.clock.advance(1)
+    const [bye] = harness.sentRequests('BYE')
+    assert.is(bye?.headers.get('reason'), 'SIP ;cause=200 ;text="ACK timeout"')
+    assert.is(bye?.uri, 'sip:ann@198.51.100.7:5060')
+    assert.is(bye?.cseq.number, 2)
+    const told = harness.app.last()
+    assert.ok(told.unsolicited)
+    assert.is(told.dialogId, dialogId)
+    harness.clock.advance(64_000)
+    assert.equal(harness.leftovers(), nothingLeft)
+  },
+)
 
 ServerSide('hands a BYE to the application that owns the dialog; the dialog is gone at once', () => {
   const { harness, dialogId, toTag } = answered()
@@ -209,7 +215,7 @@ ServerSide(
   },
 )
 
-ServerSide('a CANCEL that matches nothing, or comes after the 200, gets 481', () => {
+ServerSide('[10.3/4] a CANCEL that matches nothing, or comes after the 200, gets 481', () => {
   const { harness } = answered()
   harness.receive(request('CANCEL', { branch: 'z9hG4bKINVITE1' }))
   harness.receive(request('CANCEL', { cseq: 7, branch: 'z9hG4bKnone' }))
