@@ -30,7 +30,7 @@ export interface SrfDialog {
   readonly remote: { sdp: string }
   on(event: string, listener: (...args: never[]) => void): void
   once(event: string, listener: (...args: never[]) => void): void
-  modify(sdp: string): Promise<string>
+  modify(sdp: string, options?: object): Promise<string>
   request(options: object): Promise<SrfMessage>
   destroy(options?: object): Promise<SrfMessage>
 }
