@@ -45,6 +45,8 @@ export interface SrfApp {
   invite(handler: (req: SrfMessage, res: SrfReply) => void): void
   options(handler: (req: SrfMessage, res: SrfReply) => void): void
   message(handler: (req: SrfMessage, res: SrfReply) => void): void
+  subscribe(handler: (req: SrfMessage, res: SrfReply) => void): void
+  findDialogByCallIDAndFromTag(callId: string, tag: string): SrfDialog | undefined
   connect(options: object): void
   listen(options: object): unknown
   endSession(req: SrfMessage): void
