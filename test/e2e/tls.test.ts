@@ -188,7 +188,7 @@ Tls('a peer without a certificate, or with old versions alone, does not get in',
   ] as const)
     assert.match(String(await dial(options).catch((error: unknown) => error)), /SSL/)
   await eventually('both to be counted', async () => (await counted()) === before + 2)
-  assert.match(edge.output, 'TLS handshake failed: peer did not return a certificate')
+  await eventually('a line of it', () => edge.output.includes('TLS handshake failed: '))
 })
 
 for (const [what, number, issue, says] of [
