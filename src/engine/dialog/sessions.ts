@@ -41,7 +41,7 @@ export class Sessions {
     const { headers } = response
     const asked = request.headers.has('session-expires')
     if (session === undefined && !asked && !headers.has('session-expires')) return
-    if (!refreshes(request.method) || dialog.method !== 'INVITE') return
+    if (!refreshes(request.method) || dialog.method !== 'INVITE' || dialog.early) return
     const chosen = sessionExpiresOf(response)
     const agreed = agreeOn(request, chosen, session?.agreedAsUas, this.context.settings.sessionTimers)
     if (agreed === undefined) {
@@ -67,7 +67,7 @@ export class Sessions {
     const { session } = dialog
     if (session === undefined && !response.headers.has('session-expires') && !request.headers.has('session-expires'))
       return
-    if (!refreshes(request.method) || dialog.method !== 'INVITE') return
+    if (!refreshes(request.method) || dialog.method !== 'INVITE' || dialog.early) return
     const agreed = agreedBy(response, request, session?.agreedAsUac, this.context.settings.sessionTimers)
     if (agreed === undefined) {
       session?.stop()

@@ -420,4 +420,22 @@ Timers('a call without Session-Expires has no timer', () => {
   assert.is(harness.clock.pending, 0)
 })
 
+Timers('an UPDATE before the answer sets no timer: a call that is not answered has no session that could end', () => {
+  const harness = new CoreHarness()
+  harness.receive(peerRequest('INVITE', { body: SDP_LINES, more: ['Supported: 100rel'] }))
+  const { txnId } = harness.app.last()
+  const { sent } = sentOf(harness.respond(txnId, 183, ['Require: 100rel'], SDP))
+  harness.receive(peerRequest('PRACK', { cseq: 2, toTag: sent.toTag, more: ['RAck: 1 1 INVITE'] }))
+  sentOf(harness.respond(harness.app.last().txnId, 200))
+  const asks = ['Session-Expires: 90;refresher=uac', 'Supported: timer']
+  harness.receive(peerRequest('UPDATE', { cseq: 3, toTag: sent.toTag, more: asks }))
+  sentOf(harness.respond(harness.app.last().txnId, 200))
+  harness.clock.advance(90_000)
+  assert.equal([harness.sentRequests('BYE').length, harness.sentResponses(487).length], [0, 0])
+  sentOf(harness.respond(txnId, 486))
+  harness.receive(peerRequest('ACK', { branch: 'z9hG4bKINVITE1call-1', toTag: sent.toTag }))
+  harness.clock.advance(64_000)
+  assert.equal(harness.leftovers(), nothingLeft)
+})
+
 Timers.run()
