@@ -1,4 +1,5 @@
 import type { AppText } from '../dialog/app-text.js'
+import { asRequestUri } from '../dialog/dialog.js'
 import { type SipRequest, type SipResponse } from '../message/message.js'
 import { parseUri } from '../message/uri.js'
 import { removeTopVia } from '../message/via.js'
@@ -8,17 +9,26 @@ import { type IsOwn, ownRoute, removeOwnRoutes } from './routes.js'
 /** What a forwarded request has of its own: an application cannot set it. */
 const KEPT = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards', 'contact', 'content-type'])
 
-/** Request-URI of what goes to a destination: the destination where the caller named us, else what the caller wrote. */
-function requestUriFor(uri: string, destination: string, isOwn: IsOwn): string {
+/** Whether the caller named us: who that means is the application's to say. */
+function namesUs(uri: string, isOwn: IsOwn): boolean {
   const parsed = parseUri(uri)
-  if (parsed === undefined || parsed.scheme === 'tel' || !isOwn(parsed.host, parsed.port)) return uri
-  return destination
+  return parsed !== undefined && parsed.scheme !== 'tel' && isOwn(parsed.host, parsed.port)
 }
 
-/** A request as it is forwarded, but for our Via and Record-Route (RFC 3261 16.6). */
-export function forwardedRequest(request: SipRequest, destination: string, text: AppText, isOwn: IsOwn): SipRequest {
+/**
+ * A request as it is forwarded, but for our Via and Record-Route (RFC 3261 16.6). Its Request-URI is the destination where the caller
+ * named us, else what the caller wrote.
+ * @param redirected the destination is the Contact of a redirect: that is who is asked for now (RFC 3261 16.6 step 2)
+ */
+export function forwardedRequest(
+  request: SipRequest,
+  destination: string,
+  text: AppText,
+  isOwn: IsOwn,
+  redirected = false,
+): SipRequest {
   const copy = request.clone()
-  copy.uri = requestUriFor(request.uri, destination, isOwn)
+  if (redirected || namesUs(request.uri, isOwn)) copy.uri = asRequestUri(destination) ?? `sip:${destination}`
   removeOwnRoutes(copy.headers, isOwn)
   countHop(copy)
   for (const { name, value, spelling } of text.headers) if (!KEPT.has(name)) copy.headers.append(name, value, spelling)
@@ -43,6 +53,12 @@ export function recordRoute(request: SipRequest, from: Binding, to: Binding): vo
     const required = request.headers.getList('require').some((tag) => tag.toLowerCase() === 'path')
     if (!required) request.headers.append('require', 'path')
   }
+}
+
+/** The extensions that a request wants of every proxy; none is known here (RFC 3261 16.3 step 5). Undefined: it wants none. */
+export function proxyRequires(request: SipRequest): string | undefined {
+  const lines = request.headers.getAll('proxy-require')
+  return lines.length === 0 ? undefined : lines.join(', ')
 }
 
 /** A response as it goes to the caller: without our Via. Undefined when no other is left: it was for us. */

@@ -28,6 +28,8 @@ export class ProxiedRequest implements BranchUser {
   private readonly waiting: string[]
   /** Destinations that were tried or wait, so that redirects do not go in circles. */
   private readonly known: Set<string>
+  /** Those of them that a redirect named. */
+  private readonly redirected = new Set<string>()
   private readonly open = new Set<ProxyBranch>()
   private readonly best = new BestResponse()
   /** Look-ups under way. */
@@ -142,9 +144,12 @@ export class ProxiedRequest implements BranchUser {
       .flatMap((line) => parseNameAddrList(line) ?? [])
       .map(({ uri, params }) => ({ uri, q: qOf(params.get('q')) }))
       .sort((a, b) => b.q - a.q)
-    const fresh = contacts.map(({ uri }) => uri).filter((uri) => !this.known.has(uri))
-    const taken = fresh.slice(0, MAX_DESTINATIONS - this.known.size)
-    for (const uri of taken) this.known.add(uri)
+    const fresh = new Set(contacts.map(({ uri }) => uri).filter((uri) => !this.known.has(uri)))
+    const taken = [...fresh].slice(0, MAX_DESTINATIONS - this.known.size)
+    for (const uri of taken) {
+      this.known.add(uri)
+      this.redirected.add(uri)
+    }
     this.waiting.unshift(...taken)
     return taken.length > 0
   }
@@ -195,7 +200,8 @@ export class ProxiedRequest implements BranchUser {
     if (!ways.ok) return
     const { context } = this.host
     const isOwn = (host: string, port: number | undefined): boolean => context.transports.isOwn(host, port)
-    const request = forwardedRequest(this.uas.tx.request, destination, this.options.text, isOwn)
+    const redirected = this.redirected.has(destination)
+    const request = forwardedRequest(this.uas.tx.request, destination, this.options.text, isOwn, redirected)
     const branch = new ProxyBranch(context, destination, request, ways, this.options, this)
     if (!branch.start()) return
     this.started = true

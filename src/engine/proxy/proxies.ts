@@ -2,6 +2,7 @@ import type { Context } from '../dialog/context.js'
 import type { InDialog } from '../dialog/in-dialog.js'
 import type { UasRequest } from '../dialog/uas-request.js'
 import { ChallengedTargets } from './challenged-targets.js'
+import { proxyRequires } from './forwarded.js'
 import { ProxiedRequest, type ProxiedRequestHost } from './proxied-request.js'
 import { type ProxyOptions, type ProxyReport, unreported } from './proxy-options.js'
 
@@ -36,6 +37,13 @@ export class Proxies {
       known.settle(known.reply(483))
       return 'Rejected with 483 Too Many Hops due to Max-Forwards value of 0'
     }
+    const required = proxyRequires(known.tx.request)
+    if (required !== undefined) {
+      const refusal = known.reply(420)
+      refusal.headers.append('unsupported', required)
+      known.settle(refusal)
+      return 'Rejected with 420 Bad Extension due to Proxy-Require'
+    }
     const again = this.challenged.find(known.tx.request)
     const proxied = new ProxiedRequest(
       this.host,
@@ -45,7 +53,14 @@ export class Proxies {
     )
     known.proxied = proxied
     this.requests.add(proxied)
-    return (await proxied.start()) ? undefined : 'error proxying request to '
+    try {
+      return (await proxied.start()) ? undefined : 'error proxying request to '
+    } catch (error) {
+      proxied.stop()
+      this.requests.delete(proxied)
+      if (known.open) known.settle(known.reply(500))
+      throw error
+    }
   }
 
   stop(): void {

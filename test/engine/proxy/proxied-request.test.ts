@@ -518,4 +518,48 @@ Proxied('goes by the outbound proxy, whatever its destinations are', async () =>
   assert.is(harness.sent.at(-1)?.to, `udp:${C}:5070`)
 })
 
+Proxied('a Request-URI that becomes the destination is a URI, however the destination is written', async () => {
+  for (const [destination, uri] of [
+    [`${B}:5060`, `sip:${B}:5060`],
+    [`sip:bob@${B}:5060;method=BYE?Subject=x`, `sip:bob@${B}:5060`],
+  ] as const) {
+    const proxy = await new Proxy().start({ destinations: [destination] }, request({ uri: 'sip:bob@192.0.2.1' }))
+    assert.is(proxy.at(B)[0]?.uri, uri)
+    await proxy.nothingLeft()
+  }
+})
+
+Proxied('asks the Contact of a redirect for whom it names, and once (RFC 3261 16.5, 16.6 step 2)', async () => {
+  const proxy = await new Proxy().start({ destinations: [to(B)], followRedirects: true, simultaneous: true })
+  await proxy.answer(B, 302, [`Contact: <sip:carol@${C}:5060?Subject=x>, <sip:carol@${C}:5060?Subject=x>`])
+  assert.equal(
+    proxy.at(C).map(({ uri }) => uri),
+    [`sip:carol@${C}:5060`],
+  )
+  await proxy.answer(C, 486)
+  proxy.ack()
+  await proxy.nothingLeft()
+})
+
+Proxied('refuses what wants an extension of every proxy with 420, and says so (RFC 3261 16.3 step 5)', async () => {
+  const proxy = await new Proxy().start({ destinations: [to(B)] }, request({ more: ['Proxy-Require: foo'] }))
+  assert.equal([proxy.statuses, proxy.toCaller[0]?.headers.get('unsupported')], [[420], 'foo'])
+  assert.match(proxy.refusal ?? '', '420')
+  proxy.ack()
+  await proxy.nothingLeft()
+})
+
+Proxied('a fault of ours on the way is answered 500 and leaves nothing', async () => {
+  const proxy = new Proxy()
+  proxy.harness.receive(request(), proxy.harness.flow('udp', CALLER, 5060))
+  const text = { startLine: '', headers: undefined as never, body: '' }
+  const failed = await proxy.harness.proxy(proxy.harness.app.last().txnId, { destinations: [to(B)], text }).then(
+    () => false,
+    () => true,
+  )
+  assert.equal([failed, proxy.statuses], [true, [500]])
+  proxy.ack()
+  await proxy.nothingLeft()
+})
+
 Proxied.run()
