@@ -43,6 +43,8 @@ export function createSipEngine(
     // Our own application listens before it sends: it loses nothing that comes at once.
     echoGapMs: 0,
     sessionTimers: { minSeS: sip.session_timers.min_se_s },
+    // Trunks trust our address: a stranger's request must not reach them. Only applications of others proxy.
+    relay: config.drachtio.secret !== null,
     // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
     appRoutes: true,
     onConnectionClosed,

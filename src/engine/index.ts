@@ -114,6 +114,12 @@ export interface EngineOptions {
    */
   readonly appRoutes?: boolean
   /**
+   * Requests in dialogs of others whose first Route names us are passed on, as dialogs need it that were proxied with Record-Route.
+   * Nothing is kept of those, so whoever reaches the engine can have such a request passed on to anybody, in our name. Default true;
+   * false where nothing is proxied.
+   */
+  readonly relay?: boolean
+  /**
    * Session timers (RFC 4028): who refreshes when a caller leaves it open (default `none`: there is no timer then), and the shortest
    * interval that is taken (default 90 s; less is for tests).
    */
@@ -260,6 +266,7 @@ export function createEngine(options: EngineOptions): Engine {
         appAnswerTimeoutMs: options.appAnswerTimeoutMs ?? 64_000,
         appRoutes: options.appRoutes ?? false,
         sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
+        relay: options.relay,
         outboundProxy: outboundProxyOf(options.outboundProxy),
         localDomain: options.localDomain?.toLowerCase(),
         alwaysRing: options.alwaysRing,

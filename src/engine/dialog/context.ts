@@ -25,6 +25,8 @@ export interface CoreSettings {
   /** The Route headers of applications on requests outside dialogs are kept (a preloaded route); else they are dropped. */
   readonly appRoutes: boolean
   readonly sessionTimers: SessionTimerSettings
+  /** Requests of dialogs of others that are routed over us are passed on. Default true. */
+  readonly relay?: boolean | undefined
   /** Next hop of requests outside dialogs for which the application names none. */
   readonly outboundProxy?: SipUri | undefined
   /** Requests to it and to the domains below it are refused: it is ours. Lower case. */

@@ -44,7 +44,7 @@ export class Core implements TransportSink, TransactionSink {
   private readonly server: ServerSide
   private readonly client: ClientSide
   private readonly inDialog: InDialog
-  private readonly relay: Relay
+  private readonly relay: Relay | undefined
 
   /** @param report hears of errors in the engine itself; each harms one message at most */
   constructor(parts: CoreParts, report: (error: unknown) => void) {
@@ -70,7 +70,7 @@ export class Core implements TransportSink, TransactionSink {
     this.inDialog = new InDialog(this.context)
     this.server = new ServerSide(this.context, this.inDialog)
     this.client = new ClientSide(this.context, this.inDialog)
-    this.relay = new Relay(this.context)
+    if (this.context.settings.relay !== false) this.relay = new Relay(this.context)
   }
 
   /** Requests that are proxied and have no final response yet. */
@@ -144,15 +144,15 @@ export class Core implements TransportSink, TransactionSink {
   }
 
   passOn(request: SipRequest, flow: Flow): boolean {
-    return this.relay.request(request, flow)
+    return this.relay?.request(request, flow) === true
   }
 
   ack(request: SipRequest, flow: Flow): void {
-    if (!this.relay.request(request, flow)) this.server.ack(request, flow)
+    if (this.relay?.request(request, flow) !== true) this.server.ack(request, flow)
   }
 
   response(response: SipResponse): void {
-    if (!this.relay.response(response)) this.client.stray(response)
+    if (this.relay?.response(response) !== true) this.client.stray(response)
   }
 
   respond(txnId: string, status: number, reason: string, text: AppText): Outcome | Promise<Outcome> {

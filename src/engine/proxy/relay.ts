@@ -6,8 +6,8 @@ import { createResponse, serialise, type SipMessage, type SipRequest, type SipRe
 import { parseUri } from '../message/uri.js'
 import { branchOf, magicCookie, receivedOf, rportOf, sentByOf, type Via } from '../message/via.js'
 import { viaFor } from '../transaction/transactions.js'
-import { defaultPort, type Flow, type Protocol, type Target } from '../transport/transport.js'
-import { countHop, forwardedResponse } from './forwarded.js'
+import { type Binding, defaultPort, type Flow, type Protocol, type Target } from '../transport/transport.js'
+import { countHop, forwardedResponse, proxyRequires } from './forwarded.js'
 import { isRoutedHere, removeOwnRoutes, removeTopRoute, topRoute } from './routes.js'
 
 /** Head of the branches made here. After it: the number of the binding the request came in on, and what proves the branch ours. */
@@ -35,11 +35,14 @@ export class Relay {
     // Without another hop and with us as its target it is ours to answer.
     if (hop !== undefined && transports.isOwn(hop.host, hop.port)) return false
     if (request.maxForwards === 0) this.refuse(request, flow, 483)
+    else if (proxyRequires(request) !== undefined && request.method !== 'ACK' && request.method !== 'CANCEL')
+      this.refuse(request, flow, 420)
     else if (hop === undefined) this.refuse(request, flow, 400)
     else {
       countHop(copy)
       const found = this.context.hops.find(hop)
-      if (found instanceof Promise) found.then((ways) => this.send(copy, request, flow, ways), this.context.report)
+      if (found instanceof Promise)
+        found.then((ways) => this.send(copy, request, flow, ways)).catch(this.context.report)
       else this.send(copy, request, flow, found)
     }
     return true
@@ -68,7 +71,7 @@ export class Relay {
     for (const { target, binding } of found.ok ? found.ways : []) {
       const flow = transports.flowTo(target, binding)
       if (flow === undefined) continue
-      const side = transports.bindings.findIndex(({ contactUri }) => contactUri === from.binding.contactUri)
+      const side = transports.bindings.findIndex((listening) => isSameSocket(listening, from.binding))
       copy.headers.prepend('via', viaFor(flow, `${BRANCH}${side}.${this.proof(request.topVia, request)}`))
       flow.send(serialise(copy), () => this.refuse(request, from, 503))
       if (records !== undefined && copy.method === 'BYE') {
@@ -80,18 +83,28 @@ export class Relay {
     this.refuse(request, from, 503)
   }
 
-  /** The same for a repeat, the ACK to a refusal and a CANCEL; nobody else can make it. */
+  /**
+   * The same for a repeat, the ACK to a refusal and a CANCEL; nobody else can make it. Where responses go is part of it: a peer could
+   * have them sent to anybody else.
+   */
   private proof(via: Via, message: SipMessage): string {
-    const parts = [branchOf(via), sentByOf(via), message.callId, message.fromTag, message.toTag, message.cseq.number]
+    const source = [via.protocol, receivedOf(via) ?? '', rportOf(via) ?? '']
+    const call = [message.callId, message.fromTag, message.toTag, message.cseq.number]
+    const parts = [branchOf(via), sentByOf(via), ...source, ...call]
     return createHmac('sha256', this.key).update(parts.join('\n'), 'latin1').digest('hex').slice(0, 24)
   }
 
   private refuse(request: SipRequest, flow: Flow, status: number): void {
     if (request.method === 'ACK') return
     const response = createResponse(request, status, undefined, newTag())
+    if (status === 420) response.headers.append('unsupported', proxyRequires(request) ?? '')
     this.context.transports.flowForResponse(request.topVia, flow)?.send(serialise(response))
   }
 }
+
+/** What peers see of a socket may depend on where they are. */
+const isSameSocket = (one: Binding, other: Binding): boolean =>
+  one.protocol === other.protocol && one.address === other.address && one.port === other.port
 
 /** Where the request goes next: its first Route, else its Request-URI. A strict router has its way (RFC 3261 16.6 step 6). */
 function nextUri(request: SipRequest): string | undefined {

@@ -12,8 +12,7 @@ export function topRoute(headers: Headers): SipUri | undefined {
   const line = headers.get('route')
   if (line === undefined) return undefined
   const [first] = splitList(line)
-  const uri = first === undefined ? undefined : parseUri(parseNameAddr(first)?.uri ?? '')
-  return uri === undefined || uri.scheme === 'tel' ? undefined : uri
+  return first === undefined ? undefined : routeUriOf(first)
 }
 
 /** Removes the first Route; the others, on the same line too, stay. */
@@ -25,11 +24,24 @@ export function removeTopRoute(headers: Headers): void {
 
 /** Removes the Routes at the head that name this server (RFC 3261 16.4): one, or two where we switch transports (RFC 5658). */
 export function removeOwnRoutes(headers: Headers, isOwn: IsOwn): void {
-  for (;;) {
-    const route = topRoute(headers)
-    if (route === undefined || !isOwn(route.host, route.port)) return
-    removeTopRoute(headers)
+  for (let line = headers.get('route'); line !== undefined; line = headers.get('route')) {
+    // A line is parted once, however many there are on it.
+    const values = splitList(line)
+    const others = values.findIndex((value) => !isOwnRoute(value, isOwn))
+    if (others === 0) return
+    if (others > 0) return headers.replaceFirst('route', values.slice(others).join(', '))
+    headers.removeFirst('route')
   }
+}
+
+function isOwnRoute(value: string, isOwn: IsOwn): boolean {
+  const uri = routeUriOf(value)
+  return uri !== undefined && isOwn(uri.host, uri.port)
+}
+
+function routeUriOf(value: string): SipUri | undefined {
+  const uri = parseUri(parseNameAddr(value)?.uri ?? '')
+  return uri === undefined || uri.scheme === 'tel' ? undefined : uri
 }
 
 /** The first Route is a loose one of ours. */
