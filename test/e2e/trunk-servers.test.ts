@@ -83,6 +83,8 @@ Servers(
     await eventually('the server is down', async () => (await edge.metrics()).count(DOWN) === 1, 15_000)
     proxy.onRequest = answer
     await eventually('the server is up', async () => (await edge.metrics()).count(DOWN) === 0, 15_000)
+    // Log lines are gathered before they are written.
+    await eventually('the log says so', () => edge.output.includes('answers OPTIONS again'))
     const lines = edge.output.split('\n').filter((line) => line.includes('OPTIONS'))
     assert.is(lines.filter((line) => line.includes('does not answer OPTIONS')).length, 1)
     assert.is(lines.filter((line) => line.includes('answers OPTIONS again')).length, 1)

@@ -347,48 +347,45 @@ B2bua('[10.2/17] multibyte text in REGISTER and OPTIONS reaches the application'
 })
 
 for (const how of ['by NOTIFY', 'by destroy'] as const)
-  B2bua(
-    `${how === 'by NOTIFY' ? '[10.4/25]' : '[10.4/26]'} a SUBSCRIBE dialog: 202, NOTIFYs, ended ${how}`,
-    async () => {
-      await played()
-      const subscribed = new Promise<SrfDialog>((resolve) =>
-        station.app.subscribe(
-          (req, res) => void station.app.createUAS(req, res, { headers: { Expires: '600' } }).then(resolve),
-        ),
-      )
-      callee.send(
-        [
-          `SUBSCRIBE sip:bob@${HOST}:${station.port} SIP/2.0`,
-          `Via: SIP/2.0/UDP ${callee.uri.slice(8)};branch=z9hG4bKsub`,
-          'Max-Forwards: 70',
-          'From: <sip:watcher@far>;tag=w1',
-          `To: <sip:bob@${HOST}>`,
-          'Call-ID: watch',
-          'CSeq: 1 SUBSCRIBE',
-          `Contact: ${callee.contact}`,
-          'Event: presence',
-          'Expires: 600',
-          'Content-Length: 0',
-          '',
-          '',
-        ].join('\r\n'),
-        station.port,
-      )
-      const dialog = await subscribed
-      const accepted = await callee.heard('202', (m) => m.status === 202)
-      assert.ok(accepted.header('contact'))
-      const notify = (state: string) =>
-        dialog.request({ method: 'NOTIFY', headers: { Event: 'presence', 'Subscription-State': state } })
-      assert.is((await notify('active;expires=600')).status, 200)
-      assert.is(station.engine.gauges().dialogs, 1)
-      if (how === 'by destroy') await dialog.destroy()
-      else assert.is((await notify('terminated;reason=noresource')).status, 200)
-      const last = await heard('NOTIFY', 2)
-      assert.match(last.header('subscription-state') ?? '', /^terminated/)
-      assert.is(last.header('event'), 'presence')
-      await eventually('the dialog is gone', () => station.engine.gauges().dialogs === 0)
-    },
-  )
+  B2bua(`[10.4/25] [10.4/26] a SUBSCRIBE dialog: 202, NOTIFYs, ended ${how}`, async () => {
+    await played()
+    const subscribed = new Promise<SrfDialog>((resolve) =>
+      station.app.subscribe(
+        (req, res) => void station.app.createUAS(req, res, { headers: { Expires: '600' } }).then(resolve),
+      ),
+    )
+    callee.send(
+      [
+        `SUBSCRIBE sip:bob@${HOST}:${station.port} SIP/2.0`,
+        `Via: SIP/2.0/UDP ${callee.uri.slice(8)};branch=z9hG4bKsub`,
+        'Max-Forwards: 70',
+        'From: <sip:watcher@far>;tag=w1',
+        `To: <sip:bob@${HOST}>`,
+        'Call-ID: watch',
+        'CSeq: 1 SUBSCRIBE',
+        `Contact: ${callee.contact}`,
+        'Event: presence',
+        'Expires: 600',
+        'Content-Length: 0',
+        '',
+        '',
+      ].join('\r\n'),
+      station.port,
+    )
+    const dialog = await subscribed
+    const accepted = await callee.heard('202', (m) => m.status === 202)
+    assert.ok(accepted.header('contact'))
+    const notify = (state: string) =>
+      dialog.request({ method: 'NOTIFY', headers: { Event: 'presence', 'Subscription-State': state } })
+    assert.is((await notify('active;expires=600')).status, 200)
+    assert.is(station.engine.gauges().dialogs, 1)
+    if (how === 'by destroy') await dialog.destroy()
+    else assert.is((await notify('terminated;reason=noresource')).status, 200)
+    const last = await heard('NOTIFY', 2)
+    assert.match(last.header('subscription-state') ?? '', /^terminated/)
+    assert.is(last.header('event'), 'presence')
+    await eventually('the dialog is gone', () => station.engine.gauges().dialogs === 0)
+  })
 
 B2bua('[10.4/29] attended transfer: REFER in the dialog, 202, re-INVITEs of both far ends, BYEs', async () => {
   await played()
