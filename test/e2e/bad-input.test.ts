@@ -329,6 +329,19 @@ BadInput('B16: a request that may take no hop gets 483; each leg takes one', asy
   peer.close()
 })
 
+BadInput('a request that claims to be in a dialog, and a Route over us, reaches nobody in our name', async () => {
+  const peer = await open('udp')
+  const here = `${edge.sip.address}:${edge.sip.port}`
+  peer.send(
+    invite(peer, 'udp', 'routed', [`Route: <sip:${here};lr>`])
+      .replace(/^INVITE \S+/, `INVITE ${agent.uri}`)
+      .replace(/^(To: .*)$/m, '$1;tag=of-others'),
+  )
+  assert.is((await finalOf(peer))?.status, 481)
+  assert.is(reached('routed').length, 0)
+  peer.close()
+})
+
 BadInput('B16: a number that leads back to itself ends the call after at most 70 hops', async () => {
   // Something between us sends our call back to us, as an outbound proxy may.
   const loop = createSocket('udp4')
