@@ -128,7 +128,12 @@ export class Control implements ConnectionSink {
 
   closed(connection: Connection): void {
     this.apps.remove(connection)
-    if (connection.authenticated) this.commands?.appGone(connection)
+    if (!connection.authenticated) return
+    try {
+      this.commands?.appGone(connection)
+    } catch (error) {
+      this.onError(error)
+    }
   }
 
   command(connection: Connection, payload: string): void {

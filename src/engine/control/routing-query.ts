@@ -5,7 +5,8 @@ import type { Flow } from '../transport/transport.js'
 
 /**
  * The URL that asks where a request goes: that of the handler, `/` and what drachtio-server tells of the request, then every
- * parameter of the Request-URI. Values are percent-encoded byte by byte.
+ * parameter of the Request-URI but those of the same names: a caller could say anything by them. Values are percent-encoded byte by
+ * byte.
  */
 export function routingUrl(base: URL, request: SipRequest, flow: Flow): URL {
   const uri = parseUri(request.uri)
@@ -21,7 +22,8 @@ export function routingUrl(base: URL, request: SipRequest, flow: Flow): URL {
     ['contentType', mediaTypeIn(request.headers.get('content-type'))],
     ['uri', request.uri],
   ]
-  for (const [name, value] of uri?.params ?? []) fields.push([name, value])
+  const told = new Set([...base.searchParams.keys(), ...fields.map(([name]) => name)].map((name) => name.toLowerCase()))
+  for (const [name, value] of uri?.params ?? []) if (!told.has(name.toLowerCase())) fields.push([name, value])
   const query = fields.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&')
   const url = new URL(base)
   if (!url.pathname.endsWith('/')) url.pathname += '/'

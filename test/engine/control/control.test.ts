@@ -214,6 +214,22 @@ ControlPort('connections that come and go leave nothing', async () => {
   assert.is(bench.control.apps.choose('INVITE'), undefined)
 })
 
+ControlPort('an error while an application leaves is reported, and the next one is served', async () => {
+  const lost = new Error('as the test wants')
+  await bench.start({
+    appGone: () => {
+      throw lost
+    },
+  })
+  const client = bench.client('a|authenticate|right|')
+  await eventually('it is connected', () => bench.control.apps.count === 1)
+  client.socket.destroy()
+  await eventually('it is gone', () => bench.control.apps.count === 0)
+  assert.equal(bench.errors, [lost])
+  const next = bench.client('a|authenticate|right|', 'b|ping')
+  await eventually('the next one is served', () => next.text().includes('|response|b|OK'))
+})
+
 ControlPort('a secret everybody knows is refused on any address but loopback, an empty one everywhere', () => {
   for (const host of ['127.0.0.1', '::1', 'localhost', '127.8.9.1']) checkSecret(host, 'cymru')
   for (const [host, secret] of [

@@ -54,6 +54,13 @@ Routing(
   },
 )
 
+Routing('tell nothing of what a caller says under a name of theirs', () => {
+  const request = requestWith('sip:bob@127.0.0.1;source_address=10.0.0.1;Domain=x;key=2;color=red')
+  const asked = routingUrl(new URL('https://h.example/?key=1'), request, FLOW).searchParams
+  assert.equal(asked.getAll('source_address'), ['192.0.2.9'])
+  assert.equal([asked.getAll('key'), asked.has('Domain'), asked.get('color')], [['1'], false, 'red'])
+})
+
 Routing('are taken by method in any case or *, with an HTTP URL or an application to dial', () => {
   const handlers = readHandlers([
     { method: 'invite', url: 'http://127.0.0.1:3000', httpMethod: 'POST' },
