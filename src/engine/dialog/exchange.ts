@@ -87,6 +87,7 @@ export class Exchange implements OpenRequest {
     const sendBy = (way: DialogWay | undefined): void => {
       if (dialog.terminated) return this.failed(481)
       if (way === undefined) return this.failed(503)
+      this.renumber()
       this.outgoing = new Outgoing(context, this.request, way.ways, this)
       if (!this.start(way).ok) this.tell(503)
     }
@@ -101,6 +102,12 @@ export class Exchange implements OpenRequest {
     if (this.request.method === 'BYE') dialog.heldBye = held
     else dialog.heldInvite = held
     return { ok: true, sent: this.request, origin: fromBinding(dialog.binding), txnId: this.id, dialogId: dialog.id }
+  }
+
+  /** Others may have left while it waited: numbers only rise (RFC 3261 12.2.1.1). */
+  private renumber(): void {
+    const { dialog, request } = this
+    if (dialog.localCseq > request.cseq.number) request.headers.set('cseq', `${++dialog.localCseq} ${request.method}`)
   }
 
   /** An INVITE of the peer is open: it is not sent (RFC 3261 14.1), and answered as the peer would. */

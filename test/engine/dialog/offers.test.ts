@@ -118,8 +118,11 @@ Offers('[10.4/11] a re-INVITE of the application before the ACK of our 200 waits
   harness.receive(peerRequest('ACK', { branch: 'z9hG4bKack', toTag }))
   const [reInvite] = harness.sentRequests('INVITE')
   assert.ok(reInvite)
+  const [info] = harness.sentRequests('INFO')
+  assert.equal([info?.cseq.number, reInvite.cseq.number], [3, 4], 'a lower number would be refused (12.2.2)')
   harness.receive(peerResponse(reInvite, 200, [PEER_CONTACT]))
   sentOf(harness.requestInDialog(dialogId, 'ACK'))
+  assert.is(harness.sentRequests('ACK')[0]?.cseq.number, 4)
   assert.equal(statusesOf(harness), [200])
 })
 
