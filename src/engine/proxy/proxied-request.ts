@@ -73,6 +73,9 @@ export class ProxiedRequest implements BranchUser {
 
   /** Ends without a word to anyone. */
   stop(): void {
+    // Names may be looked up still.
+    this.searching = false
+    this.waiting.length = 0
     for (const branch of this.open) branch.stop()
     this.open.clear()
   }

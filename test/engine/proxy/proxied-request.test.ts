@@ -562,4 +562,16 @@ Proxied('a fault of ours on the way is answered 500 and leaves nothing', async (
   await proxy.nothingLeft()
 })
 
+Proxied('nothing is begun when the name of a destination is found after the end of the engine', async () => {
+  const proxy = new Proxy()
+  proxy.harness.namesTakeMs = 1_000
+  proxy.harness.targets = [{ protocol: 'udp', address: C, port: 5060 }]
+  const started = proxy.start({ destinations: ['sip:bob@late.example'], provisionalTimeoutMs: 5_000 })
+  await turn()
+  proxy.harness.core.stop()
+  proxy.harness.clock.advance(1_000)
+  await started
+  assert.equal([proxy.at(C).length, proxy.harness.clock.pending], [0, 0])
+})
+
 Proxied.run()
