@@ -8,7 +8,7 @@ import { branchOf, magicCookie, receivedOf, rportOf, sentByOf, type Via } from '
 import { viaFor } from '../transaction/transactions.js'
 import { type Binding, defaultPort, type Flow, type Protocol, type Target } from '../transport/transport.js'
 import { countHop, forwardedResponse, proxyRequires } from './forwarded.js'
-import { isRoutedHere, removeOwnRoutes, removeTopRoute, topRoute } from './routes.js'
+import { isRoutedHere, removeOwnRoutes, removeTopRoute, topRoute, undoStrictRouting } from './routes.js'
 
 /** Head of the branches made here. After it: the number of the binding the request came in on, and what proves the branch ours. */
 const BRANCH = `${magicCookie}-r`
@@ -27,8 +27,9 @@ export class Relay {
   request(request: SipRequest, flow: Flow): boolean {
     const { transports, dialogs } = this.context
     if (!request.headers.has('route') || request.toTag === '') return false
-    if (!isRoutedHere(request.headers, this.isOwn) || dialogs.ofRequest(request) !== undefined) return false
+    if (dialogs.ofRequest(request) !== undefined) return false
     const copy = request.clone()
+    if (!isRoutedHere(request.headers, this.isOwn) && !undoStrictRouting(copy, this.isOwn)) return false
     removeOwnRoutes(copy.headers, this.isOwn)
     const next = nextUri(copy)
     const hop = next === undefined ? undefined : Hops.parse(next)

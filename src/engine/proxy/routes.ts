@@ -1,5 +1,6 @@
 import type { Headers } from '../message/headers.js'
 import { splitList } from '../message/list.js'
+import type { SipRequest } from '../message/message.js'
 import { parseNameAddr } from '../message/name-addr.js'
 import { parseUri, type SipUri } from '../message/uri.js'
 import type { Binding } from '../transport/transport.js'
@@ -48,6 +49,22 @@ function routeUriOf(value: string): SipUri | undefined {
 export function isRoutedHere(headers: Headers, isOwn: IsOwn): boolean {
   const route = topRoute(headers)
   return route !== undefined && route.params.has('lr') && isOwn(route.host, route.port)
+}
+
+/**
+ * Undoes what a strict router before us has done: it put our Record-Route into the Request-URI, and what stood there behind the Routes
+ * (RFC 3261 16.4). False: it has not.
+ */
+export function undoStrictRouting(request: SipRequest, isOwn: IsOwn): boolean {
+  const uri = parseUri(request.uri)
+  if (uri === undefined || uri.scheme === 'tel' || !uri.params.has('lr') || !isOwn(uri.host, uri.port)) return false
+  const routes = request.headers.getAll('route').flatMap(splitList)
+  const target = parseNameAddr(routes.pop() ?? '')?.uri
+  if (target === undefined) return false
+  request.uri = target
+  request.headers.remove('route')
+  for (const route of routes) request.headers.append('route', route)
+  return true
 }
 
 /** Our Record-Route or Path at a binding, as a header value. */

@@ -74,6 +74,23 @@ Relayed('is refused when it wants an extension of every proxy (RFC 3261 16.3 ste
   assert.is(passedOn(harness).method, 'ACK')
 })
 
+Relayed(
+  'goes where its last Route says when a strict router has put our URI into its Request-URI (RFC 3261 16.4)',
+  () => {
+    const harness = new CoreHarness()
+    const strict = (target: string): string[] =>
+      inDialog('BYE').map((line, i) =>
+        i === 0 ? 'BYE sip:192.0.2.1;lr SIP/2.0' : line.startsWith('Route:') ? `Route: ${target}` : line,
+      )
+    harness.receive(strict(`<sip:bob@${CALLEE}:5060>`), caller(harness))
+    const direct = passedOn(harness)
+    assert.equal([direct.uri, direct.headers.has('route')], [`sip:bob@${CALLEE}:5060`, false])
+    harness.receive(strict(`<sip:${CALLEE};lr>, <sip:bob@203.0.113.9>`), caller(harness))
+    const further = passedOn(harness)
+    assert.equal([further.uri, further.headers.get('route')], ['sip:bob@203.0.113.9', `<sip:${CALLEE};lr>`])
+  },
+)
+
 Relayed('is passed on to nobody where nothing is proxied', () => {
   const harness = new CoreHarness({ settings: { relay: false } })
   harness.receive(inDialog('BYE'), caller(harness))
