@@ -84,7 +84,7 @@ export class ProxiedRequest implements BranchUser {
     if (this.options.recordRoute) recordRoute(request, this.uas.tx.flow.binding, binding)
   }
 
-  response(branch: ProxyBranch, response: SipResponse, flow: Flow): void {
+  response(branch: ProxyBranch, response: SipResponse, flow: Flow, sent: SipRequest): void {
     const { status } = response
     if (status < 200) {
       const forwarded = this.settled ? undefined : forwardedResponse(response)
@@ -92,7 +92,12 @@ export class ProxiedRequest implements BranchUser {
       return
     }
     if (!this.settled) this.report.final(response, flow)
-    if (status < 300) return this.success(branch, response)
+    if (status < 300) {
+      // The caller's connection is gone, and the answer has crossed our CANCEL.
+      if (!this.settled && this.uas.method === 'INVITE' && this.uas.tx.state === 'terminated')
+        hangUpUnwanted(this.host.inDialog, sent, response, flow)
+      return this.success(branch, response)
+    }
     this.open.delete(branch)
     if (!this.settled) this.failure(branch, response)
   }

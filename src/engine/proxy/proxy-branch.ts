@@ -8,7 +8,8 @@ import type { ClientTransaction } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
 
 export interface BranchUser {
-  response(branch: ProxyBranch, response: SipResponse, flow: Flow): void
+  /** @param sent the request as it went there */
+  response(branch: ProxyBranch, response: SipResponse, flow: Flow, sent: SipRequest): void
   /** No final response comes of it: nobody answered, nothing could be sent, or it was given up. */
   silent(branch: ProxyBranch, unreachable: boolean): void
   /** A 2xx of a destination that was given up. */
@@ -80,12 +81,12 @@ export class ProxyBranch implements OutgoingUser {
     this.user.leaving(request, binding)
   }
 
-  response(response: SipResponse, flow: Flow): void {
+  response(response: SipResponse, flow: Flow, { request: sent }: ClientTransaction): void {
     this.heard = true
     this.provisionalTimer?.cancel()
     if (response.status === 100) return
     if (response.status < 200) {
-      if (!this.over) this.user.response(this, response, flow)
+      if (!this.over) this.user.response(this, response, flow, sent)
       return
     }
     const success = response.status < 300
@@ -93,7 +94,7 @@ export class ProxyBranch implements OutgoingUser {
     if (this.over && !success) return
     this.finish()
     if (this.impatient && !success) this.user.silent(this, false)
-    else this.user.response(this, response, flow)
+    else this.user.response(this, response, flow, sent)
   }
 
   failed(status: 408 | 503): void {

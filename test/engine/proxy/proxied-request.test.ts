@@ -574,4 +574,22 @@ Proxied('nothing is begun when the name of a destination is found after the end 
   assert.equal([proxy.at(C).length, proxy.harness.clock.pending], [0, 0])
 })
 
+Proxied('hangs up an answer that crosses the CANCEL for a caller whose connection is gone', async () => {
+  const proxy = new Proxy()
+  const { harness } = proxy
+  const flow = harness.flow('tcp', CALLER, 5060)
+  harness.receive(request(), flow)
+  await harness.proxy(harness.app.last().txnId, { destinations: [to(B)] })
+  harness.unreachable.add(`tcp:${CALLER}:5060`)
+  harness.close(flow)
+  await proxy.answer(B, 180)
+  harness.clock.advance(1)
+  await proxy.answer(B, 200, [], proxy.at(B)[0])
+  assert.equal(
+    proxy.at(B).map(({ method }) => method),
+    ['INVITE', 'CANCEL', 'ACK', 'BYE'],
+  )
+  await proxy.nothingLeft()
+})
+
 Proxied.run()
