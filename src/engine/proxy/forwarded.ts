@@ -1,7 +1,7 @@
 import type { AppText } from '../dialog/app-text.js'
 import { asRequestUri } from '../dialog/dialog.js'
 import { type SipRequest, type SipResponse } from '../message/message.js'
-import { parseUri } from '../message/uri.js'
+import { parseUri, uriScheme } from '../message/uri.js'
 import { removeTopVia } from '../message/via.js'
 import type { Binding } from '../transport/transport.js'
 import { type IsOwn, ownRoute, removeOwnRoutes } from './routes.js'
@@ -47,8 +47,9 @@ export function countHop(request: SipRequest): void {
  */
 export function recordRoute(request: SipRequest, from: Binding, to: Binding): void {
   const name = request.method === 'REGISTER' ? 'path' : 'record-route'
-  if (from.contactUri !== to.contactUri) request.headers.prepend(name, ownRoute(from))
-  request.headers.prepend(name, ownRoute(to))
+  const sips = uriScheme(request.uri) === 'sips'
+  if (from.contactUri !== to.contactUri) request.headers.prepend(name, ownRoute(from, sips))
+  request.headers.prepend(name, ownRoute(to, sips))
   if (name === 'path') {
     const required = request.headers.getList('require').some((tag) => tag.toLowerCase() === 'path')
     if (!required) request.headers.append('require', 'path')

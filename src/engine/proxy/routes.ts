@@ -1,3 +1,4 @@
+import { ownContact } from '../dialog/fill.js'
 import type { Headers } from '../message/headers.js'
 import { splitList } from '../message/list.js'
 import type { SipRequest } from '../message/message.js'
@@ -67,5 +68,11 @@ export function undoStrictRouting(request: SipRequest, isOwn: IsOwn): boolean {
   return true
 }
 
-/** Our Record-Route or Path at a binding, as a header value. */
-export const ownRoute = (binding: Binding): string => `<${binding.contactUri};lr>`
+/**
+ * Our Record-Route or Path at a binding, as a header value.
+ * @param sips what goes over TLS has to be a `sips:` URI, as the Request-URI is (RFC 3261 16.6 step 4)
+ */
+export function ownRoute(binding: Binding, sips: boolean): string {
+  const contact = sips && binding.secure ? ownContact(binding, 'sips') : `<${binding.contactUri}>`
+  return `${contact.slice(0, -1)};lr>`
+}

@@ -592,4 +592,18 @@ Proxied('hangs up an answer that crosses the CANCEL for a caller whose connectio
   await proxy.nothingLeft()
 })
 
+Proxied('its Record-Route is a sips: URI on TLS when the Request-URI is one (RFC 3261 16.6 step 4)', async () => {
+  for (const [uri, route] of [
+    ['sips:bob@example.com', '<sips:192.0.2.1:5060;lr>'],
+    ['sip:bob@example.com', '<sip:192.0.2.1:5060;transport=tls;lr>'],
+  ] as const) {
+    const { harness } = new Proxy()
+    harness.protocols.add('tls')
+    harness.receive(request({ uri }), harness.flow('tls', CALLER, 5061))
+    const destinations = [`sip:${B}:5061;transport=tls`]
+    await harness.proxy(harness.app.last().txnId, { destinations, recordRoute: true })
+    assert.equal(harness.sentRequests('INVITE')[0]?.headers.getAll('record-route'), [route])
+  }
+})
+
 Proxied.run()
