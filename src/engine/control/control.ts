@@ -16,6 +16,7 @@ import { readProxyCommand } from './proxy-command.js'
 import { type ControlLink, type LocalApp, MemoryCarrier } from './memory-carrier.js'
 import { checkSecret, ControlError } from './secret.js'
 import { SocketCarrier } from './socket-carrier.js'
+import { VERSION } from './version.js'
 
 /** What applications command: the core behind the control protocol. */
 export interface Commands {
@@ -55,8 +56,6 @@ export interface Welcome {
   readonly local: readonly string[]
 }
 
-/** The version drachtio-srf reads to know what its server can do. */
-const VERSION = 'v0.9.10'
 const MAX_TAGS = 20
 /** Connections that have not authenticated within this time are closed. */
 const AUTHENTICATE_WITHIN_MS = 10_000

@@ -2,6 +2,7 @@ import http, { type ClientRequest, type IncomingMessage, type RequestOptions } f
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
+import { VERSION } from './version.js'
 
 /** How long a connection to an HTTP server may take to come up, its TLS handshake included. */
 const CONNECT_WITHIN_MS = 2_000
@@ -82,6 +83,8 @@ class Exchange {
       agent: fresh ? false : secure ? this.secure : this.plain,
       headers: {
         accept: 'application/json',
+        // Firewalls of web applications refuse, or know, a client by it.
+        'user-agent': `Drachtio/${VERSION}`,
         ...(body === undefined
           ? {}
           : { 'content-type': 'text/plain; charset=UTF-8', 'content-length': String(body.length) }),

@@ -1,5 +1,6 @@
 import { serialise, type SipMessage } from '../message/message.js'
 import type { Origin, ReceivedOn } from '../dialog/app.js'
+import { bracketed } from '../transport/address.js'
 
 /**
  * First lines of control messages: fields separated by `|`, so no value may contain `|` or CR.
@@ -31,7 +32,7 @@ function meta(origin: Origin, bytes: number, date: Date): string {
   return `${origin.source}|${bytes}|${origin.protocol}|${origin.address}|${origin.port}|${timeOfDay(date)}`
 }
 
-/** A message of the network for an application. */
+/** A message of the network for an application, which puts together where it came in (`receivedOn`) as `host:port`. */
 export function sipMessage(
   id: string,
   message: SipMessage,
@@ -42,7 +43,7 @@ export function sipMessage(
   receivedOn?: ReceivedOn,
 ): string {
   const text = serialise(message)
-  const tail = receivedOn === undefined ? '' : `${receivedOn.address}|${receivedOn.port}|`
+  const tail = receivedOn === undefined ? '' : `${bracketed(receivedOn.address)}|${receivedOn.port}|`
   return `${id}|sip|${meta(origin, text.length, date)}|${txnId}|${clean(dialogId)}|${tail}\r\n${text}`
 }
 

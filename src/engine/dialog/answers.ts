@@ -2,7 +2,7 @@ import { reasonPhrase, type SipRequest, type SipResponse } from '../message/mess
 import { type Outcome, refused } from './app.js'
 import { type AppText, appHeader } from './app-text.js'
 import { cancelOf } from '../transaction/own-requests.js'
-import { type Context, fromHere, fromNetwork, hasOption, listsOption } from './context.js'
+import { answeredTo, type Context, fromNetwork, hasOption, listsOption } from './context.js'
 import { contactUriOf, type Dialog, dialogIdOf } from './dialog.js'
 import { EchoGap } from './echo-gap.js'
 import { appResponse, asksForSips, chosenToTag, ownContact } from './fill.js'
@@ -189,7 +189,7 @@ export class Answers {
       : dialog !== undefined && !dialog.terminated
         ? dialog.id
         : ''
-    return { ok: true, sent: response, origin: fromHere(tx.flow), txnId: known.id, dialogId }
+    return { ok: true, sent: response, origin: answeredTo(tx.flow), txnId: known.id, dialogId }
   }
 }
 

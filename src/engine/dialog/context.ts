@@ -94,6 +94,14 @@ export const fromHere = (flow: Flow): Origin => ({
   port: flow.reliable ? flow.remotePort : flow.localPort,
 })
 
+/** A response of ours: the address is the one it went to. */
+export const answeredTo = (flow: Flow): Origin => ({
+  source: 'application',
+  protocol: flow.protocol,
+  address: flow.remoteAddress,
+  port: flow.remotePort,
+})
+
 export const fromBinding = (binding: Binding): Origin => ({
   source: 'application',
   protocol: binding.protocol,

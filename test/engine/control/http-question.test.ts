@@ -53,6 +53,11 @@ Questions('give the text of the answer, whatever its status, as UTF-8', async ()
   assert.equal(seen, ['GET /a?b=c'])
 })
 
+Questions('name the client as drachtio-server does', async () => {
+  handle = (request, response) => response.end(request.headers['user-agent'])
+  assert.is(await ask(base), 'Drachtio/v0.9.10')
+})
+
 Questions('carry the request in a POST byte by byte', async () => {
   handle = (request, response) => {
     const chunks: Buffer[] = []

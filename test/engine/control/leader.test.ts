@@ -21,6 +21,11 @@ Leader('a message of the network has its source, transaction and dialog; a new o
   assert.equal(fresh.slice(8), ['txn', '', '192.0.2.1', '5080', ''])
 })
 
+Leader('an IPv6 address that a request came in on has brackets: applications put the port behind it', () => {
+  const leader = leaderOf(sipMessage('id', request, NETWORK, 'txn', '', AT, { address: '2001:db8::1', port: 5060 }))
+  assert.equal(leader.slice(10), ['[2001:db8::1]', '5060', ''])
+})
+
 Leader('an unsolicited request says so in the place of a transaction', () => {
   const leader = leaderOf(unsolicitedMessage('id', request, HERE, 'c1;from-tag=a', AT))
   assert.equal([leader[2], leader[8], leader[9]], ['application', 'unsolicited', 'c1;from-tag=a'])

@@ -50,6 +50,13 @@ ServerSide('answers 100 at once and hands a new INVITE to an application, with w
   assert.equal(receivedOn, { address: '192.0.2.1', port: 5060 })
 })
 
+ServerSide('tells an application that has answered where its response went', () => {
+  const harness = new CoreHarness()
+  harness.receive(request('OPTIONS'))
+  const { origin } = sentOf(harness.respond(harness.app.last().txnId, 200))
+  assert.equal(origin, { source: 'application', protocol: 'udp', address: '198.51.100.7', port: 5060 })
+})
+
 ServerSide('answers 503 when no application takes the method', () => {
   const harness = new CoreHarness()
   harness.appAvailable = false
