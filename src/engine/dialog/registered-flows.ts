@@ -73,6 +73,11 @@ export class RegisteredFlows {
     return flow?.open !== true || entry.former.has(flow) ? entry.flow : undefined
   }
 
+  /** Somebody has registered on that connection. */
+  takes(flow: Flow): boolean {
+    return this.byFlow.has(flow)
+  }
+
   /** A connection takes no requests any more. */
   closed(flow: Flow): void {
     for (const key of [...(this.byFlow.get(flow) ?? [])]) this.remove(key)

@@ -313,7 +313,7 @@ export class UacRequest implements Claim {
     )
     dialog.localContact = sent.headers.get('contact') ?? ''
     dialog.routeSet = routeSetOf(peers, peers.kind === 'request' ? 'uas' : 'uac')
-    learnWay(dialog, flow, this.context.settings.nat)
+    this.learnWay(dialog, flow)
     return dialog
   }
 
@@ -325,9 +325,16 @@ export class UacRequest implements Claim {
     dialog.prackOwed = undefined
     dialog.routeSet = routeSetOf(response, 'uac')
     dialog.remoteTarget = contactUriOf(response) ?? dialog.remoteTarget
-    learnWay(dialog, flow, this.context.settings.nat)
+    this.learnWay(dialog, flow)
     if (this.request.method === 'INVITE')
       dialog.ackOwed = { cseq: response.cseq.number, credentials: credentialsOf(this.request) }
+  }
+
+  private learnWay(dialog: Dialog, flow: Flow): void {
+    learnWay(dialog, flow, this.context.settings.nat)
+    // Whoever was called on the connection it registered on may be reached no other way, whatever Contact it answers with.
+    const { registered } = this.context
+    if (registered.size > 0 && dialog.routeSet.length === 0 && registered.takes(flow)) dialog.flow = flow
   }
 
   private dropEarly(): void {

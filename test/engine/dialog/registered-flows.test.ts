@@ -125,6 +125,20 @@ Registered('a call to one goes on where it registers anew, though its old connec
   assert.is(harness.sent.at(-1)?.to, 'tcp:198.51.100.7:40002')
 })
 
+Registered(
+  'a call to one stays on its connection, whatever Contact it answers with, but follows a Record-Route',
+  () => {
+    const router = harness.flow('tcp', '10.0.0.1', 40_000)
+    accepted(router)
+    const contact = 'Contact: <sip:x7@10.0.0.9:5066;transport=tcp>'
+    outgoingCall({ harness, uri: CONTACT, more: [contact] })
+    assert.is(harness.sent.at(-1)?.to, 'tcp:10.0.0.1:40000', 'the ACK')
+    assert.is(harness.sentRequests('ACK').at(-1)?.uri, 'sip:x7@10.0.0.9:5066;transport=tcp')
+    outgoingCall({ harness, uri: CONTACT, more: [contact, 'Record-Route: <sip:10.0.0.8;lr>'] })
+    assert.is(harness.sent.at(-1)?.to, 'udp:10.0.0.8:5060', 'the ACK')
+  },
+)
+
 Registered('a peer of another user at the same address does not take a call over', () => {
   accepted(open())
   const { dialogId } = outgoingCall({ harness, uri: CONTACT, more: [`Contact: <${CONTACT}>`] })
