@@ -29,7 +29,7 @@ export function addDrachtioFlags(command: Command): () => DrachtioFlags {
   command
     .option(
       '-c, --contact <uri>',
-      'where to listen for SIP: sip:192.0.2.1:5060;transport=udp,tcp; several times for several contacts',
+      'where to listen for SIP: sip:192.0.2.1:5060;transport=udp,tcp, or sip:* for all addresses; several times for several contacts (default: loopback, port 5060)',
       (contact: string) => void contacts.push({ contact }),
     )
     .option(

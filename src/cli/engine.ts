@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { failedHandshakes, reloadTls } from '../app/engine.js'
-import { type DrachtioSettings, loadConfig, loadDrachtio } from '../config/index.js'
+import { type DrachtioFlags, type DrachtioSettings, loadConfig, loadDrachtio } from '../config/index.js'
 import { createEngine } from '../engine/index.js'
 import { Blacklist } from '../store/blacklist.js'
 import { createLogger, EngineMetrics, type Logger, ScrapeServer, SipTrace } from '../telemetry/index.js'
@@ -8,9 +8,7 @@ import { command } from './edge-command.js'
 import { addDrachtioFlags } from './engine-flags.js'
 import { engineOptions } from './engine-options.js'
 import type { Io } from './io.js'
-
-/** drachtio's names of log levels, and ours. */
-const LEVELS = { notice: 'info', error: 'error', warning: 'warn', info: 'info', debug: 'debug' } as const
+import { logLevel, reloadLogLevel } from './log-level.js'
 
 /** `signalbox engine`: the engine alone, in the place of drachtio-server under any drachtio application. */
 export function engineCommand(io: Io): Command {
@@ -26,39 +24,42 @@ export function engineCommand(io: Io): Command {
     .option('--json', 'print where it listens as one line of JSON')
     .version('v0.9.10', '-v, --version', 'print the version of drachtio-server it stands in for')
     .action(async (options: { json?: boolean }) => {
-      const { settings, ignored } = loadDrachtio(readFlags())
-      for (const line of ignored) io.err(`signalbox: ${line}`)
-      await runEngine(io, settings, options.json === true)
+      await runEngine(io, readFlags(), options.json === true)
     })
 }
 
-async function runEngine(io: Io, settings: DrachtioSettings, json: boolean): Promise<void> {
+async function runEngine(io: Io, flags: DrachtioFlags, json: boolean): Promise<void> {
+  const { settings, ignored } = loadDrachtio(flags)
+  for (const line of ignored) io.err(`signalbox: ${line}`)
   const config = loadConfig()
   const options = engineOptions(settings, config)
-  const logger = createLogger({
-    level: settings.logLevel === undefined ? config.log.level : LEVELS[settings.logLevel],
-  })
+  const logger = createLogger({ level: logLevel(settings, config) })
   const stop = io.stopSignal()
   const stopped = new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
   const blacklist = blacklistOf(settings, logger)
   const metrics = new EngineMetrics()
   const scrapes = new ScrapeServer(metrics)
   const { prometheus } = settings
+  const trace = new SipTrace(metrics.sipMessageCounter, logger)
+  // With no trace to write and nobody to read counters, no message is looked at.
+  const observer = () => (prometheus !== undefined || logger.isLevelEnabled('debug') ? trace : undefined)
+  const observed = observer()
   try {
     const engine = createEngine({
       ...options,
       ...(blacklist === undefined ? {} : { screening: { ...options.screening, blacklist } }),
-      // With no trace to write and nobody to read counters, no message is looked at.
-      ...(prometheus !== undefined || logger.isLevelEnabled('debug')
-        ? { observer: new SipTrace(metrics.sipMessageCounter, logger) }
-        : {}),
+      ...(observed === undefined ? {} : { observer: observed }),
       onHandshakeFailed: failedHandshakes(logger),
       onRoutingFailed: (failure) => logger.warn(failure, 'A request handler could not be followed'),
       onError: (error) => logger.error({ err: error }, 'Engine error'),
     })
     if (prometheus !== undefined) metrics.observe(engine)
     const scraped = prometheus && (await scrapes.listen(prometheus.host, prometheus.port))
-    io.onReload?.(() => void reloadTls(engine, logger))
+    io.onReload?.(() => {
+      reloadLogLevel(flags, config, logger)
+      engine.observe(observer())
+      void reloadTls(engine, logger)
+    })
     // Before the first call: its source may be on the list.
     await blacklist?.start()
     const { control, addresses } = await engine.start()

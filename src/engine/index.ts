@@ -176,6 +176,8 @@ export interface Engine {
    * commands as over the control port, and is told the same. Only while the engine runs.
    */
   attach(app: LocalApp): ControlLink
+  /** Shows every message from now on to that observer, in the place of the one there was; undefined: to none. */
+  observe(observer: TransportObserver | undefined): void
   gauges(): EngineGauges
   counters(): TransportCounters
   /**
@@ -324,6 +326,7 @@ export function createEngine(options: EngineOptions): Engine {
       await transports.stop()
     },
     attach: (app) => control.attach(app),
+    observe: (observer) => transports.observe(observer),
     resolve: (hop) => resolver.resolve(hop),
     stats: () => ({ ...core.stats(), applications: control.apps.count }),
     gauges: () => ({

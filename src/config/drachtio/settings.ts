@@ -226,7 +226,7 @@ export const settings = {
     flag: '-l, --loglevel <level>',
     env: 'DRACHTIO_LOGLEVEL',
     xml: 'logging/loglevel',
-    help: 'notice, error, warning, info or debug, which shows every SIP message',
+    help: 'notice, error, warning, info or debug, which shows every SIP message; SIGHUP reads it anew from the XML file',
     read: oneOf('notice', 'error', 'warning', 'info', 'debug'),
   }),
   blacklistAddress: setting({

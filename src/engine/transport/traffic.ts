@@ -19,7 +19,7 @@ export class Traffic {
 
   constructor(
     private readonly sink: TransportSink,
-    private readonly observer: TransportObserver | undefined,
+    public observer: TransportObserver | undefined,
     private readonly onError: (error: unknown) => void = () => {},
   ) {}
 

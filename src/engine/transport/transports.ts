@@ -120,6 +120,11 @@ export class Transports {
     }
   }
 
+  /** Shows messages from now on to that observer, and to no other. */
+  observe(observer: TransportObserver | undefined): void {
+    this.traffic.observer = observer
+  }
+
   /**
    * Listens on every contact, or on none when one fails.
    *

@@ -260,6 +260,11 @@ for (const protocol of ['udp', 'tcp'] as const) {
       assert.equal(seen[0], ['in', { method: 'OPTIONS' }, text.length, text])
       assert.equal(seen[1]?.slice(0, 2), ['out', { status: 404, method: 'OPTIONS' }])
       assert.is(seen[1]?.[2], seen[1]?.[3].length)
+      const later: string[] = []
+      transports.observe({ message: (direction) => later.push(direction) })
+      await send(transports, optionsText(2, sentBy))
+      await eventually('both messages at the new observer', () => later.length === 2)
+      assert.is(seen.length, 2)
     })
   }
 }
