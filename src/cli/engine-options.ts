@@ -11,12 +11,18 @@ const DEFAULT_ADDRESS = '127.0.0.1'
 /**
  * What an operator has set, over the configuration, makes of the engine.
  *
- * @throws {CliError} when the secret does not protect the address
+ * @throws {CliError} when the secret does not protect the address, or applications are to come over TLS without a certificate
  */
 export function engineOptions(settings: DrachtioSettings, config: Config): EngineOptions {
   const { sip } = config
   const externalIp = settings.externalIp ?? sip.external_ip ?? undefined
   const t1Ms = settings.t1Ms ?? sip.t1_ms
+  const tls = tlsOf(settings, config)
+  if (settings.tlsPort && tls === undefined)
+    throw new CliError(
+      `--tls-port ${settings.tlsPort} needs a certificate and its key: --cert-file and --key-file, or <sip/tls> in the XML file`,
+      exitCodes.usage,
+    )
   return {
     contacts: settings.contacts ?? sip.contacts,
     ...given({
@@ -54,7 +60,7 @@ export function engineOptions(settings: DrachtioSettings, config: Config): Engin
       // 0 is drachtio's way of saying: the default.
       udpBufferBytes: settings.udpBufferBytes || sip.udp_buffer_bytes,
     },
-    ...given({ tls: tlsOf(settings, config) }),
+    ...given({ tls }),
     dnsServers: config.dns.servers,
     appAnswerTimeoutMs: sip.app_answer_timeout_s * 1000,
   }

@@ -141,6 +141,7 @@ EngineCommand('bad values are named, all at once, with exit code 2', async () =>
     [['-c', 'nonsense', '-p', '0'], '--contact: contact "nonsense"'],
     [['-c', 'sip:127.0.0.1;transport=ws'], 'contact: none is left'],
     [['--address', '0.0.0.0'], 'is known to everybody'],
+    [['--tls-port', '9023'], '--tls-port 9023 needs a certificate and its key: --cert-file and --key-file'],
     [['--blacklist-redis-address', '127.0.0.1'], 'needs the key of the set'],
   ] as const) {
     const { exitCode, err } = await runCli(['engine', ...args])
