@@ -430,6 +430,9 @@ export class CoreWorld {
     for (const app of this.apps)
       for (const { message, txnId } of app.delivered) if (message.kind === 'request') harness.respondInTime(txnId, 500)
     for (const dialogId of this.dialogIds()) for (const method of ['ACK', 'BYE']) this.sendInDialog(dialogId, method)
+    // Ids of tags that no field of the control protocol can hold are the engine's.
+    for (const { id, method } of [...harness.dialogs.all()])
+      if (method === 'INVITE') for (const ending of ['ACK', 'BYE']) this.sendInDialog(id, ending)
     // A subscription ends with a NOTIFY.
     for (const dialog of [...harness.dialogs.all()])
       if (dialog.method === 'SUBSCRIBE') {

@@ -24,9 +24,20 @@ export class Dialogs {
     return this.byTags.size
   }
 
+  /** A dialog of the same Call-ID and tags cannot be told from it any more, and ends: nobody would end it later. */
   add(dialog: Dialog): void {
+    const same = this.byTags.get(keyOfDialog(dialog))
+    if (same !== undefined && same !== dialog) this.endUnreachable(same)
     this.byId.set(dialog.id, dialog)
     this.byTags.set(keyOfDialog(dialog), dialog)
+  }
+
+  private endUnreachable(dialog: Dialog): void {
+    dialog.repeater?.stop()
+    dialog.challengedBye?.cancel()
+    dialog.expiry?.cancel()
+    dialog.session?.stop()
+    this.remove(dialog)
   }
 
   remove(dialog: Dialog): void {
