@@ -3,7 +3,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { addAgents } from './agents.js'
-import { adminTokenOnly, refusalOf, type Authenticate } from './auth.js'
+import { adminTokenOnly, refusalOf, type Authenticate, type Principal } from './auth.js'
 import { addCalls } from './calls.js'
 import { addCdrs } from './cdrs.js'
 import { addEvents } from './events.js'
@@ -81,6 +81,7 @@ export function createApi(options: ApiOptions): Api {
     services.logger.debug(fields, 'API request')
   })
 
+  api.decorateRequest('principal', null as unknown as Principal)
   addOpenApi(api)
   api.register(async (scope) => {
     const open = scope as unknown as Api
@@ -127,7 +128,11 @@ function refuseStranger(
   reply: FastifyReply,
 ): ApiError | undefined {
   const { authorization } = request.headers
-  if (authenticate(authorization) !== undefined) return undefined
+  const principal = authenticate(authorization)
+  if (principal !== undefined) {
+    request.principal = principal
+    return undefined
+  }
   const { error, challenge } = refusalOf(authorization)
   reply.header('www-authenticate', challenge)
   return error

@@ -4,10 +4,31 @@ import { ApiError } from './problem.js'
 /** Names who the request is from, or undefined when the Authorization header holds no valid token. */
 export type Authenticate = (authorization: string | undefined) => Principal | undefined
 
-/** Whom a token belongs to. */
+/** What a token may do, each role all that the one before it may: read; run calls and registrations; change everything. */
+export const roles = ['viewer', 'operator', 'admin'] as const
+
+export type Role = (typeof roles)[number]
+
+/** Who asks: a handler under `/v1` finds it as `request.principal`. */
 export interface Principal {
+  /** The token's name, for people. */
   readonly name: string
+  readonly role: Role
+  /** The one account whose things it sees and changes; null: those of all accounts. */
+  readonly accountId: string | null
+  /** The token's public id; null: the admin token of the configuration. */
+  readonly tokenId: string | null
 }
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks. Set before any handler under `/v1` runs, and nowhere else. */
+    principal: Principal
+  }
+}
+
+/** Who holds the admin token of the configuration: it is no record, so it works without Redis and cannot be revoked. */
+export const CONFIGURED_ADMIN: Principal = { name: 'admin', role: 'admin', accountId: null, tokenId: null }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
@@ -25,7 +46,7 @@ export function adminTokenOnly(adminToken: string): Authenticate {
   return (authorization) => {
     const token = authorization === undefined ? undefined : bearerToken(authorization)
     if (token === undefined) return undefined
-    return timingSafeEqual(digest(token), expected) ? { name: 'admin' } : undefined
+    return timingSafeEqual(digest(token), expected) ? CONFIGURED_ADMIN : undefined
   }
 }
 
