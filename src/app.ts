@@ -23,6 +23,7 @@ import { Numbers } from './store/numbers.js'
 import { RedisServer } from './store/redis-server.js'
 import { Trunks } from './store/trunks.js'
 import { createLogger, type Logger, Metrics } from './telemetry/index.js'
+import { SourceBook } from './trunks/known-sources.js'
 
 /** What a started edge tells: where it is reached. */
 export interface Running {
@@ -128,6 +129,8 @@ export function createApp(config: Config): App {
         })
         await directory.start()
         started(directory, (part) => part.stop())
+        const sources = started(new SourceBook(directory), (part) => part.stop())
+        sources.start()
         const cdrs = started(
           new CdrLog({
             ...parts,

@@ -99,6 +99,13 @@ function combinationErrors(fields: TrunkFields, context: TrunkContext): FieldErr
   }
   if (context.hasPassword && fields.username === null && fields.auth_username === null)
     errors.push({ field: 'password', message: 'is of no use without a username: give username or auth_username' })
+  if (fields.require.includes('digest') && fields.inbound_auth === null)
+    errors.push({ field: 'require', message: 'asks for digest: give inbound_auth too' })
+  if (fields.require.includes('address') && !hasAddress(fields))
+    errors.push({
+      field: 'require',
+      message: 'asks for an address: give allowed_addresses, or an outbound_proxy or sip_domain whose addresses count',
+    })
   if (fields.inbound_auth !== null && !context.hasInboundPassword)
     errors.push({ field: 'inbound_auth.password', message: 'is required: no password of inbound_auth is kept' })
   if (fields.number_format === 'national' && fields.country === null)
@@ -118,3 +125,6 @@ export function sharedNetwork(these: readonly string[], those: readonly string[]
     }
   return undefined
 }
+
+const hasAddress = ({ allowed_addresses, outbound_proxy, sip_domain }: TrunkFields): boolean =>
+  allowed_addresses.length > 0 || outbound_proxy !== null || sip_domain !== null

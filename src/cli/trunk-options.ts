@@ -30,6 +30,7 @@ const choices: Record<string, readonly [description: string, values: readonly st
 
 const lists: Record<string, string> = {
   '--allowed-address <cidr>': 'where its calls come from; may be given several times',
+  '--require <rule>': 'what its calls must show: address or digest; both by giving it twice',
   '--did-from <source>': 'where the dialled number is read: request-uri, to, header:X ...; several, in order',
   '--allowed-extension <pattern>': 'extensions agents may call on it: 200 or 2*; may be given several times',
   '--pass-header <name>': "X- header of an agent's INVITE that reaches it; may be given several times",
@@ -55,6 +56,8 @@ export function addTrunkOptions(command: Command): Command {
     .option('--inbound-auth-realm <realm>', 'realm of our challenge')
   for (const [flags, description] of Object.entries(lists)) command.option(flags, description, several)
   return command
+    .option('--trust-identity', 'believe the caller it asserts: P-Asserted-Identity, Diversion and the like')
+    .option('--no-trust-identity', 'believe From alone')
     .option('--channel-limit <n>', 'calls at the same time')
     .option('--cps-limit <n>', 'calls a second')
     .option('--header <"Name: value">', 'extra header on its INVITEs; may be given several times', several)
@@ -125,6 +128,7 @@ export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record
         return [plurals[words] ?? words, listOf(options, option)]
       }),
     ),
+    trust_identity: switchOf(options, 'trustIdentity'),
     channel_limit: readNumber('--channel-limit', textOf(options, 'channelLimit')),
     cps_limit: readNumber('--cps-limit', textOf(options, 'cpsLimit')),
     headers: readHeaders(listOf(options, 'header')),

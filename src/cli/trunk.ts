@@ -114,6 +114,7 @@ const clearable: Readonly<Record<string, unknown>> = {
   ),
   label: '',
   allowed_addresses: [],
+  require: [],
   allowed_extensions: [],
   pass_headers: [],
   headers: {},

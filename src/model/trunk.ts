@@ -59,6 +59,14 @@ export const trunkFields = z.strictObject({
     .strictObject({ username: safeText(128).min(1), realm: safeText(128).min(1).default('signalbox') })
     .nullable()
     .default(null),
+  /** What a call from this trunk must show, all of it; empty: any one rule that identifies the trunk will do. */
+  require: z
+    .array(z.enum(['address', 'digest']))
+    .max(2)
+    .refine((rules) => new Set(rules).size === rules.length, 'names a rule twice')
+    .default([]),
+  /** Whether the caller that this trunk asserts (P-Asserted-Identity, Diversion and the like) is believed. */
+  trust_identity: z.boolean().default(false),
   did_from: z.array(didSource).min(1).max(8).default(defaultDidSources),
   channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
   cps_limit: z.number().min(0.1).max(10_000).nullable().default(null),

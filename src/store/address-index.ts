@@ -3,16 +3,21 @@ import { maskAddress, parseAddress, parseNetworkBits } from '../model/network.js
 /** Finds what a source address belongs to, in time that depends on the number of prefix lengths in use, not on the number of networks. */
 export class AddressIndex {
   /** Family and prefix length, such as `4/24`, to networks of that length, to the ids that have it. */
-  private readonly lengths = new Map<string, { prefix: number; family: 4 | 6; networks: Map<bigint, Set<string>> }>()
+  private readonly lengths = new Map<string, Length>()
+  /** The same, the longest prefix first. */
+  private ordered: readonly Length[] = []
   private readonly networksOf = new Map<string, readonly string[]>()
 
-  /** Makes these the networks (CIDR) of `id`; an empty list takes it out. */
-  set(id: string, networks: readonly string[]): void {
-    for (const text of this.networksOf.get(id) ?? []) this.change(text, (ids) => ids.delete(id))
+  /** Makes these the networks (CIDR) of `id`; an empty list takes it out. False when they were its networks before. */
+  set(id: string, networks: readonly string[]): boolean {
+    const before = this.networksOf.get(id) ?? []
+    if (before.length === networks.length && before.every((text, i) => text === networks[i])) return false
+    for (const text of before) this.change(text, (ids) => ids.delete(id))
     this.networksOf.delete(id)
-    if (networks.length === 0) return
+    if (networks.length === 0) return true
     this.networksOf.set(id, networks)
     for (const text of networks) this.change(text, (ids) => ids.add(id))
+    return true
   }
 
   /** The ids that have a network with this address in it; the longest prefix first. */
@@ -20,11 +25,20 @@ export class AddressIndex {
     const parsed = parseAddress(address)
     if (parsed === undefined) return []
     const found = new Set<string>()
-    for (const { prefix, family, networks } of [...this.lengths.values()].sort((a, b) => b.prefix - a.prefix)) {
+    for (const { prefix, family, networks } of this.ordered) {
       if (family !== parsed.family) continue
       for (const id of networks.get(maskAddress(parsed.bits, prefix, family)) ?? []) found.add(id)
     }
     return [...found]
+  }
+
+  /** Whether anybody has a network with this address in it. */
+  has(address: string): boolean {
+    const parsed = parseAddress(address)
+    if (parsed === undefined) return false
+    for (const { prefix, family, networks } of this.ordered)
+      if (family === parsed.family && networks.has(maskAddress(parsed.bits, prefix, family))) return true
+    return false
   }
 
   private change(text: string, edit: (ids: Set<string>) => void): void {
@@ -37,7 +51,16 @@ export class AddressIndex {
     edit(ids)
     if (ids.size > 0) length.networks.set(bits, ids)
     else length.networks.delete(bits)
+    if (length.networks.size > 0 === this.lengths.has(name)) return
     if (length.networks.size > 0) this.lengths.set(name, length)
     else this.lengths.delete(name)
+    this.ordered = [...this.lengths.values()].sort((a, b) => b.prefix - a.prefix)
   }
+}
+
+/** The networks of one prefix length. */
+interface Length {
+  readonly prefix: number
+  readonly family: 4 | 6
+  readonly networks: Map<bigint, Set<string>>
 }

@@ -12,7 +12,7 @@ import { IndexKeeper } from './index-keeper.js'
 import { InvalidLog } from './invalid-log.js'
 import { readJsonRecord } from './json-records.js'
 import { isIdentifier, isPhoneNumber, keys, type RecordKind } from './keys.js'
-import { KnownAgents } from './known-agents.js'
+import { KnownAgents, type AgentListener } from './known-agents.js'
 import { readNumber, splitMember } from './number-index.js'
 import type { Log, LookupMetrics } from './observe.js'
 import type { Read } from './record.js'
@@ -106,7 +106,7 @@ export class Directory {
       'agent',
       options.maxAgents,
       (client, id) => readJsonRecord(client, agentKind, id),
-      (id, agent) => this.knownAgents.set(id, agent),
+      (id, agent, kept) => this.knownAgents.set(id, agent, kept),
     )
     this.trunkCache = cacheOf(
       'trunk',
@@ -159,6 +159,12 @@ export class Directory {
     return this.loadedAtMs !== undefined
   }
 
+  /** Whether every trunk and agent there is has been loaded: then who is not among them is a stranger. */
+  get knowsEverybody(): boolean {
+    const { maxTrunks, maxAgents } = this.options
+    return this.knowsTrunks && this.trunkCache.size < maxTrunks && this.agentCache.size < maxAgents
+  }
+
   /** What `healthy` says, in words. */
   get status(): string {
     const { connection, freshMs } = this.options
@@ -207,11 +213,14 @@ export class Directory {
 
   /** Tells of every trunk that is known, then of each that was read anew, changed or not, and of each that is gone. Ends with the returned function. */
   onTrunk(listener: TrunkListener): () => void {
-    for (const id of this.trunkCache.ids()) {
-      const trunk = this.trunkCache.last(id)
-      if (trunk !== undefined) listener(id, trunk, false)
-    }
+    tellAll(this.trunkCache, listener)
     return this.trunkIndex.listen(listener)
+  }
+
+  /** The same of agents. */
+  onAgent(listener: AgentListener): () => void {
+    tellAll(this.agentCache, listener)
+    return this.knownAgents.listen(listener)
   }
 
   private async one<T>(cache: RecordCache<T>, id: string): Promise<Found<T>> {
@@ -375,6 +384,13 @@ export class Directory {
         fire()
       }),
     )
+  }
+}
+
+function tellAll<T>(cache: RecordCache<T>, listener: (id: string, value: T | undefined, gone: boolean) => void): void {
+  for (const id of cache.ids()) {
+    const value = cache.last(id)
+    if (value !== undefined) listener(id, value, false)
   }
 }
 

@@ -17,7 +17,16 @@ export type NewTrunk = Untimed<Trunk>
 
 export const trunkKind: Kind<Trunk> = { noun: 'trunk', schema: trunkSchema, key: keys.trunk, index: keys.trunkIndex }
 
+const FIRST_FIELDS: ReadonlySet<string> = new Set(
+  (
+    'label sip_domain username auth_username outbound_proxy transport from_user from_domain caller_id number_format country register ' +
+    'ping allowed_addresses inbound_auth did_from channel_limit cps_limit allowed_extensions pass_headers headers'
+  ).split(' '),
+)
 const FIELD_NAMES = Object.keys(trunkFields.shape)
+/** Fields that came later. One that has its default is not counted: trunks are found that were made without it. */
+const LATER_FIELDS: ReadonlySet<string> = new Set(FIELD_NAMES.filter((name) => !FIRST_FIELDS.has(name)))
+const DEFAULTS: Readonly<Record<string, unknown>> = trunkFields.parse({})
 const MAX_ATTEMPTS = 5
 
 /** Trunks: one JSON string each, `signalbox:trunk:<id>`. Every method throws StoreError: UNAVAILABLE, INVALID. */
@@ -134,8 +143,11 @@ function fieldsOf(trunk: TrunkFields): Record<string, unknown> {
 }
 
 function digestOf(fields: Record<string, unknown>, accountId: string): string {
+  const counted = Object.entries(fields).filter(
+    ([name, value]) => !LATER_FIELDS.has(name) || !isDeepStrictEqual(value, DEFAULTS[name]),
+  )
   return createHash('sha256')
-    .update(JSON.stringify([accountId, sorted(fields)]))
+    .update(JSON.stringify([accountId, sorted(Object.fromEntries(counted))]))
     .digest('hex')
 }
 

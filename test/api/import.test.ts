@@ -38,6 +38,8 @@ Import('every trunk field is taken and shown; passwords are told of by flags alo
     register: { enabled: true, expires: 120 },
     ping: { enabled: true, interval_s: 15 },
     inbound_auth: { username: 'carrier', realm: 'r' },
+    require: ['address', 'digest'],
+    trust_identity: true,
     did_from: ['to'],
     channel_limit: 3,
     cps_limit: 0.5,
