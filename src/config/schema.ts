@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { access } from './access.js'
 import {
   forwardedHeader,
   host,
@@ -237,8 +238,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Calls at the same time; further ones are refused with 503. */
       max_calls: whole(1, 1_000_000).default(10_000),
+      /** Milliseconds that messages wait for the event loop from which on new calls are refused with 503; 0: never. */
+      shed_delay_ms: whole(0, 60_000).default(500),
     })
     .prefault({}),
+  access: access.prefault({}),
   cdr: cdr.prefault({}),
   events: events.prefault({}),
   trunks: trunks.prefault({}),
