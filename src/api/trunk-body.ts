@@ -9,14 +9,15 @@ import { optionalFields } from './validation.js'
 /** A trunk's password, write-only; null takes it away. */
 const trunkPassword = password.nullable().optional()
 
-const { register, ping, inbound_auth, ...plain } = trunkFields.shape
+const { register, ping, inbound_auth, tls, ...plain } = trunkFields.shape
 const registerFields = register.unwrap()
 const pingFields = ping.unwrap()
 const inboundFields = inbound_auth.unwrap().unwrap()
+const tlsFields = tls.unwrap().unwrap()
 
 /** A trunk's fields in a request that makes one: those left out have their defaults. */
 export const trunkForm = {
-  ...optionalFields({ ...plain, register, ping }),
+  ...optionalFields({ ...plain, register, ping, tls }),
   inbound_auth: inboundFields
     .extend({ password: password.optional() })
     .nullable()
@@ -27,11 +28,12 @@ export const trunkForm = {
   password: trunkPassword,
 }
 
-/** A trunk's fields in a request that changes one: what is left out stays, in `register`, `ping` and `inbound_auth` too. */
+/** A trunk's fields in a request that changes one: what is left out stays, in `register`, `ping`, `tls` and `inbound_auth` too. */
 export const trunkChanges = z.strictObject({
   ...optionalFields(plain),
   register: z.strictObject(optionalFields(registerFields.shape)).optional(),
   ping: z.strictObject(optionalFields(pingFields.shape)).optional(),
+  tls: z.strictObject(optionalFields(tlsFields.shape)).nullable().optional().describe('null: as all trunks'),
   inbound_auth: z
     .strictObject({ ...optionalFields(inboundFields.shape), password: password.optional() })
     .nullable()
@@ -72,7 +74,7 @@ export function changedTrunk(
   current: Trunk,
   changes: TrunkChanges,
 ): { trunk: Trunk; password: PasswordChange; inboundPassword: PasswordChange } {
-  const { password: trunkPassword, inbound_auth, register, ping, ...rest } = changes
+  const { password: trunkPassword, inbound_auth, register, ping, tls, ...rest } = changes
   const { password: inboundPassword, ...inboundFields } = inbound_auth ?? {}
   let auth = current.inbound_auth
   if (inbound_auth === null) auth = null
@@ -87,6 +89,7 @@ export function changedTrunk(
       ...given(rest),
       register: { ...current.register, ...given(register ?? {}) },
       ping: { ...current.ping, ...given(ping ?? {}) },
+      tls: tls === undefined ? current.tls : tls && tlsFields.parse({ ...current.tls, ...given(tls) }),
       inbound_auth: auth,
     },
     password: trunkPassword,

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Agent } from '../model/agent.js'
 import {
   command,
@@ -27,6 +27,7 @@ interface SetOptions extends EdgeOptions {
   readonly header?: string[]
   readonly ringTimeout?: string
   readonly channelLimit?: string
+  readonly mediaEncryption?: string
   readonly allowedAddress?: string[]
   /** False: take the credentials away. */
   readonly auth?: boolean
@@ -99,6 +100,9 @@ function setCommand(io: Io): Command {
     .option('--header <"Name: value">', 'extra header of its INVITEs; may be given several times', several)
     .option('--ring-timeout <seconds>', 'how long one address may ring')
     .option('--channel-limit <n>', 'calls at the same time')
+    .addOption(
+      new Option('--media-encryption <policy>', 'of media on its side').choices(['disabled', 'allowed', 'required']),
+    )
     .option('--allowed-address <cidr>', 'where its own calls come from; may be given several times', several)
     .option('--auth-username <user>', 'digest user of its own calls')
     .option('--auth-password-stdin', 'read the password of its own calls from standard input')
@@ -112,6 +116,7 @@ function setCommand(io: Io): Command {
         ring_timeout_s: readNumber('--ring-timeout', options.ringTimeout),
         channel_limit: readNumber('--channel-limit', options.channelLimit),
         allowed_addresses: options.allowedAddress,
+        media_encryption: options.mediaEncryption,
       })
       if (options.auth === false && (options.authUsername ?? options.authPasswordStdin) !== undefined)
         throw new CliError('--no-auth takes away what the other options set', exitCodes.usage)

@@ -14,6 +14,9 @@ const asList: Reader = (text) =>
     .map((item) => item.trim())
     .filter((item) => item !== '')
 
+/** A row is one line: line breaks are written `\n`. */
+const asPem: Reader = (text) => text.replaceAll('\\n', '\n')
+
 const asNumber: Reader = (text) => {
   const value = Number(text.trim())
   if (!Number.isFinite(value)) throw new BadCell('is not a number')
@@ -32,7 +35,8 @@ export const importColumns: Readonly<Record<string, Reader>> = {
   ...Object.fromEntries(
     (
       'phone_number kind label source inbound_agent_id trunk_id sip_domain termination_uri username auth_username outbound_proxy ' +
-      'transport from_user from_domain caller_id number_format country inbound_auth.username inbound_auth.realm'
+      'transport from_user from_domain caller_id number_format country inbound_auth.username inbound_auth.realm ' +
+      'media_encryption tls.server_name tls.client_certificate tls.pinned_name'
     )
       .split(' ')
       .map((name) => [name, asText]),
@@ -46,6 +50,9 @@ export const importColumns: Readonly<Record<string, Reader>> = {
   'register.expires': asNumber,
   'ping.enabled': asBoolean,
   'ping.interval_s': asNumber,
+  'tls.ca': asPem,
+  'tls.pinned_sha256': asList,
+  'tls.verify': asBoolean,
   channel_limit: asNumber,
   cps_limit: asNumber,
   outbound_agent_ids: asList,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { givenOnly, readHeaders, readNumber, several } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
@@ -25,6 +26,7 @@ const choices: Record<string, readonly [description: string, values: readonly st
     'header that carries the caller',
     ['from', 'p-asserted-identity', 'p-preferred-identity', 'remote-party-id'],
   ],
+  '--media-encryption <policy>': ['of media on its side', ['disabled', 'allowed', 'required']],
   '--number-format <format>': ['how the trunk wants numbers', ['+e164', 'e164', 'national']],
 }
 
@@ -54,6 +56,13 @@ export function addTrunkOptions(command: Command): Command {
     .option('--inbound-auth-password <password>', 'its password; others on this machine can see it meanwhile')
     .option('--inbound-auth-password-stdin', 'read that password from standard input')
     .option('--inbound-auth-realm <realm>', 'realm of our challenge')
+    .option('--tls-server-name <host>', 'name told in the TLS handshake, and that certificates must be for')
+    .option('--tls-ca-file <pem>', 'file on this machine: the authorities that must vouch for its servers')
+    .option('--tls-client-certificate <name>', 'which of sip.tls.named_certificates is shown to its servers')
+    .option('--tls-pinned-name <host>', 'the name that certificates must be for, when it is another')
+    .option('--tls-pinned-sha256 <hex>', 'a certificate or public key that must be shown; several', several)
+    .option('--tls-verify', 'verify authority and name of its servers')
+    .option('--no-tls-verify', 'do not: only pins count')
   for (const [flags, description] of Object.entries(lists)) command.option(flags, description, several)
   return command
     .option('--trust-identity', 'believe the caller it asserts: P-Asserted-Identity, Diversion and the like')
@@ -122,6 +131,14 @@ export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record
       password: inboundPassword,
       realm: textOf(options, 'inboundAuthRealm'),
     }),
+    tls: group({
+      server_name: textOf(options, 'tlsServerName'),
+      ca: await pemOf(textOf(options, 'tlsCaFile')),
+      client_certificate: textOf(options, 'tlsClientCertificate'),
+      pinned_name: textOf(options, 'tlsPinnedName'),
+      pinned_sha256: listOf(options, 'tlsPinnedSha256'),
+      verify: switchOf(options, 'tlsVerify'),
+    }),
     ...Object.fromEntries(
       Object.keys(lists).map((flags) => {
         const { option, words } = namesOf(flags)
@@ -133,6 +150,21 @@ export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record
     cps_limit: readNumber('--cps-limit', textOf(options, 'cpsLimit')),
     headers: readHeaders(listOf(options, 'header')),
   })
+}
+
+/** Certificates of a file on this machine. A key stays there. @throws {CliError} */
+async function pemOf(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    throw new CliError(`--tls-ca-file ${file} cannot be read (${why})`, exitCodes.usage, { cause: error })
+  }
+  if (text.includes('PRIVATE KEY'))
+    throw new CliError(`--tls-ca-file ${file} holds a private key: name a file of certificates only`, exitCodes.usage)
+  return text
 }
 
 async function passwordsOf(options: RawOptions, io: Io): Promise<[string | undefined, string | undefined]> {

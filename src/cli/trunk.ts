@@ -106,7 +106,7 @@ export function trunkCommand(io: Io): Command {
 const clearable: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(
     (
-      'sip_domain username password auth_username outbound_proxy transport from_user from_domain country inbound_auth channel_limit ' +
+      'sip_domain username password auth_username outbound_proxy transport from_user from_domain country inbound_auth tls channel_limit ' +
       'cps_limit'
     )
       .split(' ')

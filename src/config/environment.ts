@@ -51,8 +51,18 @@ function valueOf(path: readonly string[], text: string): unknown {
   const kind = kindAt(path)
   if (kind === 'list')
     return path.join('.') === 'sip.contacts' ? listOf(trimmed, splitContacts) : listOf(trimmed, splitCommas)
+  if (kind === 'map') return mapOf(trimmed)
   if (kind === 'text') return trimmed === 'null' ? null : trimmed
   return scalarOf(trimmed)
+}
+
+/** JSON; what is none stays text, and the schema says what was wanted instead. */
+function mapOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function listOf(text: string, split: (text: string) => string[]): unknown {

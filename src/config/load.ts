@@ -103,6 +103,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   int: 'a whole number',
   boolean: 'true or false',
   array: 'a list',
+  record: 'names and values, in the environment as JSON',
 }
 
 /** What a value must be, in words. */

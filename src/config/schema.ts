@@ -11,7 +11,7 @@ import {
   sipContact,
   unicastAddress,
 } from './values.js'
-import { safeText } from '../model/text.js'
+import { identifier, safeText } from '../model/text.js'
 
 /** A whole number between two bounds, both allowed. */
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
@@ -35,6 +35,15 @@ const sessionTimers = z.strictObject({
 
 const file = z.string().min(1).max(1_024)
 
+const namedCertificate = z.strictObject({
+  /** PEM: the certificate, then the intermediate ones. */
+  certificate_file: file,
+  /** PEM, without a passphrase. */
+  key_file: file,
+  /** Intermediate certificates, when they are not with the certificate. */
+  chain_file: file.nullable().default(null),
+})
+
 const tls = z.strictObject({
   /** What we show: PEM, our certificate first, then the intermediate ones. Needed for contacts over TLS, as is its key. */
   certificate_file: file.nullable().default(null),
@@ -50,6 +59,11 @@ const tls = z.strictObject({
   ciphers: z.string().min(1).max(4_096).nullable().default(null),
   /** Whether peers that connect are asked for a certificate of an authority in `ca_file`. */
   client_certificates: z.enum(['none', 'ask', 'require']).default('none'),
+  /** Certificates that trunks may want to see in place of ours, by the name that their `tls.client_certificate` gives. */
+  named_certificates: z
+    .record(identifier, namedCertificate)
+    .refine((all) => Object.keys(all).length <= 100, 'must be 100 certificates or less')
+    .default({}),
   /** Whether servers must prove the name that was dialled; null: to the edge, not to `signalbox engine`. */
   verify_servers: z.boolean().nullable().default(null),
   /** Milliseconds a handshake may take. */
@@ -259,7 +273,7 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 
 /** What a key holds, as far as reading it from an environment variable needs to know. */
-export type Kind = 'section' | 'list' | 'text' | 'value'
+export type Kind = 'section' | 'list' | 'map' | 'text' | 'value'
 
 /** What stands at a path of the configuration, or undefined when there is no such key. */
 export function kindAt(path: readonly string[]): Kind | undefined {
@@ -267,6 +281,7 @@ export function kindAt(path: readonly string[]): Kind | undefined {
   if (type === undefined) return undefined
   if (type instanceof z.ZodObject) return 'section'
   if (type instanceof z.ZodArray) return 'list'
+  if (type instanceof z.ZodRecord) return 'map'
   return type instanceof z.ZodString || type instanceof z.ZodEnum ? 'text' : 'value'
 }
 

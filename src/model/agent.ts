@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { mediaEncryption } from './media-encryption.js'
 import { networks } from './network.js'
 import { sipUri } from './sip-address.js'
 import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
@@ -24,6 +25,8 @@ export const agentSchema = z.strictObject({
     .strictObject({ username: safeText(128).min(1) })
     .nullable()
     .default(null),
+  /** Whether media on its side of calls are encrypted. */
+  media_encryption: mediaEncryption.default('allowed'),
   created_at: instant,
   updated_at: instant,
 })

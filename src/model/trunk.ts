@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { mediaEncryption } from './media-encryption.js'
 import { networks } from './network.js'
 import { hostPort } from './sip-address.js'
 import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
+import { trunkTls } from './trunk-tls.js'
 
 /** Where the dialled number is read from, in the trunk's order. `header:<Name>` names any other header. */
 export const didSource = z.union([
@@ -74,6 +76,10 @@ export const trunkFields = z.strictObject({
   allowed_extensions: z.array(extensionPattern).max(64).default([]),
   /** Names of `X-` headers of an agent's INVITE that reach the trunk. */
   pass_headers: z.array(passedHeader).max(32).default([]),
+  /** Whether media on its side of calls are encrypted. */
+  media_encryption: mediaEncryption.default('allowed'),
+  /** How its servers are dealt with over TLS; null: as all. */
+  tls: trunkTls.nullable().default(null),
   /** Extra headers on INVITEs of this trunk's calls: to the agent on the way in, to the trunk on the way out. */
   headers: headerMap.default({}),
 })

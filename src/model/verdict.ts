@@ -16,6 +16,8 @@ export const verdicts = {
   ROUTING_UNAVAILABLE: { status: 503, reason: 'Routing table unavailable', tryNext: false },
   TOO_MANY_HOPS: { status: 483, reason: 'Too Many Hops', tryNext: false },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, reason: 'Unsupported Media Type', tryNext: false },
+  MEDIA_NOT_ENCRYPTED: { status: 488, reason: 'Media must be encrypted', tryNext: false },
+  MEDIA_ENCRYPTED: { status: 488, reason: 'Media must not be encrypted', tryNext: false },
   ANSWER_NOT_ACCEPTABLE: { status: 406, reason: 'Caller does not accept SDP', tryNext: false },
   EXTENSION_UNSUPPORTED: { status: 420, reason: 'Bad Extension', tryNext: false },
   EDGE_FULL: { status: 503, reason: 'Too many calls', tryNext: false },

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { delimiterOf, formatCell, MAX_LINE_BYTES, readCells, readLines, type Line } from '../../src/cli/csv-lines.js'
+import { trunkTls } from '../../src/model/trunk-tls.js'
 import { importColumns, readHeader, readRow } from '../../src/cli/import-columns.js'
 import { numberImport } from '../../src/api/import-number.js'
 
@@ -69,6 +70,7 @@ Csv('there is a column for every field of an import', () => {
   const fields = Object.keys(numberImport.shape).flatMap((name) => {
     if (name === 'register') return ['register.enabled', 'register.expires']
     if (name === 'ping') return ['ping.enabled', 'ping.interval_s']
+    if (name === 'tls') return Object.keys(trunkTls.shape).map((field) => `tls.${field}`)
     if (name === 'inbound_auth') return ['username', 'password', 'realm'].map((field) => `inbound_auth.${field}`)
     return name === 'headers' ? [] : [name]
   })

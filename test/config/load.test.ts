@@ -153,7 +153,7 @@ Layers('every key can be set by SIGNALBOX__<SECTION>__<KEY>', () => {
   const config = load({})
   for (const path of leaves()) {
     const value = at(config, path.join('.'))
-    const text = value === null ? 'null' : Array.isArray(value) ? JSON.stringify(value) : String(value)
+    const text = value === null ? 'null' : typeof value === 'object' ? JSON.stringify(value) : String(value)
     const again = load({ [`SIGNALBOX__${path.join('__').toUpperCase()}`]: text })
     assert.equal(at(again, path.join('.')), value, path.join('.'))
   }

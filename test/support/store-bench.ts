@@ -148,6 +148,7 @@ export function newAgent(id: string, fields: Partial<NewAgent> = {}): NewAgent {
     sip_uri: `sip:${id}@127.0.0.1:5090`,
     fallback_sip_uris: [],
     headers: {},
+    media_encryption: 'allowed',
     ring_timeout_s: null,
     channel_limit: null,
     allowed_addresses: [],
