@@ -108,6 +108,16 @@ function combinationErrors(fields: TrunkFields, context: TrunkContext): FieldErr
     })
   if (fields.inbound_auth !== null && !context.hasInboundPassword)
     errors.push({ field: 'inbound_auth.password', message: 'is required: no password of inbound_auth is kept' })
+  if (fields.register_in && fields.inbound_auth === null)
+    errors.push({
+      field: 'inbound_auth',
+      message: 'is required with register_in: the user and password that the PBX registers with',
+    })
+  if (fields.register_in && fields.register.enabled)
+    errors.push({
+      field: 'register_in',
+      message: 'and register.enabled exclude each other: either the PBX registers to us, or we register to the trunk',
+    })
   if (fields.number_format === 'national' && fields.country === null)
     errors.push({ field: 'country', message: 'is required with number_format "national", such as US' })
   return errors

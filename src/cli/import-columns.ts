@@ -48,6 +48,7 @@ export const importColumns: Readonly<Record<string, Reader>> = {
   trust_identity: asBoolean,
   'register.enabled': asBoolean,
   'register.expires': asNumber,
+  register_in: asBoolean,
   'ping.enabled': asBoolean,
   'ping.interval_s': asNumber,
   'tls.ca': asPem,

@@ -49,6 +49,8 @@ export function addTrunkOptions(command: Command): Command {
     .option('--register', 'register at the trunk')
     .option('--no-register', 'do not register')
     .option('--register-expires <seconds>', 'registration interval to ask for')
+    .option('--register-in', 'it registers to us, with its inbound-auth user')
+    .option('--no-register-in', 'it does not register to us')
     .option('--ping', 'probe its servers by OPTIONS')
     .option('--no-ping', 'do not probe')
     .option('--ping-interval <seconds>', 'time between two probes')
@@ -122,6 +124,7 @@ export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record
       enabled: switchOf(options, 'register'),
       expires: readNumber('--register-expires', textOf(options, 'registerExpires')),
     }),
+    register_in: switchOf(options, 'registerIn'),
     ping: group({
       enabled: switchOf(options, 'ping'),
       interval_s: readNumber('--ping-interval', textOf(options, 'pingInterval')),

@@ -84,6 +84,14 @@ function contradictions(given: ReadonlyMap<string, Entry>): Problem[] {
   const value = (path: string): unknown => given.get(path)?.value ?? undefined
   const [t1, t2] = [value('sip.t1_ms'), value('sip.t2_ms')]
   if (typeof t1 === 'number' && typeof t2 === 'number' && t2 < t1) add('sip.t2_ms', 'must not be less than sip.t1_ms')
+  const [least, usual, most] = ['min', 'default', 'max'].map((name) => value(`registrar.${name}_expires_s`))
+  if (
+    typeof least === 'number' &&
+    typeof usual === 'number' &&
+    typeof most === 'number' &&
+    !(least <= usual && usual <= most)
+  )
+    add('registrar.default_expires_s', 'must lie between registrar.min_expires_s and registrar.max_expires_s')
   const [certificate, key] = [value('sip.tls.certificate_file'), value('sip.tls.key_file')]
   if (certificate !== undefined && key === undefined)
     add('sip.tls.key_file', 'is needed with sip.tls.certificate_file: the key of the certificate')

@@ -203,6 +203,17 @@ const registration = z.strictObject({
   lease_ms: whole(500, 60_000).default(8_000),
 })
 
+const registrar = z.strictObject({
+  /** Shortest expiry, in seconds, that a PBX that registers to us is granted; 423 to those that ask for less. */
+  min_expires_s: whole(1, DAY_S).default(60),
+  /** Seconds granted to those that do not say. */
+  default_expires_s: whole(1, DAY_S).default(300),
+  /** Seconds granted at most. */
+  max_expires_s: whole(1, DAY_S).default(3_600),
+  /** Contacts of one trunk at the same time. */
+  max_contacts: whole(1, 50).default(10),
+})
+
 const cdr = z.strictObject({
   /** Records kept in the Redis stream; the oldest go first. */
   stream_max_length: whole(1, 1_000_000_000).default(1_000_000),
@@ -261,6 +272,7 @@ export const configSchema = z.strictObject({
   events: events.prefault({}),
   trunks: trunks.prefault({}),
   registration: registration.prefault({}),
+  registrar: registrar.prefault({}),
   dns: z
     .strictObject({
       /** Name servers to ask; none: those of the system. */

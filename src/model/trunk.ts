@@ -69,6 +69,8 @@ export const trunkFields = z.strictObject({
     .default([]),
   /** Whether the caller that this trunk asserts (P-Asserted-Identity, Diversion and the like) is believed. */
   trust_identity: z.boolean().default(false),
+  /** It registers to us, with `inbound_auth`: calls to it go to the contacts that it registered, and nowhere else. */
+  register_in: z.boolean().default(false),
   did_from: z.array(didSource).min(1).max(8).default(defaultDidSources),
   channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
   cps_limit: z.number().min(0.1).max(10_000).nullable().default(null),
