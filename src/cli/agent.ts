@@ -28,6 +28,9 @@ interface SetOptions extends EdgeOptions {
   readonly ringTimeout?: string
   readonly channelLimit?: string
   readonly mediaEncryption?: string
+  readonly cpsLimit?: string
+  readonly minutesPerDay?: string
+  readonly maxCallSeconds?: string
   readonly allowedAddress?: string[]
   /** False: take the credentials away. */
   readonly auth?: boolean
@@ -103,6 +106,9 @@ function setCommand(io: Io): Command {
     .addOption(
       new Option('--media-encryption <policy>', 'of media on its side').choices(['disabled', 'allowed', 'required']),
     )
+    .option('--cps-limit <n>', 'calls a second, to it and placed by it')
+    .option('--minutes-per-day <n>', 'minutes of its calls a day, in UTC')
+    .option('--max-call-seconds <n>', 'how long a call may last')
     .option('--allowed-address <cidr>', 'where its own calls come from; may be given several times', several)
     .option('--auth-username <user>', 'digest user of its own calls')
     .option('--auth-password-stdin', 'read the password of its own calls from standard input')
@@ -115,6 +121,9 @@ function setCommand(io: Io): Command {
         headers: readHeaders(options.header),
         ring_timeout_s: readNumber('--ring-timeout', options.ringTimeout),
         channel_limit: readNumber('--channel-limit', options.channelLimit),
+        cps_limit: readNumber('--cps-limit', options.cpsLimit),
+        minutes_per_day: readNumber('--minutes-per-day', options.minutesPerDay),
+        max_call_seconds: readNumber('--max-call-seconds', options.maxCallSeconds),
         allowed_addresses: options.allowedAddress,
         media_encryption: options.mediaEncryption,
       })

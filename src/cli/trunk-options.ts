@@ -35,6 +35,7 @@ const lists: Record<string, string> = {
   '--require <rule>': 'what its calls must show: address or digest; both by giving it twice',
   '--did-from <source>': 'where the dialled number is read: request-uri, to, header:X ...; several, in order',
   '--allowed-extension <pattern>': 'extensions agents may call on it: 200 or 2*; may be given several times',
+  '--allowed-destination <where>': 'where its calls may go: DE, +4420 or "*"; may be given several times',
   '--pass-header <name>': "X- header of an agent's INVITE that reaches it; may be given several times",
 }
 
@@ -70,7 +71,10 @@ export function addTrunkOptions(command: Command): Command {
     .option('--trust-identity', 'believe the caller it asserts: P-Asserted-Identity, Diversion and the like')
     .option('--no-trust-identity', 'believe From alone')
     .option('--channel-limit <n>', 'calls at the same time')
-    .option('--cps-limit <n>', 'calls a second')
+    .option('--cps-limit <n>', 'calls placed a second')
+    .option('--minutes-per-day <n>', 'minutes of its calls a day, in UTC')
+    .option('--outbound-minutes-per-day <n>', 'minutes of calls placed on it a day, in UTC')
+    .option('--max-call-seconds <n>', 'how long a call may last')
     .option('--header <"Name: value">', 'extra header on its INVITEs; may be given several times', several)
 }
 
@@ -100,6 +104,7 @@ function namesOf(flags: string): { option: string; words: string } {
 const plurals: Record<string, string> = {
   allowed_address: 'allowed_addresses',
   allowed_extension: 'allowed_extensions',
+  allowed_destination: 'allowed_destinations',
   pass_header: 'pass_headers',
 }
 
@@ -151,6 +156,9 @@ export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record
     trust_identity: switchOf(options, 'trustIdentity'),
     channel_limit: readNumber('--channel-limit', textOf(options, 'channelLimit')),
     cps_limit: readNumber('--cps-limit', textOf(options, 'cpsLimit')),
+    minutes_per_day: readNumber('--minutes-per-day', textOf(options, 'minutesPerDay')),
+    outbound_minutes_per_day: readNumber('--outbound-minutes-per-day', textOf(options, 'outboundMinutesPerDay')),
+    max_call_seconds: readNumber('--max-call-seconds', textOf(options, 'maxCallSeconds')),
     headers: readHeaders(listOf(options, 'header')),
   })
 }

@@ -107,7 +107,7 @@ const clearable: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(
     (
       'sip_domain username password auth_username outbound_proxy transport from_user from_domain country inbound_auth tls channel_limit ' +
-      'cps_limit'
+      'cps_limit minutes_per_day outbound_minutes_per_day max_call_seconds allowed_destinations'
     )
       .split(' ')
       .map((name) => [name, null]),

@@ -263,6 +263,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Calls at the same time; further ones are refused with 503. */
       max_calls: whole(1, 1_000_000).default(10_000),
+      /** Seconds from its answer after which any call is ended; null: no limit but those of trunks and agents. */
+      max_call_seconds: whole(1, 604_800).nullable().default(null),
       /** Milliseconds that messages wait for the event loop from which on new calls are refused with 503; 0: never. */
       shed_delay_ms: whole(0, 60_000).default(500),
     })

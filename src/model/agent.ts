@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { mediaEncryption } from './media-encryption.js'
+import { channelLimit, cpsLimit, maxCallSeconds, minutesPerDay } from './limit-fields.js'
 import { networks } from './network.js'
 import { sipUri } from './sip-address.js'
 import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
@@ -16,8 +17,11 @@ export const agentSchema = z.strictObject({
   headers: headerMap.default({}),
   /** Seconds one address may ring before the next is tried; 1 to 600. Null: `sip.ring_timeout_s` of the configuration. */
   ring_timeout_s: z.number().int().min(1).max(600).nullable().default(null),
-  /** Calls at the same time; null: no limit. */
-  channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
+  channel_limit: channelLimit,
+  /** Of calls to the agent and calls it places. */
+  cps_limit: cpsLimit,
+  minutes_per_day: minutesPerDay,
+  max_call_seconds: maxCallSeconds,
   /** Source addresses (CIDR) calls of this agent come from. */
   allowed_addresses: networks.default([]),
   /** Digest user of calls this agent places from any address. The password is kept apart, encrypted. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { mediaEncryption } from './media-encryption.js'
+import { allowedDestinations, channelLimit, cpsLimit, maxCallSeconds, minutesPerDay } from './limit-fields.js'
 import { networks } from './network.js'
 import { hostPort } from './sip-address.js'
 import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
@@ -72,8 +73,14 @@ export const trunkFields = z.strictObject({
   /** It registers to us, with `inbound_auth`: calls to it go to the contacts that it registered, and nowhere else. */
   register_in: z.boolean().default(false),
   did_from: z.array(didSource).min(1).max(8).default(defaultDidSources),
-  channel_limit: z.number().int().min(1).max(100_000).nullable().default(null),
-  cps_limit: z.number().min(0.1).max(10_000).nullable().default(null),
+  channel_limit: channelLimit,
+  /** Of calls to the trunk. */
+  cps_limit: cpsLimit,
+  minutes_per_day: minutesPerDay,
+  /** Of calls to the trunk, within `minutes_per_day`. */
+  outbound_minutes_per_day: minutesPerDay,
+  max_call_seconds: maxCallSeconds,
+  allowed_destinations: allowedDestinations,
   /** Extensions that agents may call on this trunk besides possible numbers: whole ones, or their beginning and `*`. */
   allowed_extensions: z.array(extensionPattern).max(64).default([]),
   /** Names of `X-` headers of an agent's INVITE that reach the trunk. */
