@@ -15,10 +15,12 @@ import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
+import { ApiTokens } from './store/api-tokens.js'
 import { CdrLog } from './store/cdr-log.js'
 import { connect, type Connection } from './store/connection.js'
 import { ContactTokens } from './store/contact-tokens.js'
 import { Directory } from './store/directory.js'
+import { KnownTokens } from './store/known-tokens.js'
 import { Numbers } from './store/numbers.js'
 import { RedisServer } from './store/redis-server.js'
 import { Trunks } from './store/trunks.js'
@@ -210,6 +212,7 @@ export function createApp(config: Config): App {
         let serving = true
         started(undefined, () => (serving = false))
         const origination = (): Origination => originationOf(addresses)
+        const tokens = new ApiTokens(parts)
         const api = createApi({
           agents: new Agents(parts),
           numbers: new Numbers(parts),
@@ -218,6 +221,8 @@ export function createApp(config: Config): App {
           registrations: registrations.store,
           registrar: registrations.manager,
           trunkPaths: trunks.paths,
+          tokens,
+          knownTokens: new KnownTokens(tokens, clock),
           secretRotation: rotation,
           otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,
@@ -231,6 +236,8 @@ export function createApp(config: Config): App {
           metrics,
           logger,
           adminToken: token,
+          tokenFailuresPerMinute: config.http.token_failures_per_minute,
+          trustProxy: config.http.trust_proxy,
         })
         const httpUrl = await listen(api, config.http.listen)
         started(api, (part) => part.close())

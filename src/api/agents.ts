@@ -67,6 +67,7 @@ export function addAgents(api: Api, { agents, passwords, logger, origination }: 
   api.get(
     '/agents',
     {
+      config: { role: 'viewer' },
       schema: { tags, summary: 'List agents', querystring: pageQuery, response: { 200: agentPage, ...refusals(400) } },
     },
     async (request) => {
@@ -78,6 +79,7 @@ export function addAgents(api: Api, { agents, passwords, logger, origination }: 
   api.put(
     '/agents/:id',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Create or replace an agent',
@@ -109,7 +111,10 @@ export function addAgents(api: Api, { agents, passwords, logger, origination }: 
 
   api.get(
     '/agents/:id',
-    { schema: { tags, summary: 'Show an agent', params: byId, response: { 200: agentView, ...refusals(400, 404) } } },
+    {
+      config: { role: 'viewer' },
+      schema: { tags, summary: 'Show an agent', params: byId, response: { 200: agentView, ...refusals(400, 404) } },
+    },
     async (request) => {
       const agent = await answerOf('agent', agents.get(request.params.id))
       if (agent === undefined) throw absent(request.params.id)
@@ -120,6 +125,7 @@ export function addAgents(api: Api, { agents, passwords, logger, origination }: 
   api.delete(
     '/agents/:id',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Remove an agent that no number uses, and its password',

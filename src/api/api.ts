@@ -3,7 +3,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { addAgents } from './agents.js'
-import { adminTokenOnly, refusalOf, type Authenticate, type Principal } from './auth.js'
+import { createAuthenticator, type Principal } from './auth.js'
 import { addCalls } from './calls.js'
 import { addCdrs } from './cdrs.js'
 import { addEvents } from './events.js'
@@ -14,15 +14,23 @@ import { addOpenApi } from './openapi.js'
 import { addOrigination } from './origination.js'
 import { ApiError, problems, type ProblemCode } from './problem.js'
 import { addRegistrations } from './registrations.js'
+import { requireRoles } from './roles.js'
 import { addRouteTests } from './route-tests.js'
 import { addSecretKey } from './secret-key.js'
 import type { Api, Services } from './services.js'
+import { proxyTrust, type TrustProxy } from './source-address.js'
+import { TokenCheck } from './token-check.js'
+import { addTokens } from './tokens.js'
 import { addTrunks } from './trunks.js'
 import { validatorCompiler } from './validation.js'
 
 export interface ApiOptions extends Services {
   /** The bearer token that opens `/v1`. */
   readonly adminToken: string
+  /** Tokens that are not valid, a minute and source address, until further ones are told to wait. */
+  readonly tokenFailuresPerMinute: number
+  /** Whose X-Forwarded-For says where a request comes from. */
+  readonly trustProxy: TrustProxy
 }
 
 /** Bytes a body may have. A number with a thousand outbound agents needs 70 kB. */
@@ -34,8 +42,9 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  * The REST API: `/v1`, the probes and the API's own description. Not listening yet; closing it ends its connections.
  */
 export function createApi(options: ApiOptions): Api {
-  const { adminToken, ...services } = options
-  const authenticate = adminTokenOnly(adminToken)
+  const { adminToken, tokenFailuresPerMinute, trustProxy, ...services } = options
+  const authenticator = createAuthenticator(adminToken, services.knownTokens, services.clock)
+  const tokenCheck = new TokenCheck({ ...services, authenticator, failuresPerMinute: tokenFailuresPerMinute })
   const answerError = errorHandler(services)
 
   const api = Fastify({
@@ -47,10 +56,11 @@ export function createApi(options: ApiOptions): Api {
     // Whoever is being answered while we stop is answered in full.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1024 },
+    trustProxy: proxyTrust(trustProxy),
     frameworkErrors: (error, request, reply) => {
       // Such a request never reaches a route or a hook, so the gate is here too.
-      const refused = underV1(request.url) ? refuseStranger(authenticate, request, reply) : undefined
-      answerError(refused ?? error, request, reply)
+      const refused = underV1(request.url) ? tokenCheck.enter(request, reply) : Promise.resolve(undefined)
+      void refused.then((refusal) => answerError(refusal ?? error, request, reply))
     },
     clientErrorHandler: answerBrokenRequest,
   }) as unknown as Api
@@ -93,9 +103,10 @@ export function createApi(options: ApiOptions): Api {
     async (scope) => {
       const v1 = scope as unknown as Api
       v1.addHook('onRequest', async (request, reply) => {
-        const refused = refuseStranger(authenticate, request, reply)
+        const refused = await tokenCheck.enter(request, reply)
         if (refused !== undefined) throw refused
       })
+      requireRoles(v1)
       // In this scope, so that the hook above is asked first: a stranger learns nothing of what exists.
       v1.setNotFoundHandler(answerNotFound)
       const allowed = collectMethods(v1)
@@ -109,6 +120,7 @@ export function createApi(options: ApiOptions): Api {
       addRouteTests(v1, services)
       addOrigination(v1, services)
       addSecretKey(v1, services)
+      addTokens(v1, services)
       refuseOtherMethods(v1, allowed)
     },
     { prefix: '/v1' },
@@ -119,23 +131,6 @@ export function createApi(options: ApiOptions): Api {
 /** Whether a raw URL lies under `/v1`, however it is spelled. */
 function underV1(url: string): boolean {
   return /^\/+(v|%76)(1|%31)(?![^/?#])/i.test(url)
-}
-
-/** The refusal of a request without a valid token, its header set; undefined when it may pass. */
-function refuseStranger(
-  authenticate: Authenticate,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): ApiError | undefined {
-  const { authorization } = request.headers
-  const principal = authenticate(authorization)
-  if (principal !== undefined) {
-    request.principal = principal
-    return undefined
-  }
-  const { error, challenge } = refusalOf(authorization)
-  reply.header('www-authenticate', challenge)
-  return error
 }
 
 async function answerNotFound(request: FastifyRequest): Promise<never> {
@@ -165,6 +160,8 @@ function refuseOtherMethods(api: Api, allowed: Map<string, Set<string>>): void {
       method: others,
       url: path,
       schema: { hide: true },
+      // Whoever may read at all may know what is not there.
+      config: { role: 'viewer' },
       onRequest: async (request, reply) => {
         reply.header('allow', allow)
         throw new ApiError('METHOD_NOT_ALLOWED', `${request.method} is not allowed here; ${allow} are`)

@@ -44,6 +44,7 @@ export function addCalls(api: Api, services: Services): void {
   api.get(
     '/calls',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'List the calls that are going on',
@@ -57,6 +58,7 @@ export function addCalls(api: Api, services: Services): void {
   api.get(
     '/calls/:id',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Show a call: as it is now, or the record of its end',
@@ -77,6 +79,7 @@ export function addCalls(api: Api, services: Services): void {
   api.delete(
     '/calls/:id',
     {
+      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'End a call',

@@ -29,6 +29,7 @@ export function addCdrs(api: Api, { cdrs }: Services): void {
   api.get(
     '/cdrs',
     {
+      config: { role: 'viewer' },
       schema: {
         tags: ['cdrs'],
         summary: 'List the records of ended calls, newest first',

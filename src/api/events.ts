@@ -69,6 +69,7 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
   api.get(
     '/events',
     {
+      config: { role: 'viewer' },
       exposeHeadRoute: false,
       schema: {
         tags: ['events'],

@@ -7,6 +7,7 @@ import { importNumber, knownTrunk, NOT_YET, numberImport, takeBack } from './imp
 import { checkAgents, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
+import { needRole } from './roles.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { given } from './trunk-body.js'
@@ -80,6 +81,7 @@ export function addNumbers(api: Api, services: Services): void {
   api.get(
     '/numbers',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'List numbers',
@@ -96,6 +98,7 @@ export function addNumbers(api: Api, services: Services): void {
   api.post(
     '/numbers',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Import a number, with its trunk or by the fields of one',
@@ -129,6 +132,7 @@ export function addNumbers(api: Api, services: Services): void {
   api.get(
     '/numbers/:phone_number',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Show a number with its trunk',
@@ -142,16 +146,20 @@ export function addNumbers(api: Api, services: Services): void {
   api.patch(
     '/numbers/:phone_number',
     {
+      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Change fields of a number; "inbound_agent_id": null takes its agent away',
+        description: 'With the role operator, "enabled" alone.',
         params: byNumber,
         body: numberPatch,
         response: { 200: numberWithTrunkView, ...refusals(400, 404, 409) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { replace, ...changes } = request.body
+      if (Object.keys(given(changes)).some((field) => field !== 'enabled'))
+        needRole(request, reply, 'admin', 'changing more of a number than "enabled"')
       const { phone_number, account_id } = await find(request.params.phone_number)
       const check = async (): Promise<void> => {
         await checkAgents(agents, changes, account_id)
@@ -177,6 +185,7 @@ export function addNumbers(api: Api, services: Services): void {
   api.delete(
     '/numbers/:phone_number',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Remove a number; its trunk stays',

@@ -67,6 +67,7 @@ export function addOpenApi(api: Api): void {
         { name: 'route-tests', description: 'Where a call would go, and why' },
         { name: 'origination', description: 'Where customers send calls to' },
         { name: 'secret-key', description: 'The key that encrypts passwords at rest' },
+        { name: 'tokens', description: 'Who may use this API' },
         { name: 'health', description: 'For probes and Prometheus' },
       ],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },

@@ -61,6 +61,7 @@ export function addOriginate(api: Api, { originator, clock }: Services): void {
   api.post(
     '/calls',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['calls'],
         summary: 'Place a call: the agent is called, and connected to the destination when it answers',

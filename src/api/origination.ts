@@ -6,6 +6,7 @@ export function addOrigination(api: Api, { origination }: Services): void {
   api.get(
     '/origination',
     {
+      config: { role: 'viewer' },
       schema: {
         tags: ['origination'],
         summary: 'Where to send calls to, and which addresses to let in',

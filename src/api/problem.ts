@@ -6,6 +6,10 @@ import { z } from 'zod'
  */
 export const problems = {
   TOKEN_REQUIRED: { status: 401, title: 'A valid bearer token is required' },
+  TOO_MANY_TOKEN_FAILURES: { status: 429, title: 'Too many tokens that are not valid' },
+  ROLE_NEEDED: { status: 403, title: 'The role of the token does not suffice' },
+  ALL_ACCOUNTS_NEEDED: { status: 403, title: 'A token bound to one account may not do this' },
+  TOKEN_ABOVE_OWN: { status: 403, title: 'A token cannot make one that may do more' },
   ROUTE_NOT_FOUND: { status: 404, title: 'Nothing is served at this address' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed here' },
   URL_MALFORMED: { status: 400, title: 'The URL cannot be read' },
@@ -21,6 +25,7 @@ export const problems = {
   AGENT_NOT_FOUND: { status: 404, title: 'No such agent' },
   NUMBER_NOT_FOUND: { status: 404, title: 'No such number' },
   TRUNK_NOT_FOUND: { status: 404, title: 'No such trunk' },
+  TOKEN_NOT_FOUND: { status: 404, title: 'No such token' },
   CALL_NOT_FOUND: { status: 404, title: 'No such call' },
   ROTATION_NOT_FOUND: { status: 404, title: 'No such rotation of the secret key' },
   ROTATION_UNDER_WAY: { status: 409, title: 'A rotation of the secret key is under way' },

@@ -22,6 +22,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
   api.get(
     '/registrations',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'List registrations of trunks',
@@ -60,6 +61,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
   api.post(
     '/trunks/:id/register',
     {
+      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Register a trunk now, also one that was refused or un-registered by hand',
@@ -73,6 +75,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
   api.post(
     '/trunks/:id/unregister',
     {
+      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Un-register a trunk until it is registered by hand or changed',

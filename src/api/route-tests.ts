@@ -55,6 +55,7 @@ export function addRouteTests(api: Api, { router }: Services): void {
   api.post(
     '/route-tests',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['route-tests'],
         summary: 'Decide where a call would go, and say why',

@@ -31,13 +31,17 @@ export function addSecretKey(api: Api, { secretRotation, otherEdges }: Services)
 
   api.get(
     '/secret-key',
-    { schema: { tags, summary: 'Names of the keys in use', response: { 200: secretKeyView, ...refusals() } } },
+    {
+      config: { role: 'viewer', allAccounts: true },
+      schema: { tags, summary: 'Names of the keys in use', response: { 200: secretKeyView, ...refusals() } },
+    },
     async () => secretRotation.keys(),
   )
 
   api.post(
     '/secret-key/rotations',
     {
+      config: { role: 'admin', allAccounts: true },
       schema: {
         tags,
         summary: 'Go over to another key: make it, use it at once, seal every secret anew. Safe to run again',
@@ -61,6 +65,7 @@ export function addSecretKey(api: Api, { secretRotation, otherEdges }: Services)
   api.get(
     '/secret-key/rotations/:id',
     {
+      config: { role: 'viewer', allAccounts: true },
       schema: {
         tags,
         summary: 'How far a rotation of this edge is: the latest one is known',

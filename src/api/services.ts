@@ -6,8 +6,10 @@ import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
 import type { Router } from '../routing/router.js'
 import type { Agents } from '../store/agents.js'
+import type { ApiTokens } from '../store/api-tokens.js'
 import type { CdrLog } from '../store/cdr-log.js'
 import type { Events } from '../store/events.js'
+import type { KnownTokens } from '../store/known-tokens.js'
 import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
 import type { AllPasswords, Passwords } from '../store/passwords.js'
@@ -53,6 +55,9 @@ export interface Services {
   readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
   /** Where calls to trunks go. */
   readonly trunkPaths: Pick<TrunkPaths, 'states'>
+  readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
+  /** The same, as requests are let in by them. */
+  readonly knownTokens: Pick<KnownTokens, 'find' | 'use' | 'forget'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>
@@ -60,7 +65,10 @@ export interface Services {
   readonly origination: () => Origination
   readonly readiness: () => Readiness
   readonly events: Pick<Events, 'listen'>
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'> & { readonly eventListeners: { set(value: number): void } }
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'> & {
+    readonly eventListeners: { set(value: number): void }
+    readonly apiTokenFailures: { inc(labels: { result: string }): void }
+  }
   readonly clock: Clock
   readonly logger: Log
 }

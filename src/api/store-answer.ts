@@ -1,13 +1,14 @@
 import { StoreError } from '../store/errors.js'
 import { ApiError, fieldRefused } from './problem.js'
 
-export type Noun = 'agent' | 'number' | 'trunk' | 'call'
+export type Noun = 'agent' | 'number' | 'trunk' | 'call' | 'token'
 
 const notFound = {
   agent: 'AGENT_NOT_FOUND',
   number: 'NUMBER_NOT_FOUND',
   trunk: 'TRUNK_NOT_FOUND',
   call: 'CALL_NOT_FOUND',
+  token: 'TOKEN_NOT_FOUND',
 } as const
 
 /** What a store's refusal means to the client that asked for a `noun`. */

@@ -59,6 +59,7 @@ export function addTrunks(api: Api, services: Services): void {
   api.get(
     '/trunks',
     {
+      config: { role: 'viewer' },
       schema: { tags, summary: 'List trunks', querystring: pageQuery, response: { 200: trunkPage, ...refusals(400) } },
     },
     async (request) => {
@@ -70,6 +71,7 @@ export function addTrunks(api: Api, services: Services): void {
   api.get(
     '/trunks/:id',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Show a trunk and how its registration stands',
@@ -87,6 +89,7 @@ export function addTrunks(api: Api, services: Services): void {
   api.get(
     '/trunks/:id/servers',
     {
+      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Show where calls to a trunk go now, as this edge sees it: its servers and whether they answer',
@@ -109,6 +112,7 @@ export function addTrunks(api: Api, services: Services): void {
   api.patch(
     '/trunks/:id',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Change fields of a trunk; null clears a field that may be empty',
@@ -126,6 +130,7 @@ export function addTrunks(api: Api, services: Services): void {
   api.delete(
     '/trunks/:id',
     {
+      config: { role: 'admin' },
       schema: {
         tags,
         summary: 'Remove a trunk that no number uses, and its passwords',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { agentSchema } from '../model/agent.js'
+import { apiTokenSchema } from '../model/api-token.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
 import { decisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
@@ -145,6 +146,13 @@ export const rotationView = named(
   }),
 )
 
+export const apiTokenView = named('ApiToken', apiTokenSchema)
+
+export const newApiTokenView = named(
+  'NewApiToken',
+  apiTokenSchema.extend({ token: z.string().describe('What a client sends; shown this once, only a digest is kept') }),
+)
+
 export const healthView = named('Health', z.object({ status: z.literal('ok') }))
 
 export const readinessView = named(
@@ -156,6 +164,7 @@ export const readinessView = named(
   }),
 )
 
+export const apiTokenPage = named('ApiTokenPage', pageOf(apiTokenView))
 export const agentPage = named('AgentPage', pageOf(agentView))
 export const numberPage = named('NumberPage', pageOf(numberView))
 export const registrationPage = named('RegistrationPage', pageOf(registrationView))
@@ -179,9 +188,9 @@ const refusal = {
   content: { 'application/problem+json': { schema: problemSchema } },
 }
 
-/** The statuses a route may refuse with besides 401, for its schema. */
+/** The statuses a route may refuse with besides 401, 403 and 429, for its schema. */
 export const refusals = (...statuses: number[]) =>
-  Object.fromEntries([401, ...statuses, 'default'].map((status) => [status, refusal]))
+  Object.fromEntries([401, 403, 429, ...statuses, 'default'].map((status) => [status, refusal]))
 
 /** A trunk as the API shows it. */
 export async function showTrunk(

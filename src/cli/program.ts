@@ -12,6 +12,7 @@ import { registrationCommand } from './registration.js'
 import { routeCommand } from './route.js'
 import { secretCommand } from './secret.js'
 import { serveCommand } from './serve.js'
+import { tokenCommand } from './token.js'
 import { trunkCommand } from './trunk.js'
 
 /** Every command of `signalbox`. */
@@ -35,6 +36,7 @@ export function createProgram(io: Io): Command {
     trunkCommand,
     registrationCommand,
     secretCommand,
+    tokenCommand,
     routeCommand,
     callCommand,
     cdrCommand,

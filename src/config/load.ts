@@ -92,11 +92,13 @@ function contradictions(given: ReadonlyMap<string, Entry>): Problem[] {
     !(least <= usual && usual <= most)
   )
     add('registrar.default_expires_s', 'must lie between registrar.min_expires_s and registrar.max_expires_s')
-  const [certificate, key] = [value('sip.tls.certificate_file'), value('sip.tls.key_file')]
-  if (certificate !== undefined && key === undefined)
-    add('sip.tls.key_file', 'is needed with sip.tls.certificate_file: the key of the certificate')
-  if (certificate === undefined && key !== undefined)
-    add('sip.tls.certificate_file', 'is needed with sip.tls.key_file: the certificate of the key')
+  for (const section of ['sip.tls', 'http.tls']) {
+    const [certificate, key] = [value(`${section}.certificate_file`), value(`${section}.key_file`)]
+    if (certificate !== undefined && key === undefined)
+      add(`${section}.key_file`, `is needed with ${section}.certificate_file: the key of the certificate`)
+    if (certificate === undefined && key !== undefined)
+      add(`${section}.certificate_file`, `is needed with ${section}.key_file: the certificate of the key`)
+  }
   const asked = value('sip.tls.client_certificates')
   if ((asked === 'ask' || asked === 'require') && value('sip.tls.ca_file') === undefined)
     add('sip.tls.ca_file', 'is needed with sip.tls.client_certificates: who vouches for clients')

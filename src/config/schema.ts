@@ -6,6 +6,7 @@ import {
   keyText,
   listenAddress,
   nameServer,
+  proxies,
   redisUrl,
   secretText,
   sipContact,
@@ -131,9 +132,27 @@ const sip = z.strictObject({
   forward_headers: z.array(forwardedHeader).max(32).default([]),
 })
 
+const httpTls = z.strictObject({
+  /** PEM: our certificate first, then the intermediate ones. */
+  certificate_file: file.nullable().default(null),
+  /** The private key of the certificate: PEM, without a passphrase. */
+  key_file: file.nullable().default(null),
+  /** The oldest version spoken. */
+  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+})
+
 const http = z.strictObject({
   /** Where the REST API, the console and the metrics are. */
   listen: listenAddress.default('127.0.0.1:8080'),
+  /** TLS of the API. Without it, only a loopback address is served, or one behind a proxy that `trust_proxy` names. */
+  tls: httpTls.prefault({}),
+  /**
+   * Whether a proxy stands in front and sees to TLS: true when only it can connect to us, or the networks proxies connect from. Its
+   * X-Forwarded-For then says where a request comes from.
+   */
+  trust_proxy: proxies.default(false),
+  /** Tokens that are not valid, a minute and source address, until further ones are told to wait. Valid ones never are. */
+  token_failures_per_minute: whole(1, 100_000).default(30),
   /** Whether `/readyz` says ready while Redis is away and known numbers are served from memory. */
   ready_without_redis: z.boolean().default(false),
 })
@@ -272,6 +291,12 @@ export const configSchema = z.strictObject({
   access: access.prefault({}),
   cdr: cdr.prefault({}),
   events: events.prefault({}),
+  audit: z
+    .strictObject({
+      /** Changes kept in the Redis stream; the oldest go first. */
+      max_entries: whole(100, 10_000_000).default(100_000),
+    })
+    .prefault({}),
   trunks: trunks.prefault({}),
   registration: registration.prefault({}),
   registrar: registrar.prefault({}),

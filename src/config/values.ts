@@ -2,9 +2,11 @@ import { isAbsolute } from 'node:path'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseContact } from '../engine/index.js'
+import { network } from '../model/network.js'
 import { headerMap } from '../model/text.js'
 
 const MOST_PORT = 65_535
+const PROXIES = 'must be true, false or a list of networks such as 10.0.0.0/8'
 
 /** One listening address in drachtio's form: `sip:127.0.0.1:5060;transport=udp,tcp`. */
 export const sipContact = z
@@ -110,6 +112,17 @@ function redisUrlProblem(text: string): string | undefined {
   if (url.hostname === '') return form
   return /^\/?\d{0,5}$/.test(url.pathname) ? undefined : 'the path must be the number of a database, such as /0'
 }
+
+/** true, false, or the networks that proxies connect from: a list, or a text with commas. */
+export const proxies = z.union([
+  z.boolean({ error: PROXIES }),
+  z
+    .string({ error: PROXIES })
+    .max(4_096)
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .pipe(z.array(network).min(1).max(64)),
+  z.array(network).min(1).max(64),
+])
 
 /** The name of a header of the caller's INVITE that may reach the agent; those the edge writes itself may not. */
 export const forwardedHeader = z.string().superRefine((name, context) => {

@@ -54,6 +54,13 @@ export const keys = {
   /** Sealed text: the password of the agent's `auth`. */
   agentSecret: (id: string) => `${PREFIX}agent:${checkedId(id)}:secret`,
 
+  /** Hash: a token of the API, with the digest of its secret. */
+  apiToken: (id: string) => `${PREFIX}api-token:${checkedId(id)}`,
+  /** Sorted set of `<account_id>:<id>`; `*` for tokens of all accounts. */
+  apiTokenIndex: `${PREFIX}index:api-tokens`,
+  /** Stream: `entry` is a change as JSON. */
+  audit: `${PREFIX}audit`,
+
   /** Sorted sets, all scores 0, of `<account_id>:<id>`: what there is, in the order of lists. */
   numberIndex: `${PREFIX}index:numbers`,
   agentIndex: `${PREFIX}index:agents`,

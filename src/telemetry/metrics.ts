@@ -26,6 +26,12 @@ export class Metrics {
     labelNames: ['direction'],
     registers: this.registers,
   })
+  readonly apiTokenFailures = new Counter({
+    name: 'signalbox_api_token_failures_total',
+    help: 'Requests to the API with a token that is not valid: refused, or limited when one address sent too many',
+    labelNames: ['result'],
+    registers: this.registers,
+  })
   readonly challenges = new Counter({
     name: 'signalbox_challenges_total',
     help: 'INVITEs that were asked for digest credentials, and are not counted as calls, by whose: of an agent or a trunk',

@@ -1,6 +1,5 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { adminTokenOnly } from '../../src/api/auth.js'
 import { inject, startApi, TOKEN } from '../support/api-fakes.js'
 
 const Auth = suite('Auth')
@@ -112,7 +111,7 @@ Auth('spellings that are not /v1 serve nothing of it', async () => {
 })
 
 Auth('an empty admin token is refused at start', () => {
-  assert.throws(() => adminTokenOnly(''), /must not be empty/)
+  assert.throws(() => startApi(undefined, { adminToken: '' }), /must not be empty/)
 })
 
 Auth.run()

@@ -1,6 +1,6 @@
 import { CallError } from '../../src/model/verdict.js'
 import type { Services } from '../../src/api/index.js'
-import { createApi, type Api } from '../../src/api/index.js'
+import { createApi, type Api, type ApiOptions } from '../../src/api/index.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
 import type { Agent } from '../../src/model/agent.js'
 import type { Cdr, LiveCall } from '../../src/model/call.js'
@@ -10,6 +10,8 @@ import type { Registration } from '../../src/model/registration.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import type { InboundRequest } from '../../src/routing/router.js'
+import { tokenText, type Role } from '../../src/model/api-token.js'
+import { secretDigest, type KeptToken } from '../../src/store/api-tokens.js'
 import { StoreError } from '../../src/store/errors.js'
 import type { EventListener } from '../../src/store/events.js'
 import type { Rotation } from '../../src/store/secret-rotation.js'
@@ -256,6 +258,44 @@ export class FakeServices implements Services {
       id === this.rotation.id ? { ...this.rotation, state: 'done', done: this.rotation.total ?? 0 } : undefined,
   }
 
+  readonly tokenRecords = new Map<string, KeptToken>()
+  /** Tokens that were used. */
+  readonly tokensUsed: string[] = []
+
+  readonly tokens: Services['tokens'] = {
+    get: (id) => this.asked(() => this.tokenRecords.get(id)),
+    create: (fields) =>
+      this.asked(() => {
+        const id = `token${String(this.tokenRecords.size + 1).padStart(7, '0')}`
+        const secret = Buffer.alloc(32, this.tokenRecords.size + 1)
+        const token = { ...fields, id, created_at: this.clock.date().toISOString(), last_used_at: null }
+        this.tokenRecords.set(id, { ...token, secret_sha256: secretDigest(secret).toString('hex') })
+        return { token, text: tokenText(id, secret) }
+      }),
+    revoke: (id) => this.asked(() => this.tokenRecords.delete(id)),
+    list: ({ limit, cursor, accountId }) =>
+      this.asked(() =>
+        pageOf(
+          [...this.tokenRecords.values()].filter((one) => accountId === undefined || one.account_id === accountId),
+          (one) => one.id,
+          limit,
+          cursor,
+        ),
+      ),
+  }
+
+  readonly knownTokens: Services['knownTokens'] = {
+    find: async (id) => (this.away ? 'unavailable' : (this.tokenRecords.get(id) ?? 'absent')),
+    use: ({ id }) => void this.tokensUsed.push(id),
+    forget: () => undefined,
+  }
+
+  /** The text of a token that is kept, as if it had been made. */
+  async tokenOf(role: Role, accountId: string | null = null, expiresAt: string | null = null): Promise<string> {
+    const fields = { name: `a ${role}`, role, account_id: accountId, created_by: 'admin', expires_at: expiresAt }
+    return (await this.tokens.create(fields)).text
+  }
+
   readonly cdrs: Services['cdrs'] = {
     get: (callId) => this.asked(() => this.cdrRecords.get(callId)),
     list: ({ limit, cursor, phoneNumber, since }) =>
@@ -340,7 +380,9 @@ export class FakeServices implements Services {
 
   readonly clock = new ManualClock()
   listening = 0
+  readonly tokenFailures: string[] = []
   readonly metrics = {
+    apiTokenFailures: { inc: ({ result }: { result: string }) => void this.tokenFailures.push(result) },
     render: async () => 'signalbox_redis_up 1\n',
     contentType: 'text/plain; version=0.0.4',
     eventListeners: { set: (many: number) => void (this.listening = many) },
@@ -467,8 +509,14 @@ export function sampleRegistration(trunkId: string, fields: Partial<Registration
 }
 
 /** The API over fakes, asked without a socket. */
-export function startApi(services = new FakeServices()): TestApi {
-  const api = createApi({ ...servicesOf(services), adminToken: TOKEN })
+export function startApi(services = new FakeServices(), options: Partial<ApiOptions> = {}): TestApi {
+  const api = createApi({
+    ...servicesOf(services),
+    adminToken: TOKEN,
+    tokenFailuresPerMinute: 100_000,
+    trustProxy: false,
+    ...options,
+  })
   return {
     api,
     services,
@@ -487,6 +535,8 @@ const servicesOf = (services: FakeServices): Services => ({
   trunkPaths: services.trunkPaths,
   secretRotation: services.secretRotation,
   otherEdges: services.otherEdges,
+  tokens: services.tokens,
+  knownTokens: services.knownTokens,
   cdrs: services.cdrs,
   router: services.router,
   calls: services.calls,
