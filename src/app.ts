@@ -9,7 +9,16 @@ import { createRegistrations, type RegistrationParts } from './app/registrations
 import { createSecrets } from './app/secrets.js'
 import { sessionTimers } from './app/session-timers.js'
 import { createTrunks } from './app/trunks.js'
-import { adminToken, type Config, forgetInstance, parseListen, writeInstance } from './config/index.js'
+import {
+  adminToken,
+  allowedNetworks,
+  type Config,
+  destinationPolicy,
+  forgetInstance,
+  parseListen,
+  redisServices,
+  writeInstance,
+} from './config/index.js'
 import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
 import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js'
 import { OutboundRouter } from './routing/outbound.js'
@@ -39,6 +48,8 @@ export interface Running {
   readonly ownRedis: boolean
   /** The SIP server is the engine in this process. */
   readonly ownEngine: boolean
+  /** Networks that requests may go to although they are not public. */
+  readonly allowedNetworks: readonly string[]
 }
 
 export interface App {
@@ -87,13 +98,16 @@ export function createApp(config: Config): App {
         const logger = createLogger({ level: config.log.level })
         const metrics = started(new Metrics(), (part) => part.stop())
         const token = adminToken(config)
+        const destinations = destinationPolicy(config)
 
         // First, so that a taken address is told before anything else is done.
         // Made below; until then nothing is registered that could lose its connection.
         let registrations = noneYet()
         const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
         const engine =
-          config.drachtio.host === null ? createSipEngine(config, metrics, logger, connectionClosed) : undefined
+          config.drachtio.host === null
+            ? createSipEngine(config, metrics, logger, connectionClosed, destinations)
+            : undefined
         const sip = await sipServer(config, engine, logger, started)
         if (engine !== undefined) reload = () => reloadTls(engine, logger)
         let addresses: readonly string[] = []
@@ -103,6 +117,7 @@ export function createApp(config: Config): App {
         })
 
         const redisUrl = config.redis.url ?? (await startRedis(config, logger, started))
+        destinations.close(redisServices(redisUrl))
         const connection = started(
           connect({
             url: redisUrl,
@@ -152,6 +167,7 @@ export function createApp(config: Config): App {
             ...parts,
             sip,
             engine,
+            destinations,
             passwords: passwords.trunk,
             addresses: () => addresses,
             registered: (trunkId) => registrations?.manager.registered(trunkId),
@@ -235,6 +251,7 @@ export function createApp(config: Config): App {
           clock,
           metrics,
           logger,
+          destinations,
           adminToken: token,
           tokenFailuresPerMinute: config.http.token_failures_per_minute,
           trustProxy: config.http.trust_proxy,
@@ -249,7 +266,7 @@ export function createApp(config: Config): App {
           sip: [...addresses],
         })
         started(undefined, () => forgetInstance(config))
-        logger.info({ sip: addresses, http: httpUrl }, 'Signalbox is up')
+        logger.info({ sip: addresses, http: httpUrl, allowedNetworks: allowedNetworks(config) }, 'Signalbox is up')
         return {
           sip: addresses,
           origination: origination(),
@@ -257,6 +274,7 @@ export function createApp(config: Config): App {
           redisUrl,
           ownRedis: config.redis.url === null,
           ownEngine: engine !== undefined,
+          allowedNetworks: allowedNetworks(config),
         }
       } catch (error) {
         stopping = stopAll(0)

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { parseUri } from '../engine/index.js'
 import { agentSchema, type Agent } from '../model/agent.js'
+import type { Destinations } from '../model/destinations.js'
 import { DEFAULT_ACCOUNT, identifier } from '../model/text.js'
 import { Turns } from '../store/turns.js'
 import { pageQuery, pageView } from './paging.js'
 import { password, withPasswords } from './password.js'
 import { ApiError, fieldRefused } from './problem.js'
-import type { Api, Origination, Services } from './services.js'
+import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { missingTransport } from './trunk-checks.js'
 import { validationFailed } from './validation.js'
@@ -28,21 +29,41 @@ const agentBody = namedBody(
   }),
 )
 
-/** Refuses addresses whose transport no contact of ours has. @throws {ApiError} VALIDATION_FAILED */
+type Addresses = Pick<Agent, 'sip_uri' | 'fallback_sip_uris'>
+
+/** The addresses of an agent, by the field each stands in. */
+const addressesOf = ({ sip_uri, fallback_sip_uris }: Addresses): Array<[field: string, uri: string]> => [
+  ['sip_uri', sip_uri],
+  ...fallback_sip_uris.map((uri, n): [string, string] => [`fallback_sip_uris[${n}]`, uri]),
+]
+
+/** Refuses addresses whose transport no contact of ours has, or that requests may not go to. @throws {ApiError} VALIDATION_FAILED */
 function checkReachable(
-  { sip_uri, fallback_sip_uris }: Pick<Agent, 'sip_uri' | 'fallback_sip_uris'>,
-  origination: Origination,
+  addresses: Addresses,
+  { origination, destinations }: Pick<Services, 'origination' | 'destinations'>,
 ): void {
-  const uris: Array<[field: string, uri: string]> = [
-    ['sip_uri', sip_uri],
-    ...fallback_sip_uris.map((uri, n): [string, string] => [`fallback_sip_uris[${n}]`, uri]),
-  ]
-  const errors = uris.flatMap(([field, text]) => {
+  const errors = addressesOf(addresses).flatMap(([field, text]) => {
     const transport = transportOf(text)
-    const why = transport && missingTransport(transport, origination, 'sip:agent@192.0.2.10:5060')
+    const missing = transport && missingTransport(transport, origination(), 'sip:agent@192.0.2.10:5060')
+    const why = missing ?? refusalOf(text, destinations)
     return why === undefined ? [] : [{ field, message: why }]
   })
   if (errors.length > 0) throw validationFailed(errors)
+}
+
+/** Why requests may not go to a SIP URI, as far as its host says; undefined: they may. */
+function refusalOf(text: string, destinations: Pick<Destinations, 'hostRefusal'>): string | undefined {
+  const uri = parseUri(text)
+  return uri === undefined || uri.scheme === 'tel' ? undefined : destinations.hostRefusal(uri.host, uri.port)
+}
+
+/** What of an agent is not called: each address and why; null when all may be. */
+function rejectionOf(agent: Addresses, destinations: Pick<Destinations, 'hostRefusal'>): string | null {
+  const refused = addressesOf(agent).flatMap(([field, text]) => {
+    const why = refusalOf(text, destinations)
+    return why === undefined ? [] : [`${field}: ${why}`]
+  })
+  return refused.length === 0 ? null : refused.join('; ')
 }
 
 /** The transport that the URI names; undefined: it leaves that open. */
@@ -56,12 +77,14 @@ function transportOf(text: string): Transport | undefined {
 const absent = (id: string): ApiError => new ApiError('AGENT_NOT_FOUND', `there is no agent "${id}"`)
 
 /** `/v1/agents`: who answers calls. */
-export function addAgents(api: Api, { agents, passwords, logger, origination }: Services): void {
+export function addAgents(api: Api, services: Services): void {
+  const { agents, passwords, logger, destinations } = services
   const tags = ['agents']
   const turns = new Turns()
   const view = async (agent: Agent) => ({
     ...agent,
     has_password: await answerOf('agent', passwords.agent.has(agent.id)),
+    rejected: rejectionOf(agent, destinations),
   })
 
   api.get(
@@ -95,7 +118,7 @@ export function addAgents(api: Api, { agents, passwords, logger, origination }: 
     async (request, reply) => {
       const { id } = request.params
       const { auth, ...fields } = request.body
-      checkReachable(fields, origination())
+      checkReachable(fields, services)
       const { agent, created } = await turns.take(id, async () => {
         if (auth !== null && auth.password === undefined && !(await answerOf('agent', passwords.agent.has(id))))
           throw fieldRefused('auth.password', 'is required: no password of this agent is kept')

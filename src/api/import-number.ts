@@ -121,6 +121,7 @@ async function trunkOf(
     present !== undefined && (await answerOf('trunk', services.passwords.trunkInbound.has(present.id)))
   checkTrunk(fields, {
     origination: services.origination(),
+    destinations: services.destinations,
     hasPassword: passwords.trunk !== undefined,
     hasInboundPassword: passwords.trunkInbound !== undefined || keptInbound,
   })

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Calls } from '../edge/calls.js'
 import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
+import type { Destinations } from '../model/destinations.js'
 import type { Router } from '../routing/router.js'
 import type { Agents } from '../store/agents.js'
 import type { ApiTokens } from '../store/api-tokens.js'
@@ -54,10 +55,12 @@ export interface Services {
   /** Registrations as they are now, and requests by hand. */
   readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
   /** Where calls to trunks go. */
-  readonly trunkPaths: Pick<TrunkPaths, 'states'>
   readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
   /** The same, as requests are let in by them. */
   readonly knownTokens: Pick<KnownTokens, 'find' | 'use' | 'forget'>
+  readonly trunkPaths: Pick<TrunkPaths, 'states' | 'rejection'>
+  /** Where requests may not go. */
+  readonly destinations: Destinations
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

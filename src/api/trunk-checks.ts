@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import type { Destinations } from '../model/destinations.js'
 import { maskAddress, parseAddress, parseNetworkBits } from '../model/network.js'
 import type { TrunkFields } from '../model/trunk.js'
 import { parseUri } from '../engine/index.js'
@@ -10,6 +11,8 @@ import { validationFailed } from './validation.js'
 /** What is known of a trunk besides its fields. */
 export interface TrunkContext {
   readonly origination: Origination
+  /** Where requests may not go. */
+  readonly destinations: Pick<Destinations, 'hostRefusal'>
   /** Whether it has passwords, or is being given them. */
   readonly hasPassword: boolean
   readonly hasInboundPassword: boolean
@@ -20,11 +23,11 @@ export interface TrunkContext {
  * field, the reason and an example. @throws {ApiError} VALIDATION_FAILED
  */
 export function checkTrunk(fields: TrunkFields, context: TrunkContext): void {
-  const errors = [...destinationErrors(fields, context.origination), ...combinationErrors(fields, context)]
+  const errors = [...destinationErrors(fields, context), ...combinationErrors(fields, context)]
   if (errors.length > 0) throw validationFailed(errors)
 }
 
-function destinationErrors(fields: TrunkFields, origination: Origination): FieldError[] {
+function destinationErrors(fields: TrunkFields, { origination, destinations }: TrunkContext): FieldError[] {
   const errors: FieldError[] = []
   const add = (field: string, message: string | undefined): void => {
     if (message !== undefined) errors.push({ field, message })
@@ -40,7 +43,7 @@ function destinationErrors(fields: TrunkFields, origination: Origination): Field
   const hop = nextHopOf(fields)
   if (hop === undefined || errors.length > 0) return errors
   if (hop.transport !== undefined) add(hop.from, missingTransport(hop.transport, origination))
-  add(hop.from, unreachable(hop, origination))
+  add(hop.from, unreachable(hop, origination) ?? destinations.hostRefusal(hop.host, hop.port))
   return errors
 }
 

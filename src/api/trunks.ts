@@ -28,7 +28,7 @@ const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there 
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
-  const { trunks, passwords, registrar, origination, trunkPaths, logger } = services
+  const { trunks, passwords, registrar, origination, destinations, trunkPaths, logger } = services
   const tags = ['trunks']
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
@@ -39,6 +39,7 @@ export function addTrunks(api: Api, services: Services): void {
     const { password, inboundPassword } = changedTrunk(current, changes)
     const context = {
       origination: origination(),
+      destinations,
       hasPassword: password === undefined ? await answerOf('trunk', passwords.trunk.has(id)) : password !== null,
       hasInboundPassword:
         inboundPassword === undefined ? await answerOf('trunk', passwords.trunkInbound.has(id)) : true,

@@ -21,12 +21,18 @@ function named<T extends z.ZodType>(id: string, schema: T): T {
   return schema
 }
 
+const rejectedText = z
+  .string()
+  .nullable()
+  .describe('Why nothing is sent to it: an address that `access.allowed_networks` does not have; null when it may be')
+
 /** Answers are built from these: a field that is not listed is left out, so nothing leaves by accident. */
 export const agentView = named(
   'Agent',
   z.object({
     ...agentSchema.shape,
     has_password: z.boolean().describe('Whether a password for `auth` is kept; it is never returned'),
+    rejected: rejectedText,
   }),
 )
 
@@ -48,6 +54,7 @@ export const trunkView = named(
     has_inbound_password: z.boolean().describe('Whether a password of `inbound_auth` is kept; it is never returned'),
     next_hop: nextHopText,
     registration_next_hop: registrationNextHopText,
+    rejected: rejectedText,
   }),
 )
 
@@ -195,7 +202,7 @@ export const refusals = (...statuses: number[]) =>
 /** A trunk as the API shows it. */
 export async function showTrunk(
   trunk: Trunk,
-  { passwords }: Pick<Services, 'passwords'>,
+  { passwords, destinations, trunkPaths }: Pick<Services, 'passwords' | 'destinations' | 'trunkPaths'>,
 ): Promise<z.output<typeof trunkView>> {
   const hop = nextHopOf(trunk)
   const next_hop = hop === undefined ? null : formatNextHop(hop)
@@ -204,5 +211,7 @@ export async function showTrunk(
     answerOf('trunk', passwords.trunkInbound.has(trunk.id)),
   ])
   const registration_next_hop = trunk.register.enabled ? next_hop : null
-  return { ...trunk, has_password, has_inbound_password, next_hop, registration_next_hop }
+  const literal = hop === undefined ? undefined : destinations.hostRefusal(hop.host, hop.port)
+  const rejected = literal ?? trunkPaths.rejection(trunk.id) ?? null
+  return { ...trunk, has_password, has_inbound_password, next_hop, registration_next_hop, rejected }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/index.js'
-import { type ConnectionPeer, createEngine, type Engine } from '../engine/index.js'
+import { type ConnectionPeer, createEngine, type Destinations, type Engine } from '../engine/index.js'
 import { type Logger, type Metrics, SipTrace } from '../telemetry/index.js'
 import { edgeDefaults, tlsOptions, transportOptions } from './transport-options.js'
 
@@ -19,6 +19,7 @@ export function createSipEngine(
   metrics: Metrics,
   logger: Logger,
   onConnectionClosed: (peer: ConnectionPeer) => void,
+  destinations: Destinations,
 ): Engine {
   const { sip } = config
   const tls = tlsOptions(config, edgeDefaults)
@@ -47,6 +48,7 @@ export function createSipEngine(
     relay: config.drachtio.secret !== null,
     // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
     appRoutes: true,
+    destinations,
     onConnectionClosed,
     onHandshakeFailed: failedHandshakes(logger),
     observer: new SipTrace(metrics.sipMessageCounter, logger),

@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.js'
-import { type Clock, type Engine, Resolver } from '../engine/index.js'
+import { type Clock, type Destinations, type Engine, Resolver } from '../engine/index.js'
 import type { Connection } from '../store/connection.js'
 import { TrunkLimits } from '../store/limits.js'
 import type { Passwords } from '../store/passwords.js'
@@ -21,6 +21,8 @@ export interface TrunkPartsOptions {
   readonly sip: SipClient
   /** Resolves names as it does for its own requests; undefined where the SIP server is another's. */
   readonly engine: Pick<Engine, 'resolve'> | undefined
+  /** Where requests may not go; an engine of ours knows it too. */
+  readonly destinations: Destinations
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
   readonly registered: TrunkPathsOptions['registered']
@@ -86,6 +88,7 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
         if (trunk !== undefined) return
         credentials.forget(id)
         digests.forget(id)
+        targets.forget(id)
       })
     },
     stop() {
@@ -98,9 +101,10 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
 }
 
 /** A resolver for a SIP server that is not ours: it sends from the addresses it names. */
-function createResolver(config: Config, { clock, addresses }: TrunkPartsOptions): Resolver {
+function createResolver(config: Config, { clock, addresses, destinations }: TrunkPartsOptions): Resolver {
   return new Resolver({
     clock,
+    destinations,
     supports: (protocol, family) =>
       addresses().some((address) => address.startsWith(`${protocol}/`) && address.includes('[') === (family === 6)),
     ...(config.dns.servers.length > 0 ? { servers: config.dns.servers } : {}),

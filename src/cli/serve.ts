@@ -64,9 +64,19 @@ export function banner(running: Running, config: Config, tokenKnown: boolean): s
       '  HTTP': `${httpUrl}  API under /v1, described at ${httpUrl}/docs`,
       '  token': token,
       '  Redis': `${withoutPassword(redisUrl)}  (${ownRedis ? `started here, data in ${config.data.dir}` : 'as configured'})`,
+      '  may call': mayCall(running, config),
       '  next': 'npx signalbox demo  (in another terminal: places a call)',
     }),
   ].join('\n')
+}
+
+/** Where requests may go besides public addresses, and which key says so. */
+function mayCall({ allowedNetworks }: Running, config: Config): string {
+  const key = 'access.allowed_networks'
+  if (allowedNetworks.length === 0) return `public addresses only; ${key} names private networks that are meant`
+  const shown = allowedNetworks.slice(0, 8).join(' ') + (allowedNetworks.length > 8 ? ' ...' : '')
+  const why = config.access.allowed_networks === null ? `for a local trial; ${key} changes it` : key
+  return `public addresses and ${shown}  (${why})`
 }
 
 function withoutPassword(url: string): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { allowedNetwork } from '../model/destinations.js'
 import { networks } from '../model/network.js'
 import { safeText } from '../model/text.js'
 
@@ -28,4 +29,10 @@ export const access = z.strictObject({
   exempt_addresses: networks.default([]),
   /** Texts in the User-Agent of scanners, besides those that are built in; case is nothing. Unknown sources that show one get no answer. */
   scanner_user_agents: z.array(safeText(128).min(3)).max(256).default([]),
+  /**
+   * Networks that requests may go to although they are not public: loopback, private, link-local and metadata addresses are refused
+   * otherwise, and so are ports of known services, which an entry with a port names. Null: loopback while every contact listens on
+   * loopback, as shipped for a local trial; else none.
+   */
+  allowed_networks: z.array(allowedNetwork).max(256).nullable().default(null),
 })

@@ -49,10 +49,11 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 function valueOf(path: readonly string[], text: string): unknown {
   const trimmed = text.trim()
   const kind = kindAt(path)
+  if (trimmed === 'null' && (kind === 'list' || kind === 'text')) return null
   if (kind === 'list')
     return path.join('.') === 'sip.contacts' ? listOf(trimmed, splitContacts) : listOf(trimmed, splitCommas)
   if (kind === 'map') return mapOf(trimmed)
-  if (kind === 'text') return trimmed === 'null' ? null : trimmed
+  if (kind === 'text') return trimmed
   return scalarOf(trimmed)
 }
 

@@ -1,4 +1,5 @@
 export * from './drachtio/index.js'
+export { allowedNetworks, destinationPolicy, redisServices } from './allowed-networks.js'
 export { ConfigError, type Problem } from './config-error.js'
 export { adminToken, forgetInstance, type Instance, readAdminToken, readInstance, writeInstance } from './instance.js'
 export { secretKey, SecretKeyFiles, secretKeys, type SecretKeys } from './secret-keys.js'

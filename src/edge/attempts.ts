@@ -4,7 +4,7 @@ import { verdicts } from '../model/verdict.js'
 import { classify } from './classify.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
-import { isNotSent } from './not-sent.js'
+import { isNotSent, isRefusedDestination } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
 import { withLongerTimer } from './session-timers.js'
 import type {
@@ -194,6 +194,7 @@ class AddressAttempt {
   private outcomeOf(why: string, response: SipResponse | undefined): Outcome {
     if (response === undefined) return { code: 'AGENT_UNREACHABLE', status: 0, reason: why, detail: why }
     const { status, reason } = response
+    if (isRefusedDestination(response)) return { code: 'AGENT_ADDRESS_REFUSED', status: 0, reason, detail: reason }
     if (isNotSent(response)) return { code: 'AGENT_UNREACHABLE', status: 0, reason, detail: reason }
     const { code, passStatus } = classify(status)
     const detail = wordsOf(response)

@@ -10,7 +10,7 @@ import type { TrunkPath, TrunkPaths } from '../trunks/trunk-paths.js'
 import { classifyTrunk } from './classify-trunk.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
-import { isNotAnswered, isNotSent } from './not-sent.js'
+import { isNotAnswered, isNotSent, isRefusedDestination } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
 import { redirectedUri } from './redirect.js'
 import type { SessionTimerPolicy } from './session-timers.js'
@@ -251,7 +251,8 @@ export class TrunkDial implements Dial {
       this.note(0, reason)
       // What the SIP server refuses to send says nothing of the trunk's.
       if (response !== undefined) health.failed(target)
-      return this.failedHere(target, 'TRUNK_UNREACHABLE', reason)
+      const refused = response !== undefined && isRefusedDestination(response)
+      return this.failedHere(target, refused ? 'TRUNK_ADDRESS_REFUSED' : 'TRUNK_UNREACHABLE', reason)
     }
     const { status, reason } = response
     this.note(silent ? 0 : status, silent ? 'no response' : reason)

@@ -18,10 +18,12 @@ import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { type ContactExtras, parseContact } from './transport/contact.js'
 import { readTlsMaterial, type TlsCertificate, type TlsSettings } from './transport/tls-settings.js'
+import type { Destinations } from './transport/destinations.js'
 import type { Binding, Flow, Target, TransportCounters, TransportObserver } from './transport/transport.js'
 import { Transports, type TransportSettings } from './transport/transports.js'
 
 export { type Clock, SystemClock, type Timer } from './clock.js'
+export type { Destinations, Source } from './transport/destinations.js'
 export type { ControlAddress } from './control/control.js'
 export type { ControlLink, LocalApp } from './control/memory-carrier.js'
 export type { CallDurations, Distribution } from './counts.js'
@@ -104,6 +106,12 @@ export interface EngineOptions {
   readonly tls?: TlsSettings
   /** Name servers to ask (`address` or `address:port`); none: those of the system. */
   readonly dnsServers?: readonly string[]
+  /**
+   * Where nothing is sent to: asked for the next hop of requests outside dialogs, for every address that a name leads to, for Contact and
+   * Record-Route in dialogs, and once more before a socket is opened or a datagram sent. A peer whose Contact is such a place is reached
+   * where its messages come from. Default: requests go wherever they are told to.
+   */
+  readonly destinations?: Destinations
   /** Milliseconds an application may take over its first answer to a request. Default 64000. */
   readonly appAnswerTimeoutMs?: number
   /** Milliseconds that answers wait after the echo of what they answer, for applications that await the echo. Default 3. */
@@ -245,6 +253,7 @@ export function createEngine(options: EngineOptions): Engine {
     ...(options.externalIp === undefined ? {} : { externalIp: options.externalIp }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(options.destinations === undefined ? {} : { destinations: options.destinations }),
     clock: housekeeping,
     limits,
     onError,
@@ -257,6 +266,7 @@ export function createEngine(options: EngineOptions): Engine {
   const resolver = new Resolver({
     clock: housekeeping,
     supports: (protocol, family) => transports.supports(protocol, family),
+    destinations: options.destinations,
     ...(options.dnsServers?.length ? { servers: options.dnsServers } : {}),
   })
   const core: Core = new Core(

@@ -40,6 +40,8 @@ const nameOf = ({ host }: NextHop): { readonly name?: string } =>
 
 /** Targets of one trunk, at most. */
 export const MAX_TARGETS = 16
+/** Trunks of which it is kept why nothing is sent to them. */
+const MAX_REJECTED = 20_000
 
 /**
  * Decides where requests to a trunk go, all of them: the outbound proxy over the SIP domain, a port over SRV, `;transport=` over the
@@ -48,15 +50,27 @@ export const MAX_TARGETS = 16
 export class Targets {
   private readonly resolver: HopResolver
   private readonly health: TargetHealth
+  /** Trunks that lead where nothing may be sent, and why, as they were last resolved. */
+  private readonly rejected = new Map<string, string>()
 
   constructor({ resolver, health }: { resolver: HopResolver; health: TargetHealth }) {
     this.resolver = resolver
     this.health = health
   }
 
+  /** Why nothing is sent to a trunk, as it was last resolved; undefined: it may be, or was not resolved. */
+  rejection(trunkId: string): string | undefined {
+    return this.rejected.get(trunkId)
+  }
+
+  /** Forgets a trunk that is no more. */
+  forget(trunkId: string): void {
+    this.rejected.delete(trunkId)
+  }
+
   /**
    * The servers of a trunk in the order to try them, 1 to 16.
-   * @throws {CallError} TRUNK_NOT_USABLE when the trunk names no server that can be sent to; TRUNK_UNREACHABLE when name servers
+   * @throws {CallError} TRUNK_ADDRESS_REFUSED when it leads where nothing may be sent; TRUNK_NOT_USABLE when the trunk names no server that can be sent to; TRUNK_UNREACHABLE when name servers
    * know none: what was asked and what came back
    */
   async of(trunk: Routed): Promise<readonly Target[]> {
@@ -81,11 +95,17 @@ export class Targets {
       found = await this.resolver.resolve(asked)
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException
+      if (code === 'REFUSED') {
+        if (this.rejected.size >= MAX_REJECTED) this.rejected.clear()
+        this.rejected.set(trunkId, message)
+        throw new CallError('TRUNK_ADDRESS_REFUSED', `trunk ${trunkId}: ${message}`, { cause: error })
+      }
       const hopeless = code === 'INVALID' || code === 'UNSUPPORTED'
       throw new CallError(hopeless ? 'TRUNK_NOT_USABLE' : 'TRUNK_UNREACHABLE', `trunk ${trunkId}: ${message}`, {
         cause: error,
       })
     }
+    if (this.rejected.size > 0) this.rejected.delete(trunkId)
     if (found.length === 0)
       throw new CallError('TRUNK_UNREACHABLE', `trunk ${trunkId}: ${formatNextHop(hop)} has no address`)
     return found.map(({ protocol, address, port: at, offered }) => ({

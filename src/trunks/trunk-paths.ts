@@ -59,6 +59,11 @@ export class TrunkPaths {
     })
   }
 
+  /** Why nothing is sent to a trunk, as it was last resolved; undefined: it may be, or was not resolved. */
+  rejection(trunkId: string): string | undefined {
+    return this.options.targets.rejection(trunkId)
+  }
+
   private async registeredPath(trunkId: string): Promise<RegisteredPath | undefined> {
     try {
       return await this.options.registered(trunkId)

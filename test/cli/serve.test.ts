@@ -13,6 +13,7 @@ const running = {
   redisUrl: 'redis://user:hush-hush@127.0.0.1:6379',
   ownRedis: false,
   ownEngine: true,
+  allowedNetworks: ['127.0.0.0/8', '::1/128'],
 }
 
 const config = configSchema.parse({ data: { dir: '/srv/signalbox' } })

@@ -2,6 +2,8 @@ import { CallError } from '../../src/model/verdict.js'
 import type { Services } from '../../src/api/index.js'
 import { createApi, type Api, type ApiOptions } from '../../src/api/index.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
+import { DestinationPolicy } from '../../src/model/destinations.js'
+import { LOCAL_NETWORKS } from './local-networks.js'
 import type { Agent } from '../../src/model/agent.js'
 import type { Cdr, LiveCall } from '../../src/model/call.js'
 import type { Decision } from '../../src/model/decision.js'
@@ -214,6 +216,7 @@ export class FakeServices implements Services {
   }
 
   readonly trunkPaths: Services['trunkPaths'] = {
+    rejection: () => undefined,
     states: (trunk) =>
       trunk.outbound_proxy === 'nowhere.example.com'
         ? Promise.reject(new CallError('TRUNK_UNREACHABLE', `trunk ${trunk.id}: no address found`))
@@ -347,6 +350,9 @@ export class FakeServices implements Services {
       return { call }
     },
   }
+
+  /** Names loopback; documents' addresses are public. */
+  destinations: Services['destinations'] = new DestinationPolicy({ allowed: LOCAL_NETWORKS })
 
   readonly origination = () => ({
     origination_uris: ['sip:127.0.0.1:5060;transport=udp', 'sip:127.0.0.1:5060;transport=tcp'],
@@ -533,6 +539,7 @@ const servicesOf = (services: FakeServices): Services => ({
   registrations: services.registrations,
   registrar: services.registrar,
   trunkPaths: services.trunkPaths,
+  destinations: services.destinations,
   secretRotation: services.secretRotation,
   otherEdges: services.otherEdges,
   tokens: services.tokens,

@@ -1,3 +1,4 @@
+import type { Destinations } from '../../src/engine/transport/destinations.js'
 import type { App, Origin, Outcome, ReceivedOn, RequestRouter } from '../../src/engine/dialog/app.js'
 import type { CallRecords } from '../../src/engine/dialog/call-record.js'
 import { readAppText } from '../../src/engine/dialog/app-text.js'
@@ -83,6 +84,8 @@ export class CoreHarness {
   readonly unreachable = new Set<string>()
   readonly protocols = new Set<Protocol>(['udp', 'tcp'])
   appAvailable = true
+  /** Where nothing is sent to. */
+  destinations: Destinations | undefined
   /** What every name resolves to. */
   targets: Target[] = []
   /** Milliseconds that name servers take. */
@@ -104,8 +107,12 @@ export class CoreHarness {
       bindings: [bindingOf('udp'), bindingOf('tcp')],
       bindingFor: ({ protocol, address }: Target) =>
         this.protocols.has(protocol) ? bindingOf(protocol, familyOf(address)) : undefined,
-      flowTo: ({ protocol, address, port }: Target, binding?: Binding) =>
-        this.flow(protocol, address, port, binding?.port),
+      flowTo: ({ protocol, address, port }: Target, binding?: Binding, peer?: { address: string; port: number }) =>
+        this.destinations?.refusal(address, port, peer) === undefined
+          ? this.flow(protocol, address, port, binding?.port)
+          : undefined,
+      refusal: (target: Target, peer?: { address: string; port: number }) =>
+        this.destinations?.refusal(target.address, target.port, peer),
       flowForResponse: (_via: unknown, flow: Flow) => flow,
       isOwn: (host: string) => host === '192.0.2.1',
       supports: () => true,

@@ -6,6 +6,7 @@ import type { Cdr } from '../../src/model/call.js'
 import { Child } from './children.js'
 import { eventually, wait } from './eventually.js'
 import { freePort } from './free-port.js'
+import { LOCAL_NETWORKS } from './local-networks.js'
 import { Samples } from './prometheus.js'
 import { startRedis } from './redis.js'
 
@@ -87,6 +88,7 @@ export class TestEdge {
       SIGNALBOX_DATA_DIR: dataFolder,
       SIGNALBOX_ADMIN_TOKEN: token,
       LOG_LEVEL: 'info',
+      SIGNALBOX__ACCESS__ALLOWED_NETWORKS: LOCAL_NETWORKS.join(','),
       // The engine's control port: any free one, unless the tests run against a drachtio-server.
       ...(process.env['DRACHTIO_HOST'] === undefined ? { DRACHTIO_PORT: '0' } : {}),
       ...(redisUrl === null || redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),

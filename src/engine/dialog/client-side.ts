@@ -80,7 +80,7 @@ export class ClientSide {
   }
 
   private send(app: App, draft: Draft, found: Ways): Outcome {
-    if (!found.ok && !found.reason.startsWith('DNS')) return refused(found.reason)
+    if (!found.ok && found.refused !== true && !found.reason.startsWith('DNS')) return refused(found.reason)
     const ways = found.ok ? found.ways : []
     const binding = ways[0]?.binding ?? this.context.transports.bindings[0]
     if (binding === undefined) return refused('requested protocol/transport not available')

@@ -2,7 +2,7 @@ import { familyOf } from '../transport/address.js'
 import type { Flow, Target } from '../transport/transport.js'
 import type { Context } from './context.js'
 import type { Dialog } from './dialog.js'
-import { Hops, type Way } from './hops.js'
+import { Hops, type Way, type Ways } from './hops.js'
 
 /** How a request of a dialog leaves: on a connection, or to one of some addresses (at least one). */
 export interface DialogWay {
@@ -29,10 +29,16 @@ export function wayOf(context: Context, dialog: Dialog): DialogWay | undefined |
   }
   const uri = Hops.parse(dialog.routeSet[0] ?? dialog.remoteTarget)
   if (uri === undefined) return undefined
-  const found = context.hops.find(uri)
-  if (found instanceof Promise)
-    return found.then((ways) => (ways.ok ? fromItsBinding(context, dialog, ways) : undefined))
-  return found.ok ? fromItsBinding(context, dialog, found) : undefined
+  const found = context.hops.find(uri, dialog.source)
+  if (found instanceof Promise) return found.then((ways) => wayOn(context, dialog, ways))
+  return wayOn(context, dialog, found)
+}
+
+/** A peer that names a place where nothing may be sent is reached where its messages come from. */
+function wayOn(context: Context, dialog: Dialog, found: Ways): DialogWay | undefined {
+  if (found.ok) return fromItsBinding(context, dialog, found)
+  const way = found.refused === true && dialog.source !== undefined ? wayTo(context, dialog, dialog.source) : undefined
+  return way && { ways: [way], explicit: true }
 }
 
 /** Sends from where the peer knows us, when that leads there at all. */
@@ -45,10 +51,11 @@ function fromItsBinding(
 }
 
 function wayTo(context: Context, dialog: Dialog, to: Target): Way | undefined {
-  const { binding, peerName } = dialog
+  const { binding, peerName, source: peer } = dialog
   const nameless = to.protocol === 'tls' && to.serverName === undefined && peerName !== undefined
   const target = nameless ? { ...to, serverName: peerName } : to
-  if (binding.protocol === target.protocol && binding.family === familyOf(target.address)) return { target, binding }
+  if (binding.protocol === target.protocol && binding.family === familyOf(target.address))
+    return { target, binding, peer }
   const other = context.transports.bindingFor(target)
-  return other && { target, binding: other }
+  return other && { target, binding: other, peer }
 }

@@ -87,6 +87,8 @@ export class Dialog {
   flow: Flow | undefined
   /** Where requests go instead of the Contact, when that address is not the peer's (NAT). */
   natTarget: Target | undefined
+  /** Where the peer's last message that says where it is came from. */
+  source: Target | undefined
   /** The name by which the peer was dialled over TLS: it is held to it at addresses of its own too. */
   peerName: string | undefined
   /** Our 2xx that waits for its ACK. */

@@ -255,7 +255,7 @@ export class InDialog {
 
   private firstFlow(way: DialogWay | undefined): Flow | undefined {
     const first = way?.ways[0]
-    return way?.flow ?? (first && this.context.transports.flowTo(first.target, first.binding))
+    return way?.flow ?? (first && this.context.transports.flowTo(first.target, first.binding, first.peer))
   }
 
   private sendUnwatched(request: SipRequest, way: DialogWay) {

@@ -183,8 +183,8 @@ export class Outgoing implements ClientUser, Waiting {
 
   private tryNext(): Sent | undefined {
     while (this.next < this.ways.length) {
-      const { target, binding } = this.ways[this.next++]!
-      const flow = this.context.transports.flowTo(target, binding)
+      const { target, binding, peer } = this.ways[this.next++]!
+      const flow = this.context.transports.flowTo(target, binding, peer)
       if (flow !== undefined) return this.open(flow)
     }
     return undefined
@@ -243,7 +243,7 @@ export class Outgoing implements ClientUser, Waiting {
     const binding = this.context.transports.bindingFor(target)
     if (binding === undefined) return
     this.insteadOfUdp = target
-    this.ways = [{ target, binding }, ...this.ways]
+    this.ways = [{ target, binding, peer: first.peer }, ...this.ways]
   }
 }
 

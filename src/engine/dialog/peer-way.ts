@@ -22,6 +22,7 @@ const NEVER_NATTED = 'feature-server'
 /** Settles which way requests of a dialog go, from the peer's message that came over `flow`: its connection, or past a NAT. */
 export function learnWay(dialog: Dialog, flow: Flow, nat: NatSettings | undefined): void {
   const { routeSet } = dialog
+  dialog.source = sourceOf(flow)
   dialog.peerName = flow.serverName ?? dialog.peerName
   if (dialog.parties.role === 'uas') {
     // The caller's connection is the way back to it, whatever its Contact says.

@@ -164,7 +164,7 @@ export class UacRequest implements Claim {
   failed(status: 408 | 503, reason: string): void {
     this.dropEarly()
     this.unclaim()
-    const phrase = status === 408 ? 'Request Timeout' : onOneLine(reason).slice(0, 120)
+    const phrase = status === 408 ? 'Request Timeout' : onOneLine(reason).slice(0, 240)
     const response = createResponse(this.request, status, phrase, newTag())
     // So that an application can tell it from the peer's own.
     const what = status === 503 ? 'Not sent' : 'Not answered'

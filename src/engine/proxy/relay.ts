@@ -60,7 +60,7 @@ export class Relay {
     const binding = this.context.transports.bindings[Number(branch.slice(BRANCH.length, dot))]
     if (binding === undefined || branch.slice(dot + 1) !== this.proof(topVia, response)) return true
     const target = targetOf(topVia)
-    if (target !== undefined) this.context.transports.flowTo(target, binding)?.send(serialise(forwarded))
+    if (target !== undefined) this.context.transports.flowTo(target, binding, target)?.send(serialise(forwarded))
     return true
   }
 

@@ -10,6 +10,8 @@ export type ResolveErrorCode =
   | 'UNSUPPORTED'
   /** The host or port is none that may be sent to. */
   | 'INVALID'
+  /** Requests may not go to an address, or port, that it leads to. */
+  | 'REFUSED'
 
 /** A next hop that leads nowhere. The message says what was asked and what came back. */
 export class ResolveError extends Error {

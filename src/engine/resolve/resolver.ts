@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import { familyOf, isPort, isUnicast, unbracketed } from '../transport/address.js'
+import type { Destinations } from '../transport/destinations.js'
 import { isHostName } from '../transport/host-name.js'
 import type { Supports } from '../transport/reach.js'
 import { defaultPort } from '../transport/transport.js'
@@ -24,6 +25,11 @@ export interface ResolverOptions {
   readonly servers?: readonly string[]
   /** A contact of ours can send by this protocol to this family. */
   readonly supports: Supports
+  /**
+   * Where requests may not go. A name of which one server, or one of its addresses, is such a place is refused as a whole: whoever
+   * answers for it is not to be believed.
+   */
+  readonly destinations?: Destinations | undefined
   /** How long one `resolve` may take. Default 4,000. */
   readonly timeoutMs?: number
   /** Answers held. Default 10,000. */
@@ -62,6 +68,7 @@ const srvPrefixes: Record<Protocol, string> = { udp: '_sip._udp.', tcp: '_sip._t
 export class Resolver {
   private readonly clock: Clock
   private readonly supports: Supports
+  private readonly destinations: Destinations | undefined
   private readonly timeoutMs: number
   private readonly random: () => number
   private readonly sources: Sources
@@ -70,6 +77,7 @@ export class Resolver {
   constructor(options: ResolverOptions) {
     this.clock = options.clock
     this.supports = options.supports
+    this.destinations = options.destinations
     this.timeoutMs = options.timeoutMs ?? 4_000
     this.random = options.random ?? Math.random
     // Two tries of a server that drops NAPTR must leave time to ask for SRV and addresses.
@@ -184,6 +192,7 @@ export class Resolver {
     inquiry: Inquiry,
   ): Promise<Target[]> {
     const addresses = await inquiry.addresses(name, this.families(protocol))
+    for (const address of addresses) this.refuse(host, address, port)
     return addresses.filter(isUnicast).map((address) => ({ protocol, address, port, serverName: host }))
   }
 
@@ -193,7 +202,16 @@ export class Resolver {
     const candidates: readonly Protocol[] = given !== undefined ? [given] : hop.secure ? ['tls'] : ['udp', 'tcp']
     const protocol = candidates.find((candidate) => this.supports(candidate, family))
     if (protocol === undefined) throw this.unsupported(hop, given, family)
-    return { protocol, address, port: hop.port ?? defaultPort(protocol) }
+    const port = hop.port ?? defaultPort(protocol)
+    this.refuse(hop.host, address, port)
+    return { protocol, address, port }
+  }
+
+  /** @throws {ResolveError} REFUSED when nothing may be sent there */
+  private refuse(host: string, address: string, port: number): void {
+    const refusal = this.destinations?.refusal(address, port)
+    if (refusal === undefined) return
+    throw new ResolveError('REFUSED', unbracketed(host) === address ? refusal : `${host} leads to ${refusal}`)
   }
 
   /** The transport that the hop itself names: its `transport`, over TLS when it is secure. */

@@ -1,5 +1,5 @@
 import type { Via } from '../message/via.js'
-import { familyOf, isPort, isUnicast, unbracketed } from './address.js'
+import { familyOf, isPort, unbracketed } from './address.js'
 import { defaultPort } from './transport.js'
 import type { Target } from './transport.js'
 
@@ -13,22 +13,15 @@ export interface Source {
 /**
  * Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 section 4).
  *
- * - UDP: to `maddr` and the sent-by port when the top Via has one, else back to the source. `rport` counts as asked for always.
+ * - UDP: back to the source. `rport` counts as asked for always. A `maddr` is passed over: it would have our answers go to whomever a
+ *   stranger names, and nobody multicasts requests to us.
  * - A stream whose connection has closed: to a new connection from us to the source address and the sent-by port, over TLS by the
  *   sent-by name.
- *
- * A `maddr` nothing may be sent to (broadcast, multicast), of the other family or no address at all is passed over.
  */
 export function responseTarget(topVia: Via, source: Source): Target {
   const { protocol, remoteAddress, remotePort } = source
   const sentByPort = topVia.port !== undefined && isPort(topVia.port) ? topVia.port : defaultPort(protocol)
   if (protocol === 'tls' && familyOf(unbracketed(topVia.host)) === undefined)
     return { protocol, address: remoteAddress, port: sentByPort, serverName: topVia.host }
-  if (protocol !== 'udp') return { protocol, address: remoteAddress, port: sentByPort }
-
-  const maddr = unbracketed(topVia.params.get('maddr') ?? '')
-  if (familyOf(maddr) === undefined || familyOf(maddr) !== familyOf(remoteAddress) || !isUnicast(maddr)) {
-    return { protocol, address: remoteAddress, port: remotePort }
-  }
-  return { protocol, address: maddr, port: sentByPort }
+  return { protocol, address: remoteAddress, port: protocol === 'udp' ? remotePort : sentByPort }
 }

@@ -8,6 +8,7 @@ import { Connection } from './connection.js'
 import { Connections } from './connections.js'
 import type { ConnectionsSettings } from './connections.js'
 import type { ContactOption } from './contact.js'
+import type { Destinations, Source } from './destinations.js'
 import type { Flow } from './flow.js'
 import { addressesOf } from './local-addresses.js'
 import { reaches } from './reach.js'
@@ -79,6 +80,8 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly names?: readonly string[]
   /** Needed for contacts over TLS. */
   readonly tls?: TlsSettings
+  /** Where nothing is sent to; default: everywhere may be. */
+  readonly destinations?: Destinations
   readonly clock: Clock
   readonly limits: Limits
   readonly sink: TransportSink
@@ -200,10 +203,12 @@ export class Transports {
    * what is sent meanwhile waits.
    *
    * @param binding to send from. One of another protocol or family stands for the best one that fits.
+   * @param peer where messages of whoever is sent to came from
    * @returns undefined when no contact has the protocol and family, or nothing may be sent to that address or port.
    */
-  flowTo(target: Target, binding?: Binding): Flow | undefined {
+  flowTo(target: Target, binding?: Binding, peer?: Source): Flow | undefined {
     if (!isPort(target.port) || !this.isSendable(target.address)) return undefined
+    if (this.refusal(target, peer) !== undefined) return undefined
     const from = this.bindingOr(binding, target)
     if (from === undefined) return undefined
     if (target.protocol === 'udp') return this.udp.get(from)?.flowTo(target.address, target.port)
@@ -221,7 +226,13 @@ export class Transports {
     if (flow instanceof Connection && flow.answerable) return flow
     const target = responseTarget(topVia, flow)
     const back = target.address === flow.remoteAddress && target.port === flow.remotePort
-    return back && flow instanceof UdpFlow ? flow : this.flowTo(target, flow.binding)
+    if (back && flow instanceof UdpFlow) return flow
+    return this.flowTo(target, flow.binding, { address: flow.remoteAddress, port: flow.remotePort })
+  }
+
+  /** Why nothing may be sent to a target whatever our contacts are; undefined: it may. The last word before a socket is used. */
+  refusal({ address, port }: { readonly address: string; readonly port: number }, peer?: Source): string | undefined {
+    return this.options.destinations?.refusal(address, port, peer)
   }
 
   /**

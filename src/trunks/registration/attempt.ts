@@ -344,7 +344,8 @@ function thrown(error: unknown, minExpiresS: number | null): NotBound {
   const why = error instanceof Error ? error.message : String(error)
   if (error instanceof NotOurs) return notSent('lost', 'held', why, minExpiresS)
   if (error instanceof NotNow || error instanceof SipServerAway) return notSent('held', 'held', why, minExpiresS)
-  const unusable = (error as { code?: unknown }).code === 'TRUNK_NOT_USABLE'
+  const { code } = error as { code?: unknown }
+  const unusable = code === 'TRUNK_NOT_USABLE' || code === 'TRUNK_ADDRESS_REFUSED'
   return notSent(unusable ? 'refused' : 'failed', unusable ? 'not_usable' : 'unreachable', why, minExpiresS)
 }
 
