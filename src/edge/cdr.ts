@@ -1,3 +1,4 @@
+import { localId } from '../model/account.js'
 import type { Attempt, Cdr, Direction, LiveCall } from '../model/call.js'
 import type { DecisionTrace, OutboundTrace } from '../model/decision.js'
 import { hideContactTokens } from '../model/contact-token.js'
@@ -44,8 +45,8 @@ function shared(id: string, facts: CallFacts): Omit<LiveCall, 'state'> {
     from: tidy(facts.from, 128),
     to: tidy(facts.to, 128),
     phone_number: facts.phoneNumber,
-    trunk_id: facts.trunkId,
-    agent_id: facts.agentId,
+    trunk_id: facts.trunkId === null ? null : localId(facts.trunkId),
+    agent_id: facts.agentId === null ? null : localId(facts.agentId),
     source_address: facts.sourceAddress,
     leg_a_call_id: capped(facts.legACallId),
     leg_b_call_id: capped(facts.legBCallId),

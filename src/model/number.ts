@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { localId } from './account.js'
 import { DEFAULT_ACCOUNT, identifier, instant, safeText } from './text.js'
 
 /** `+` and 7 to 15 digits. Whether it is a *possible* number is asked of libphonenumber-js in `routing/`. */
@@ -35,3 +36,15 @@ export const numberSchema = z
   })
 
 export type PhoneNumber = z.output<typeof numberSchema>
+
+/** The number as its account sees it: with the ids that it gave its trunk and agents. */
+export function shownNumber<T extends Pick<PhoneNumber, 'trunk_id' | 'inbound_agent_id' | 'outbound_agent_ids'>>(
+  number: T,
+): T {
+  return {
+    ...number,
+    trunk_id: localId(number.trunk_id),
+    inbound_agent_id: number.inbound_agent_id === null ? null : localId(number.inbound_agent_id),
+    outbound_agent_ids: number.outbound_agent_ids.map(localId),
+  }
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { localId } from './account.js'
 import { hideContactTokens } from './contact-token.js'
 import { identifier, instant } from './text.js'
 
@@ -55,8 +56,13 @@ export const registrationSchema = z.object({
 })
 export type Registration = z.output<typeof registrationSchema>
 
-/** A registration as others than the edges see it: a registrar may have written our Contact into its routes. */
+/** A registration as others than the edges see it: with the id that its account gave the trunk; and a registrar may have written our Contact into its routes. */
 export function shownRegistration(registration: Registration): Registration {
-  const { service_route, path } = registration
-  return { ...registration, service_route: service_route.map(hideContactTokens), path: path.map(hideContactTokens) }
+  const { trunk_id, service_route, path } = registration
+  return {
+    ...registration,
+    trunk_id: localId(trunk_id),
+    service_route: service_route.map(hideContactTokens),
+    path: path.map(hideContactTokens),
+  }
 }

@@ -1,11 +1,13 @@
+import { localId } from '../model/account.js'
 import type { Decision, DecisionTrace } from '../model/decision.js'
 import type { PhoneNumber } from '../model/number.js'
 import { printable } from '../model/printable.js'
 import type { DidSource, Trunk } from '../model/trunk.js'
 import { verdicts, type VerdictCode } from '../model/verdict.js'
 import type { Directory, Found, FoundFrom } from '../store/directory.js'
-import { describeAllowed, matchAddress, matchDigest, matchToken, type TrunkTried } from '../trunks/identify.js'
-import { contactTokensIn, DidParser, requestHost, type DidReading, type InboundRequest } from './did.js'
+import { matchAddress, matchDigest, matchToken, type TrunkTried } from '../trunks/identify.js'
+import { contactTokensIn, DidParser, requestHost, type InboundRequest } from './did.js'
+import { describeUnknown, hostOf, missingCountry, whomItAllows } from './explain.js'
 import { Lookups } from './lookups.js'
 import { candidatesFrom, distinctReadings, plainReader, readersOf, type Reader } from './reader.js'
 import type { Routed } from './router.js'
@@ -32,9 +34,11 @@ interface Miss {
   readonly code: 'NUMBER_NOT_ON_TRUNK' | 'NUMBER_RECORD_INVALID' | 'ROUTING_UNAVAILABLE'
   readonly why: string
   readonly number?: PhoneNumber
-  readonly tried?: TrunkTried
+  readonly tried?: { readonly trunk: Trunk; readonly tried: TrunkTried }
   /** Lets callers prove by digest that they are it, and has not matched. */
   readonly asks?: Trunk
+  /** The number is of an account that no trunk of the caller is of: to whoever calls it does not exist. */
+  readonly foreign?: boolean
 }
 
 /** One decision under way. */
@@ -42,8 +46,10 @@ export class Deciding {
   private readonly lookups: Lookups
   private readonly parser: DidParser
   private readonly source: string
-  private readonly tried = new Map<string, TrunkTried>()
-  private readonly found = new Map<string, string>()
+  private readonly tried = new Map<string, { readonly trunk: Trunk; readonly tried: TrunkTried }>()
+  private readonly found = new Map<string, PhoneNumber>()
+  /** The trunks that the call may come from. */
+  private matched: readonly Trunk[] = []
   private readonly misses: Miss[] = []
   private readers: Reader[] = []
   /** The trunk that the call comes from whatever its address: by the token of our Contact in the Request-URI, or by digest. */
@@ -68,8 +74,9 @@ export class Deciding {
     const { sourceAddress } = this.request
     this.named = this.findNamed() ?? (await this.findProven())
     // Our own Contact says whose call it is, wherever the call comes from, and so do credentials.
-    const matched = this.named === undefined ? this.directory.trunksForAddress(sourceAddress) : [this.named]
-    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, this.match(trunk))
+    const matched = this.named === undefined ? this.atAddress(sourceAddress) : [this.named]
+    this.matched = matched
+    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, { trunk, tried: this.match(trunk) })
     this.readers = matched.length > 0 ? readersOf(matched, this.parser) : [plainReader(this.parser)]
     const hit = await this.findHit()
     if (hit !== undefined) return this.toAgent(hit)
@@ -77,7 +84,9 @@ export class Deciding {
   }
 
   refuse(code: VerdictCode, detail: string, nearestMiss: string | null, number?: PhoneNumber, trunk?: Trunk): Routed {
-    const asks = ASKABLE.has(code) ? this.misses.find((miss) => miss.asks !== undefined)?.asks : undefined
+    const asks = this.misses.find(
+      (miss) => miss.asks !== undefined && (ASKABLE.has(code) || miss.foreign === true),
+    )?.asks
     return {
       decision: this.decision(code, detail, nearestMiss, number, trunk),
       ...(number && { number }),
@@ -86,10 +95,21 @@ export class Deciding {
     }
   }
 
+  private atAddress(sourceAddress: string): Trunk[] {
+    const trunks = this.directory.trunksForAddress(sourceAddress)
+    return this.request.accountId === undefined ? trunks : trunks.filter((trunk) => this.isAsked(trunk))
+  }
+
+  /** Whether the record is of the account that is asked about, if it is about one. */
+  private isAsked({ account_id }: { readonly account_id: string }): boolean {
+    const { accountId } = this.request
+    return accountId === undefined || account_id === accountId
+  }
+
   private findNamed(): Trunk | undefined {
     for (const token of contactTokensIn(this.request)) {
       const trunk = this.directory.trunkOfToken(token)
-      if (trunk !== undefined) return trunk
+      if (trunk !== undefined && this.isAsked(trunk)) return trunk
     }
     return undefined
   }
@@ -141,8 +161,8 @@ export class Deciding {
       return this.miss({ code: 'ROUTING_UNAVAILABLE', why })
     }
     const { value: number } = found
-    if (number === undefined) return undefined
-    this.found.set(candidate, number.phone_number)
+    if (number === undefined || !this.isAsked(number)) return undefined
+    this.found.set(candidate, number)
     // Asked even when it is among those that matched: they may be a moment old.
     const trunk = this.lookups.count(await this.directory.trunk(number.trunk_id))
     return this.holdAgainst(number, trunk, reader, rank)
@@ -166,9 +186,9 @@ export class Deciding {
     const why = this.whyNot(number, trunk, tried, reader, source)
     if (why !== undefined) {
       const asks = this.named === undefined && !tried.matched && mayAsk(trunk, number) ? { asks: trunk } : {}
-      return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried, why, ...asks })
+      return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried: { trunk, tried }, why, ...asks })
     }
-    this.tried.set(trunk_id, tried)
+    this.tried.set(trunk_id, { trunk, tried })
     return { number, trunk, reader }
   }
 
@@ -198,10 +218,15 @@ export class Deciding {
   }
 
   private miss(miss: Miss): undefined {
-    this.misses.push(miss)
-    const { tried } = miss
-    if (tried !== undefined && this.tried.size < MAX_TRACED && !this.tried.has(tried.trunk_id))
-      this.tried.set(tried.trunk_id, tried)
+    const { tried, number } = miss
+    const isForeign =
+      number !== undefined &&
+      this.matched.length > 0 &&
+      !this.matched.some((trunk) => trunk.account_id === number.account_id)
+    this.misses.push(isForeign ? { ...miss, foreign: true } : miss)
+    if (isForeign) return undefined
+    if (tried !== undefined && this.tried.size < MAX_TRACED && !this.tried.has(tried.trunk.id))
+      this.tried.set(tried.trunk.id, tried)
   }
 
   private async toAgent({ number, trunk, reader }: Hit): Promise<Routed> {
@@ -225,15 +250,21 @@ export class Deciding {
     return { decision: { ...decision, targets: [agent.sip_uri, ...agent.fallback_sip_uris] }, number, trunk, agent }
   }
 
+  /** What the accounts of the caller may know of. */
+  private get ownMisses(): readonly Miss[] {
+    return this.misses.filter(({ foreign }) => foreign !== true)
+  }
+
   /** The source is one of ours; what it calls is not. */
   private async refuseKnown(matched: readonly Trunk[]): Promise<Routed> {
     const trunk = matched.length === 1 ? matched[0] : undefined
-    const miss = this.misses.find(({ code }) => code !== 'NUMBER_NOT_ON_TRUNK') ?? this.misses[0]
+    const misses = this.ownMisses
+    const miss = misses.find(({ code }) => code !== 'NUMBER_NOT_ON_TRUNK') ?? misses[0]
     if (miss !== undefined) return this.refuse(miss.code, miss.why, miss.why, undefined, trunk)
     const readings = distinctReadings(this.readers)
     const elsewhere = await this.findElsewhere()
     if (elsewhere !== undefined) return this.toAgent(elsewhere)
-    const nearest = this.misses.find(({ number }) => number !== undefined)?.why ?? null
+    const nearest = this.ownMisses.find(({ number }) => number !== undefined)?.why ?? null
     if (readings.every(({ value }) => value === null)) {
       const sources = [...new Set(readings.map(({ source }) => source))].join(', ')
       return this.refuse('NUMBER_UNREADABLE', `no number stands in ${sources}`, nearest, undefined, trunk)
@@ -279,26 +310,43 @@ export class Deciding {
     number: PhoneNumber | undefined,
     trunk: Trunk | undefined,
   ): Decision {
+    const accountId = number?.account_id ?? trunk?.account_id ?? this.onlyAccount() ?? null
     return {
       outcome: code === null ? 'agent' : 'refused',
       code,
       sip_status: code === null ? null : verdicts[code].status,
       detail: printable(detail, MAX_DETAIL),
-      account_id: number?.account_id ?? trunk?.account_id ?? null,
+      account_id: accountId,
       phone_number: number?.phone_number ?? null,
       trunk_id: trunk?.id ?? null,
       agent_id: number?.inbound_agent_id ?? null,
       targets: [],
-      trace: this.trace(nearestMiss),
+      trace: this.trace(nearestMiss, accountId),
     }
   }
 
-  private trace(nearestMiss: string | null): DecisionTrace {
+  /** The account of a call that nothing else tells the account of. */
+  private onlyAccount(): string | undefined {
+    const { matched } = this
+    const missed = this.ownMisses.find(({ number }) => number !== undefined)?.number
+    const account = (missed ?? matched[0])?.account_id
+    const isOnly = missed !== undefined || matched.every(({ account_id }) => account_id === account)
+    return matched.length > 0 && isOnly ? account : undefined
+  }
+
+  private foundOf(candidates: readonly string[]): PhoneNumber[] {
+    return candidates.flatMap((candidate) => this.found.get(candidate) ?? [])
+  }
+
+  /** @param accountId whose the call is: then nothing of other accounts is told */
+  private trace(nearestMiss: string | null, accountId: string | null): DecisionTrace {
     const { worst } = this.lookups
-    const tried = [...this.tried.values()]
+    const isTold = (record: { readonly account_id: string }): boolean =>
+      accountId === null || record.account_id === accountId
+    const tried = [...this.tried.values()].filter(({ trunk }) => isTold(trunk)).map((one) => one.tried)
     return {
       source_address: this.source,
-      trunks_tried: tried,
+      trunks_tried: accountId === null ? tried : tried.map((one) => ({ ...one, trunk_id: localId(one.trunk_id) })),
       identified_by: !tried.some(({ matched }) => matched) ? null : this.named === undefined ? 'address' : this.namedBy,
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
@@ -306,7 +354,7 @@ export class Deciding {
           source,
           value,
           normalised: [...candidates],
-          found: candidates.flatMap((candidate) => this.found.get(candidate) ?? [])[0] ?? null,
+          found: this.foundOf(candidates).find(isTold)?.phone_number ?? null,
         })),
       nearest_miss: nearestMiss === null ? null : printable(nearestMiss, MAX_DETAIL),
       looked_up: worst === undefined || worst === 'unavailable' ? 'none' : worst,
@@ -319,32 +367,3 @@ const ASKABLE: ReadonlySet<VerdictCode> = new Set(['SOURCE_UNKNOWN', 'NUMBER_NOT
 
 const mayAsk = (trunk: Trunk, { account_id }: PhoneNumber): boolean =>
   trunk.inbound_auth !== null && trunk.account_id === account_id
-
-/** What was looked up in vain. */
-function describeUnknown(readings: readonly DidReading[]): string {
-  const forms = [...new Set(readings.flatMap(({ candidates }) => candidates))]
-  if (forms.length > 0) return `there is no record for ${forms.slice(0, 8).join(', ')}`
-  const value = readings.find((reading) => reading.value !== null)?.value
-  return value === undefined
-    ? 'no number could be read'
-    : `"${value ?? ''}" is neither a possible number nor an extension`
-}
-
-/** A trunk that sends national numbers must say of which country. */
-function missingCountry(readings: readonly DidReading[], trunk: Trunk | undefined): string | null {
-  if (trunk === undefined || trunk.country !== null) return null
-  const national = readings.find(({ value }) => value !== null && /^[0-9]{6,15}$/.test(value))
-  return national === undefined
-    ? null
-    : `${national.value ?? ''} may be a national number, but trunk ${trunk.id} has no country`
-}
-
-/** The host of `sip_domain`, which may carry a port. */
-function hostOf({ sip_domain }: Trunk): string | undefined {
-  if (sip_domain === null) return undefined
-  const colon = sip_domain.lastIndexOf(':')
-  return (colon > sip_domain.lastIndexOf(']') ? sip_domain.slice(0, colon) : sip_domain).toLowerCase()
-}
-
-const whomItAllows = (trunk: Trunk): string =>
-  trunk.allowed_addresses.length === 0 ? 'whose allowed_addresses is empty' : `which allows ${describeAllowed(trunk)}`

@@ -14,6 +14,8 @@ export interface InboundRequest {
   readonly sourceAddress: string
   /** The trunk whose `inbound_auth` the caller has proved to know. */
   readonly provenTrunkId?: string
+  /** Set when an account asks what would become of a call: nothing of other accounts counts then, or is told. */
+  readonly accountId?: string
 }
 
 /** What a source says: the user or number that stands there, before any interpretation. */

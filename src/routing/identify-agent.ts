@@ -1,5 +1,6 @@
 import type { Agent } from '../model/agent.js'
 import type { OutboundTrace } from '../model/decision.js'
+import type { PhoneNumber } from '../model/number.js'
 import { printable } from '../model/printable.js'
 import type { Directory } from '../store/directory.js'
 import { matchNetworks } from '../trunks/identify.js'
@@ -55,8 +56,8 @@ export class AgentIdentifier {
     const agents = others.filter(({ auth }) => auth !== null)
     if (agents.length > 0) return { by: 'digest', agents, tried }
     // The number lists none of them: which is what the call is then refused for.
-    if (atAddress[0] !== undefined && !(fromTrunk && numbers.length === 0))
-      return { by: 'address', agent: atAddress[0], tried }
+    const refused = whoIsRefused(atAddress, numbers)
+    if (refused !== undefined && !(fromTrunk && numbers.length === 0)) return { by: 'address', agent: refused, tried }
 
     for (const agent of others.slice(0, MAX_TRIED))
       tried.push({ agent_id: agent.id, ...matchNetworks(agent.allowed_addresses, sourceAddress) })
@@ -75,6 +76,13 @@ export class AgentIdentifier {
     const named = listed.filter(({ auth }) => auth?.username === username)
     return (named.length > 0 ? named : this.directory.knownAgents.ofUser(username)).slice(0, MAX_HELD_AGAINST)
   }
+}
+
+/** Of the agents at an address, the one whose call it is that none of them may place; undefined when that may be of several accounts. */
+function whoIsRefused(atAddress: readonly Agent[], numbers: readonly PhoneNumber[]): Agent | undefined {
+  const [first] = atAddress
+  const ofNumber = atAddress.find((agent) => numbers.some(({ account_id }) => account_id === agent.account_id))
+  return ofNumber ?? (atAddress.every(({ account_id }) => account_id === first?.account_id) ? first : undefined)
 }
 
 /** Of several agents at one address, the one that the number lists is it. */

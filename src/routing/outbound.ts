@@ -1,3 +1,4 @@
+import { accountOfId, localId } from '../model/account.js'
 import type { Agent } from '../model/agent.js'
 import type { OutboundTrace } from '../model/decision.js'
 import type { PhoneNumber } from '../model/number.js'
@@ -66,6 +67,7 @@ export class OutboundRouter {
 class OutboundDeciding {
   private readonly lookups: Lookups
   private presented: Presented = { value: null, normalised: [], numbers: [] }
+  private accountId: string | undefined
   private number: PhoneNumber | undefined
   private destination: string | null = null
 
@@ -88,7 +90,7 @@ class OutboundDeciding {
     const [agent, presented] = await Promise.all([this.directory.agent(agentId), lookUpPresented(from, this.lookups)])
     this.presented = presented
     this.lookups.count(agent)
-    const shownId = printable(agentId, 64)
+    const shownId = printable(localId(agentId), 64)
     if (agent.invalid !== undefined)
       return this.refuse('NUMBER_RECORD_INVALID', `the record of agent ${shownId} does not parse: ${agent.invalid}`)
     if (agent.value !== undefined) return this.present(agent.value)
@@ -102,7 +104,10 @@ class OutboundDeciding {
   }
 
   private async present(agent: Agent): Promise<OutboundDecision> {
-    const { value, numbers, normalised, trouble } = this.presented
+    const { value, normalised, trouble } = this.presented
+    this.accountId = agent.account_id
+    // What other accounts have is not there.
+    const numbers = this.presented.numbers.filter(({ account_id }) => account_id === agent.account_id)
     if (value === null) return this.refuse('CALLER_ID_MISSING', `agent ${agent.id} says no number to present`)
     const misses: string[] = []
     for (const number of numbers) {
@@ -147,13 +152,22 @@ class OutboundDeciding {
     return { plan, detail: printable(detail, MAX_DETAIL), trace: this.trace(null) }
   }
 
+  /** Agents that it might have been, as the account may know of them. */
+  private ownAgents(tried: OutboundTrace['agents_tried']): OutboundTrace['agents_tried'] {
+    const { accountId } = this
+    if (accountId === undefined || tried.length === 0) return tried
+    return tried
+      .filter(({ agent_id }) => accountOfId(agent_id) === accountId)
+      .map((one) => ({ ...one, agent_id: localId(one.agent_id) }))
+  }
+
   private trace(nearestMiss: string | null): OutboundTrace {
     const { sourceAddress, identifiedBy, agentsTried = [], presentedIn } = this.caller
     const { worst } = this.lookups
     return {
       source_address: sourceAddress === null ? null : printable(sourceAddress, 64),
       identified_by: identifiedBy,
-      agents_tried: agentsTried.slice(0, MAX_TRACED),
+      agents_tried: this.ownAgents(agentsTried).slice(0, MAX_TRACED),
       presented: presentedTrace(presentedIn, this.presented, this.number),
       destination: { value: printable(this.request.to, MAX_VALUE), normalised: this.destination },
       nearest_miss: nearestMiss === null ? null : printable(nearestMiss, MAX_DETAIL),
@@ -162,10 +176,9 @@ class OutboundDeciding {
   }
 }
 
-/** What is in the way of an agent that wants to present a number. What other accounts have is not told. */
+/** What is in the way of an agent that wants to present a number of its account. */
 function whyNotPresented(number: PhoneNumber, agent: Agent): string | undefined {
-  const { phone_number, account_id, enabled, outbound_agent_ids } = number
-  if (account_id !== agent.account_id) return `there is no number ${phone_number} in account ${agent.account_id}`
+  const { phone_number, enabled, outbound_agent_ids } = number
   if (!outbound_agent_ids.includes(agent.id)) return `${phone_number} does not have ${agent.id} in outbound_agent_ids`
   return enabled ? undefined : `${phone_number} is switched off`
 }

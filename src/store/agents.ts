@@ -28,7 +28,7 @@ export class Agents {
     return this.records.get(id)
   }
 
-  /** Adds the agent or takes the place of the one with that id (in the same account, else EXISTS; `created_at` stays). */
+  /** Adds the agent or takes the place of the one with that id (`created_at` stays). */
   async put(agent: NewAgent): Promise<{ agent: Agent; created: boolean }> {
     const { record, created } = await this.records.put(agent)
     return { agent: record, created }

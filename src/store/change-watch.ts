@@ -1,13 +1,11 @@
 import type { Redis } from 'ioredis'
 import type { Connection } from './connection.js'
-import { parseKey, recordPrefixes, type RecordKind } from './keys.js'
+import { MAX_RECORD_KEY, parseKey, recordPrefixes, type RecordKind } from './keys.js'
 import type { Log } from './observe.js'
 
 /** The channel on which Redis tells a RESP2 subscriber which keys changed. */
 const CHANNEL = '__redis__:invalidate'
 
-/** Ours are shorter; others may write longer ones under our prefixes. */
-const MAX_KEY_BYTES = 128
 const HEARTBEAT_MS = 2_000
 const RETRY_MS = 1_000
 const SETUP_DEADLINE_MS = 2_000
@@ -147,7 +145,7 @@ export class ChangeWatch {
       return
     }
     const records = (keys as unknown[]).flatMap((key) =>
-      Buffer.isBuffer(key) && key.length <= MAX_KEY_BYTES ? (parseKey(key.toString()) ?? []) : [],
+      Buffer.isBuffer(key) && key.length <= MAX_RECORD_KEY ? (parseKey(key.toString()) ?? []) : [],
     )
     if (records.length > 0) this.listener.changed(records)
   }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock, Timer } from '../engine/index.js'
+import { isScopedId } from '../model/account.js'
 import type { Agent } from '../model/agent.js'
 import type { PhoneNumber } from '../model/number.js'
 import type { Trunk } from '../model/trunk.js'
@@ -11,9 +12,10 @@ import { hashScripts } from './hash.js'
 import { IndexKeeper } from './index-keeper.js'
 import { InvalidLog } from './invalid-log.js'
 import { readJsonRecord } from './json-records.js'
-import { isIdentifier, isPhoneNumber, keys, type RecordKind } from './keys.js'
+import { isPhoneNumber, keys, type RecordKind } from './keys.js'
 import { KnownAgents, type AgentListener } from './known-agents.js'
-import { readNumber, splitMember } from './number-index.js'
+import { idOfMember } from './members.js'
+import { readNumber } from './number-index.js'
 import type { Log, LookupMetrics } from './observe.js'
 import type { Read } from './record.js'
 import { RecordCache, type Found, type Kept } from './record-cache.js'
@@ -224,7 +226,7 @@ export class Directory {
   }
 
   private async one<T>(cache: RecordCache<T>, id: string): Promise<Found<T>> {
-    if (!isIdentifier(id)) return { from: 'memory' }
+    if (!isScopedId(id)) return { from: 'memory' }
     const warm = cache.warm(id)
     if (warm !== undefined) return warm
     const [found] = await cache.find([id])
@@ -336,7 +338,7 @@ export class Directory {
         (client) => client.zrangebylex(index, low, '+', 'LIMIT', 0, INDEX_CHUNK),
         { patient: true },
       )
-      const ids = members.flatMap((member) => splitMember(member)?.id ?? []).filter(isIdentifier)
+      const ids = members.flatMap((member) => idOfMember(member) ?? [])
       if (!(await this.findAll(cache, ids))) return false
       count += members.length
       if (members.length < INDEX_CHUNK || count >= max || this.stopped) break
@@ -395,5 +397,4 @@ function tellAll<T>(cache: RecordCache<T>, listener: (id: string, value: T | und
 }
 
 type Finder = Pick<RecordCache<unknown>, 'find'>
-
 type RecordReader<T> = (client: Redis, id: string) => Promise<Read<T>>

@@ -11,6 +11,8 @@ export type StoreErrorCode = 'NOT_FOUND' | 'EXISTS' | 'CONFLICT' | 'IN_USE' | 'U
 export interface StoreErrorDetail {
   /** CONFLICT, EXISTS: the agent the number has now. */
   readonly inbound_agent_id?: string | null
+  /** INVALID: whose the record says it is, where it can say that. */
+  readonly account_id?: string
   /** IN_USE: numbers that refer to the record, at most 20. */
   readonly numbers?: readonly string[]
 }

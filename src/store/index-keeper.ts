@@ -4,6 +4,7 @@ import { agentKind } from './agents.js'
 import type { Connection } from './connection.js'
 import { readJsonRecord } from './json-records.js'
 import { keys, parseKey, type RecordKind } from './keys.js'
+import { memberOf } from './members.js'
 import { link } from './number-index.js'
 import type { Log } from './observe.js'
 import { trunkKind } from './trunks.js'
@@ -174,7 +175,7 @@ async function indexJson<T extends { id: string; account_id: string; created_at:
   await Promise.all(
     ids.map(async (id) => {
       const read = await readJsonRecord(client, kind, id)
-      if (read.kind === 'value') await client.zadd(kind.index, 0, `${read.value.account_id}:${id}`)
+      if (read.kind === 'value') await client.zadd(kind.index, 0, memberOf(id))
     }),
   )
 }

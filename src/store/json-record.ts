@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { accountOfId, localId } from '../model/account.js'
 import { invalid, parseRecord, pickFields, UNTIMED, type Read } from './record.js'
 import type { RawText } from './text.js'
 
@@ -8,8 +9,14 @@ export const MAX_JSON_BYTES = 256 * 1024
 /**
  * Reads a record out of its JSON, written by us or by others: unknown fields are left behind, `id` and the times may be missing.
  * @param fields the record's field names
+ * @param id the id inside, which the record gets: the JSON has the account's own and the account
  */
-export function parseJsonRecord<T>(schema: z.ZodType<T>, fields: readonly string[], id: string, raw: RawText): Read<T> {
+export function parseJsonRecord<T extends { readonly id: string; readonly account_id: string }>(
+  schema: z.ZodType<T>,
+  fields: readonly string[],
+  id: string,
+  raw: RawText,
+): Read<T> {
   if (raw.kind === 'none') return raw
   if (raw.kind === 'unusable') return invalid(raw.why)
   let object: unknown
@@ -19,7 +26,12 @@ export function parseJsonRecord<T>(schema: z.ZodType<T>, fields: readonly string
     return invalid('is not JSON')
   }
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return invalid('is not a JSON object')
-  const record = { id, created_at: UNTIMED, updated_at: UNTIMED, ...pickFields(fields, object) }
-  if (record.id !== id) return invalid('id: is not the id of the key')
-  return parseRecord(schema, record)
+  const account_id = accountOfId(id)
+  const own = localId(id)
+  const record = { account_id, id: own, created_at: UNTIMED, updated_at: UNTIMED, ...pickFields(fields, object) }
+  if (record.id !== own) return invalid('id: is not the id of the key')
+  const read = parseRecord(schema, record)
+  if (read.kind !== 'value') return read
+  if (read.value.account_id !== account_id) return invalid('account_id: is not the account of the key')
+  return own === id ? read : { kind: 'value', value: { ...read.value, id } }
 }

@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import type { Clock } from '../engine/index.js'
+import { accountOfId, isScopedId, localId } from '../model/account.js'
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
 import { MAX_JSON_BYTES, parseJsonRecord } from './json-record.js'
-import { isIdentifier, keys } from './keys.js'
-import { splitMember } from './number-index.js'
+import { keys } from './keys.js'
+import { idOfMember, memberOf } from './members.js'
 import type { Page, PageRequest } from './page.js'
 import { parseRecord, type Read } from './record.js'
 import { readPage, type Examined } from './sorted-index.js'
@@ -24,7 +25,10 @@ const MAX_ATTEMPTS = 20
 /** The last instant that ISO 8601 writes with four digits of a year. */
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
-/** How one kind of record is kept: a JSON string a record, and an index of `<account_id>:<id>`. */
+/**
+ * How one kind of record is kept: a JSON string a record, and an index of `<account_id>:<id>`. The JSON has the id that the account uses;
+ * the record has, and everything is asked for by, the id inside (`scopedId`).
+ */
 export interface Kind<T extends Fields> {
   /** The field's word for it, in messages. */
   readonly noun: string
@@ -52,7 +56,7 @@ export class JsonRecords<T extends Fields> {
   ) {}
 
   async get(id: string): Promise<T | undefined> {
-    if (!isIdentifier(id)) return undefined
+    if (!isScopedId(id)) return undefined
     return (await this.read(id)).current
   }
 
@@ -60,7 +64,6 @@ export class JsonRecords<T extends Fields> {
     let created = false
     const written = await this.rewrite(record.id, (current) => {
       created = current === undefined
-      if (current !== undefined && current.account_id !== record.account_id) throw this.exists(record.id)
       const now = this.after(current)
       return { ...record, created_at: current?.created_at ?? now, updated_at: now }
     })
@@ -77,7 +80,7 @@ export class JsonRecords<T extends Fields> {
 
   update(id: string, change: (current: T) => T): Promise<T> {
     return this.rewrite(id, (current) => {
-      if (current === undefined) throw new StoreError('NOT_FOUND', `${this.kind.noun} ${id} is not there`)
+      if (current === undefined) throw new StoreError('NOT_FOUND', `${this.kind.noun} ${localId(id)} is not there`)
       const { account_id, created_at } = current
       return { ...change(current), id, account_id, created_at, updated_at: this.after(current) }
     })
@@ -92,7 +95,7 @@ export class JsonRecords<T extends Fields> {
         const read = await readJsonRecord(client, kind, id)
         const removed = (await client.del(kind.key(id))) === 1
         await client.incr(keys.changes)
-        if (read.kind === 'value') await this.unlist(client, `${read.value.account_id}:${id}`)
+        if (read.kind === 'value') await this.unlist(client, memberOf(id))
         return removed
       },
       { patient: true },
@@ -102,12 +105,11 @@ export class JsonRecords<T extends Fields> {
   list({ accountId, cursor, limit }: PageRequest): Promise<Page<T>> {
     const { kind } = this
     const examineOne = async (client: Redis, member: string): Promise<Examined<T>> => {
-      const { accountId: account, id } = splitMember(member) ?? { accountId: '', id: '' }
-      if (!isIdentifier(id)) return { kind: 'gone' }
+      const id = idOfMember(member)
+      if (id === undefined) return { kind: 'gone' }
       const read = await readJsonRecord(client, kind, id)
-      if (read.kind === 'invalid') return { kind: 'invalid', record: { id, why: read.why } }
-      if (read.kind === 'none' || read.value.account_id !== account) return { kind: 'gone' }
-      return { kind: 'item', item: read.value }
+      if (read.kind === 'invalid') return { kind: 'invalid', record: { id: localId(id), why: read.why } }
+      return read.kind === 'none' ? { kind: 'gone' } : { kind: 'item', item: read.value }
     }
     return readPage(this.connection, {
       key: kind.index,
@@ -120,7 +122,7 @@ export class JsonRecords<T extends Fields> {
   }
 
   private exists(id: string): StoreError {
-    return new StoreError('EXISTS', `${this.kind.noun} ${id} is there already`)
+    return new StoreError('EXISTS', `${this.kind.noun} ${localId(id)} is there already`)
   }
 
   /** The time of a change: later than that of the one before, so that whoever holds one against the other sees every change. */
@@ -136,7 +138,10 @@ export class JsonRecords<T extends Fields> {
       const raw = await readText(client, kind.key(id), MAX_JSON_BYTES)
       const read = parseJsonRecord(kind.schema, Object.keys(kind.schema.shape), id, raw)
       if (read.kind === 'invalid')
-        throw new StoreError('INVALID', `${kind.noun} ${id} is there and does not parse (remove it first): ${read.why}`)
+        throw new StoreError(
+          'INVALID',
+          `${kind.noun} ${localId(id)} is there and does not parse (remove it first): ${read.why}`,
+        )
       return { current: read.kind === 'value' ? read.value : undefined, text: raw.kind === 'text' ? raw.text : null }
     })
   }
@@ -146,11 +151,13 @@ export class JsonRecords<T extends Fields> {
     const { kind } = this
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const { current, text } = await this.read(id)
-      const checked = parseRecord(kind.schema, decide(current))
+      const checked = parseRecord(kind.schema, { ...decide(current), id: localId(id) })
       if (checked.kind !== 'value')
         throw new StoreError('INVALID', checked.kind === 'invalid' ? checked.why : 'is nothing')
       const next = checked.value
-      const member = `${next.account_id}:${id}`
+      if (next.account_id !== accountOfId(id))
+        throw new StoreError('INVALID', 'account_id: is not the account of the id')
+      const member = memberOf(id)
       const written = await this.connection.ask(
         'write',
         async (client) => {
@@ -162,18 +169,18 @@ export class JsonRecords<T extends Fields> {
         },
         { patient: true },
       )
-      if (written) return next
+      if (written) return { ...next, id }
     }
-    throw new StoreError('UNAVAILABLE', `${kind.noun} ${id} is being changed by others all the time`)
+    throw new StoreError('UNAVAILABLE', `${kind.noun} ${localId(id)} is being changed by others all the time`)
   }
 
   /** Takes the entry out of the list, and puts it back when the record is there after all. */
   private async unlist(client: Redis, member: string): Promise<void> {
     const { kind } = this
     await client.zrem(kind.index, member)
-    const { accountId, id } = splitMember(member) ?? { accountId: '', id: '' }
-    if (!isIdentifier(id)) return
+    const id = idOfMember(member)
+    if (id === undefined) return
     const read = await readJsonRecord(client, kind, id)
-    if (read.kind === 'value' && read.value.account_id === accountId) await client.zadd(kind.index, 0, member)
+    if (read.kind === 'value') await client.zadd(kind.index, 0, member)
   }
 }

@@ -1,3 +1,4 @@
+import { isScopedId } from '../model/account.js'
 import { e164, extension } from '../model/number.js'
 import { identifier } from '../model/text.js'
 import { StoreError } from './errors.js'
@@ -21,8 +22,9 @@ function checkedNumber(text: string): string {
   throw new StoreError('INVALID', 'phone_number: must be E.164 or an extension')
 }
 
+/** An id of ours, or the id inside of an agent or a trunk of another account than `default`. */
 function checkedId(text: string): string {
-  if (isIdentifier(text)) return text
+  if (isScopedId(text)) return text
   throw new StoreError('INVALID', 'id: must be 1 to 64 letters, digits, "_", "." or "-"')
 }
 
@@ -38,6 +40,7 @@ function checkedEdge(text: string): string {
 
 /**
  * Every key we use. Parts that come from outside are checked here, so that no braces, line breaks or colons get into a key.
+ * Agents and trunks of another account than `default` have `<account_id>/<id>` for their id (`scopedId`), whose slash no id can have.
  * The keys that one script touches stand in one slot of a Redis Cluster: a single key, or those with one tag in braces.
  */
 export const keys = {
@@ -113,13 +116,16 @@ const kinds: readonly (readonly [string, RecordKind])[] = [
   [recordPrefixes[2], 'trunk'],
 ]
 
+/** Characters that the key of a record has at most. */
+export const MAX_RECORD_KEY = 160
+
 /** Which record a key holds; undefined when it is none of ours. */
 export function parseKey(key: string): { kind: RecordKind; id: string } | undefined {
-  if (key.length > 128) return undefined
+  if (key.length > MAX_RECORD_KEY) return undefined
   for (const [prefix, kind] of kinds) {
     if (!key.startsWith(prefix)) continue
     const id = key.slice(prefix.length)
-    return (kind === 'number' ? isPhoneNumber(id) : isIdentifier(id)) ? { kind, id } : undefined
+    return (kind === 'number' ? isPhoneNumber(id) : isScopedId(id)) ? { kind, id } : undefined
   }
   return undefined
 }
@@ -137,12 +143,12 @@ export const secretPattern = `${PREFIX}*secret`
 export function parseSecretKey(
   key: string,
 ): { kind: (typeof secretEndings)[number][2]; record: 'trunk' | 'agent'; id: string } | undefined {
-  if (key.length > 128) return undefined
+  if (key.length > MAX_RECORD_KEY + 16) return undefined
   for (const [record, ending, kind] of secretEndings) {
     const prefix = `${PREFIX}${record}:`
     if (!key.startsWith(prefix) || !key.endsWith(ending)) continue
     const id = key.slice(prefix.length, -ending.length)
-    if (isIdentifier(id)) return { kind, record, id }
+    if (isScopedId(id)) return { kind, record, id }
   }
   return undefined
 }

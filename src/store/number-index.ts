@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { PhoneNumber } from '../model/number.js'
 import { readHash } from './hash.js'
-import { isIdentifier, keys } from './keys.js'
+import { keys } from './keys.js'
 import { numberFieldLimits, parseNumber } from './number-record.js'
 import type { Read } from './record.js'
 import { addMembers, removeMembers, without, type Membership } from './sorted-index.js'
@@ -45,11 +45,4 @@ export async function link(client: Redis, phoneNumbers: readonly string[]): Prom
     client,
     reads.flatMap((read) => (read.kind === 'value' ? membershipsOf(read.value) : [])),
   )
-}
-
-/** Splits a member of the list of numbers: `<account_id>:<phone_number>`. */
-export function splitMember(member: string): { accountId: string; id: string } | undefined {
-  const colon = member.indexOf(':')
-  const accountId = member.slice(0, Math.max(colon, 0))
-  return isIdentifier(accountId) ? { accountId, id: member.slice(colon + 1) } : undefined
 }

@@ -1,4 +1,6 @@
-import { numberSchema, type PhoneNumber } from '../model/number.js'
+import { accountOfId, isScopedId, scopedId } from '../model/account.js'
+import { DEFAULT_ACCOUNT } from '../model/text.js'
+import { numberSchema, shownNumber, type PhoneNumber } from '../model/number.js'
 import type { FieldLimit, RawHash } from './hash.js'
 import { invalid, parseRecord, UNTIMED, type Read } from './record.js'
 
@@ -17,7 +19,8 @@ export const numberFieldLimits: readonly FieldLimit[] = FIELDS.map((field) => [
 
 /**
  * Reads a number out of its hash, written by us or by others: text fields as they are, booleans `true` or `false` (also `1`, `0`),
- * `outbound_agent_ids` a JSON array, nothing or an empty text for the default. Only `trunk_id` must be there.
+ * `outbound_agent_ids` a JSON array, nothing or an empty text for the default. Only `trunk_id` must be there. The hash names the trunk and
+ * the agents as the account of the number does; the record has their ids inside: those of other accounts cannot be named.
  */
 export function parseNumber(phoneNumber: string, raw: RawHash): Read<PhoneNumber> {
   if (raw.kind === 'none') return raw
@@ -42,13 +45,38 @@ export function parseNumber(phoneNumber: string, raw: RawHash): Read<PhoneNumber
   record['updated_at'] ??= UNTIMED
   if (record['phone_number'] !== phoneNumber) return invalid('phone_number: is not the number of the key')
   if (record['trunk_id'] === undefined) return invalid('trunk_id: is missing')
-  return parseRecord(numberSchema, record)
+  const read = parseRecord(numberSchema, record)
+  return read.kind === 'value' ? { kind: 'value', value: scoped(read.value) } : read
+}
+
+function scoped(number: PhoneNumber): PhoneNumber {
+  const { account_id, trunk_id, inbound_agent_id, outbound_agent_ids } = number
+  if (account_id === DEFAULT_ACCOUNT) return number
+  return {
+    ...number,
+    trunk_id: scopedId(account_id, trunk_id),
+    inbound_agent_id: inbound_agent_id === null ? null : scopedId(account_id, inbound_agent_id),
+    outbound_agent_ids: outbound_agent_ids.map((id) => scopedId(account_id, id)),
+  }
+}
+
+/** A number that is to be written, checked: by its fields, and that it names nothing of another account. */
+export function checkNumber(number: PhoneNumber): Read<PhoneNumber> {
+  const { account_id, trunk_id, inbound_agent_id, outbound_agent_ids } = number
+  const ids = [trunk_id, ...(inbound_agent_id === null ? [] : [inbound_agent_id]), ...outbound_agent_ids]
+  const isForeign = (id: string | null): boolean => id !== null && accountOfId(id) !== account_id
+  const foreign = (['trunk_id', 'inbound_agent_id'] as const).find((field) => isForeign(number[field]))
+  const isSound = ids.every(isScopedId)
+  if (isSound && foreign !== undefined) return invalid(`${foreign}: is of another account`)
+  if (isSound && ids.some(isForeign)) return invalid('outbound_agent_ids: is of another account')
+  const read = parseRecord(numberSchema, isSound ? shownNumber(number) : number)
+  return read.kind === 'value' ? { kind: 'value', value: scoped(read.value) } : read
 }
 
 /** The hash's fields as they are written. */
 export function formatNumber(number: PhoneNumber): Map<string, string> {
   const fields = new Map<string, string>()
-  for (const [field, value] of Object.entries(number))
+  for (const [field, value] of Object.entries(shownNumber(number)))
     fields.set(field, value === null ? '' : Array.isArray(value) ? JSON.stringify(value) : String(value))
   return fields
 }

@@ -1,14 +1,16 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../engine/index.js'
-import { numberSchema, type PhoneNumber } from '../model/number.js'
+import type { PhoneNumber } from '../model/number.js'
+import { DEFAULT_ACCOUNT } from '../model/text.js'
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
 import { readHash, writeHash } from './hash.js'
 import { isPhoneNumber, keys } from './keys.js'
-import { membershipsOf, splitMember, unlink } from './number-index.js'
-import { formatNumber, numberFieldLimits, parseNumber } from './number-record.js'
+import { splitMember } from './members.js'
+import { membershipsOf, unlink } from './number-index.js'
+import { checkNumber, formatNumber, numberFieldLimits, parseNumber } from './number-record.js'
 import type { Page, PageRequest } from './page.js'
-import { parseRecord } from './record.js'
+import { Script } from './script.js'
 import { addMembers, readPage, without, type Examined } from './sorted-index.js'
 
 /** A number without the times, which the store sets. */
@@ -16,6 +18,16 @@ export type NewNumber = Omit<PhoneNumber, 'created_at' | 'updated_at'>
 
 /** Attempts of an optimistic write before it is given up: each failure means that another writer succeeded. */
 const MAX_ATTEMPTS = 20
+
+/** Removes a number. ARGV: only when it is of this account ('' for any), the account of a record that names none. */
+const removeScript = new Script(`
+if ARGV[1] ~= '' then
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 0 end
+  local account = redis.call('HGET', KEYS[1], 'account_id') or ''
+  if account == '' then account = ARGV[2] end
+  if account ~= ARGV[1] then return 0 end
+end
+return redis.call('DEL', KEYS[1])`)
 
 /** What `rewrite` is to do with what it finds: write this, or nothing and give back what is there. */
 type Rewrite = (current: PhoneNumber | undefined) => PhoneNumber
@@ -81,16 +93,20 @@ export class Numbers {
     })
   }
 
-  /** Removes the number, also one whose record does not parse. False when there was none. */
-  async remove(phoneNumber: string): Promise<boolean> {
+  /**
+   * Removes the number, also one whose record does not parse. False when there was none.
+   * @param accountId only when it is of this account
+   */
+  async remove(phoneNumber: string, accountId?: string): Promise<boolean> {
     const key = keys.number(phoneNumber)
     return this.connection.ask(
       'remove',
       async (client) => {
         const read = parseNumber(phoneNumber, await readHash(client, key, numberFieldLimits))
-        const removed = (await client.del(key)) === 1
+        const removed = (await removeScript.run(client, [key], [accountId ?? '', DEFAULT_ACCOUNT])) === 1
+        if (!removed) return false
         if (read.kind === 'value') await unlink(client, phoneNumber, membershipsOf(read.value))
-        return removed
+        return true
       },
       { patient: true },
     )
@@ -156,6 +172,7 @@ export class Numbers {
         throw new StoreError(
           'INVALID',
           `the record of ${phoneNumber} is there and does not parse (remove it first): ${read.why}`,
+          raw.kind === 'hash' ? { account_id: raw.fields.get('account_id') || DEFAULT_ACCOUNT } : {},
         )
       return {
         current: read.kind === 'value' ? read.value : undefined,
@@ -169,7 +186,7 @@ export class Numbers {
     const key = keys.number(phoneNumber)
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const { current, fields } = await this.read(phoneNumber)
-      const checked = parseRecord(numberSchema, decide(current))
+      const checked = checkNumber(decide(current))
       if (checked.kind !== 'value')
         throw new StoreError('INVALID', checked.kind === 'invalid' ? checked.why : 'is nothing')
       const next = checked.value

@@ -1,8 +1,9 @@
+import { accountOfId, isScopedId, localId } from '../model/account.js'
 import { registrationSchema, type Registration, type RegistrationState } from '../model/registration.js'
 import type { Connection } from './connection.js'
 import { readHash, type RawHash } from './hash.js'
-import { isIdentifier, keys } from './keys.js'
-import { splitMember } from './number-index.js'
+import { keys } from './keys.js'
+import { idOfMember, memberOf } from './members.js'
 import type { Page, PageRequest } from './page.js'
 import { invalid, parseRecord, type Read } from './record.js'
 import { claimScript, nextCSeqScript, releaseScript, saveScript, takeRequestScript } from './registration-scripts.js'
@@ -96,10 +97,7 @@ export class Registrations {
     const won = claims.filter((_, i) => results[i]?.won === true)
     if (won.length > 0)
       await this.connection.ask('index', (client) =>
-        client.zadd(
-          keys.registrationIndex,
-          ...won.flatMap(({ accountId, trunkId }) => ['0', `${accountId}:${trunkId}`]),
-        ),
+        client.zadd(keys.registrationIndex, ...won.flatMap(({ trunkId }) => ['0', memberOf(trunkId)])),
       )
     return results
   }
@@ -123,7 +121,8 @@ export class Registrations {
         Promise.all(
           entries.map((saved) => {
             const fields: (string | null)[] = []
-            if (saved.state !== undefined) fields.push('state', JSON.stringify(saved.state))
+            if (saved.state !== undefined)
+              fields.push('state', JSON.stringify({ ...saved.state, trunk_id: localId(saved.trunkId) }))
             for (const name of ['contact', 'aor', 'held'] as const)
               if (saved[name] !== undefined) fields.push(name, saved[name])
             const args = [owner, saved.fence, ...fields.map((field) => field ?? '')]
@@ -151,7 +150,7 @@ export class Registrations {
 
   /** The registration as its owner wrote it last. */
   async get(trunkId: string): Promise<Registration | undefined> {
-    if (!isIdentifier(trunkId)) return undefined
+    if (!isScopedId(trunkId)) return undefined
     const read = await this.connection.ask('registration', async (client) =>
       readState(trunkId, await readHash(client, keys.registration(trunkId), [['state', MAX_STATE_BYTES]])),
     )
@@ -173,13 +172,13 @@ export class Registrations {
       examine: (client, members) =>
         Promise.all(
           members.map(async (member): Promise<Examined<Registration>> => {
-            const { accountId: account, id } = splitMember(member) ?? { accountId: '', id: '' }
-            if (!isIdentifier(id)) return { kind: 'gone' }
+            const id = idOfMember(member)
+            if (id === undefined) return { kind: 'gone' }
             const raw = await readHash(client, keys.registration(id), [['state', MAX_STATE_BYTES]])
             const read = readState(id, raw)
             if (raw.kind === 'none') return { kind: 'gone' }
-            if (read.kind === 'invalid') return { kind: 'invalid', record: { id, why: read.why } }
-            if (read.kind === 'none' || read.value.account_id !== account) return { kind: 'passed' }
+            if (read.kind === 'invalid') return { kind: 'invalid', record: { id: localId(id), why: read.why } }
+            if (read.kind === 'none') return { kind: 'passed' }
             return state === undefined || read.value.state === state
               ? { kind: 'item', item: read.value }
               : { kind: 'passed' }
@@ -193,8 +192,8 @@ export class Registrations {
   async unlist(member: string): Promise<void> {
     await this.connection.ask('index', async (client) => {
       await client.zrem(keys.registrationIndex, member)
-      const { id } = splitMember(member) ?? { id: '' }
-      if (isIdentifier(id) && (await client.exists(keys.registration(id))) === 1)
+      const id = idOfMember(member)
+      if (id !== undefined && (await client.exists(keys.registration(id))) === 1)
         await client.zadd(keys.registrationIndex, 0, member)
     })
   }
@@ -235,7 +234,10 @@ function parseState(trunkId: string, text: string | undefined): Read<Registratio
   if (text === undefined || text === '') return { kind: 'none' }
   try {
     const read = parseRecord(registrationSchema, JSON.parse(text) as object)
-    return read.kind === 'value' && read.value.trunk_id !== trunkId ? invalid('trunk_id: is another') : read
+    if (read.kind !== 'value') return read
+    if (read.value.trunk_id !== localId(trunkId)) return invalid('trunk_id: is another')
+    if (read.value.account_id !== accountOfId(trunkId)) return invalid('account_id: is another')
+    return { kind: 'value', value: { ...read.value, trunk_id: trunkId } }
   } catch {
     return invalid('is not JSON')
   }

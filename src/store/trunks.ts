@@ -5,7 +5,7 @@ import { trunkFields, trunkSchema, type Trunk, type TrunkFields } from '../model
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
 import { JsonRecords, type Kind, type Untimed } from './json-records.js'
-import { isIdentifier, keys } from './keys.js'
+import { keys } from './keys.js'
 import { Numbers } from './numbers.js'
 import type { Page, PageRequest } from './page.js'
 import { pickFields } from './record.js'
@@ -45,7 +45,7 @@ export class Trunks {
     return this.records.get(id)
   }
 
-  /** Adds the trunk or takes the place of the one with that id (in the same account, else EXISTS; `created_at` stays). */
+  /** Adds the trunk or takes the place of the one with that id (`created_at` stays). */
   async put(trunk: NewTrunk): Promise<{ trunk: Trunk; created: boolean }> {
     const { record, created } = await this.records.put(trunk)
     await this.claim(record)
@@ -123,9 +123,9 @@ export class Trunks {
   ): Promise<{ key: string; claimed: string | null; trunk: Trunk | undefined }> {
     const wanted = fieldsOf(fields)
     const key = keys.trunkOfFields(digestOf(wanted, accountId))
-    const raw = await this.connection.ask('trunk', (client) => readText(client, key, 64))
+    const raw = await this.connection.ask('trunk', (client) => readText(client, key, 160))
     if (raw.kind !== 'text') return { key, claimed: null, trunk: undefined }
-    const trunk = isIdentifier(raw.text) ? await this.records.get(raw.text) : undefined
+    const trunk = await this.records.get(raw.text)
     const equal = trunk?.account_id === accountId && isDeepStrictEqual(fieldsOf(trunk), wanted)
     return { key, claimed: raw.text, trunk: equal ? trunk : undefined }
   }

@@ -42,9 +42,28 @@ for (const [name, args] of [
     assert.is(kept['name'], 'Front desk')
     assert.equal(kept['headers'], {})
     assert.is((await rejection(bench.agents.create(newAgent('front')))).code, 'EXISTS')
-    assert.is((await rejection(bench.agents.put(newAgent('front', { account_id: 'acme' })))).code, 'EXISTS')
     assert.is(await bench.agents.get('nobody'), undefined)
     assert.is(await bench.agents.get('a b\r\n'), undefined)
+  })
+
+  Records('of two accounts have ids of their own, each as that account spells it in its JSON', async () => {
+    await bench.agents.put(newAgent('front'))
+    const { agent, created } = await bench.agents.put(newAgent('acme/front', { account_id: 'acme', name: 'Acme' }))
+    assert.equal([created, agent.id, (await bench.agents.get('front'))?.name], [true, 'acme/front', ''])
+    const kept = JSON.parse(await redis.cli('GET', 'signalbox:agent:acme/front')) as Record<string, unknown>
+    assert.equal([kept['id'], kept['account_id'], kept['name']], ['front', 'acme', 'Acme'])
+    assert.is(await redis.cli('ZRANGE', 'signalbox:index:agents', '0', '-1'), 'acme:front\ndefault:front')
+    assert.equal(await bench.agents.get('acme/front'), agent)
+    assert.is(await bench.agents.get('default/front'), undefined, 'there is one spelling')
+    const elsewhere = rejection(bench.agents.put(newAgent('front', { account_id: 'acme' })))
+    assert.is((await elsewhere).code, 'INVALID', 'the id is of another account')
+    // An agent called `secret` of an account called `front` is not where the password of the agent `front` is.
+    await bench.agents.put(newAgent('front/secret', { account_id: 'front' }))
+    assert.is(await redis.cli('EXISTS', 'signalbox:agent:front:secret'), '0')
+    await bench.agents.remove('acme/front')
+    assert.is((await bench.agents.get('front'))?.id, 'front')
+    await redis.cli('SET', 'signalbox:agent:front', '{"account_id":"acme","sip_uri":"sip:a@127.0.0.1"}')
+    assert.match((await rejection(bench.agents.get('front'))).message, /account_id: is not the account of the key/)
   })
 
   Records('lose no change when several are made at the same moment', async () => {
@@ -86,7 +105,7 @@ for (const [name, args] of [
 
   Records('are listed in order, page by page, with those that do not parse apart', async () => {
     for (const id of ['d', 'b', 'a', 'c']) await bench.agents.put(newAgent(id))
-    await bench.agents.put(newAgent('z', { account_id: 'acme' }))
+    await bench.agents.put(newAgent('acme/z', { account_id: 'acme' }))
     await redis.cli('SET', 'signalbox:agent:c', '{"sip_uri":1}')
     const first = await bench.agents.list({ limit: 3, accountId: 'default' })
     assert.equal(
@@ -97,7 +116,7 @@ for (const [name, args] of [
     const all = await bench.agents.list({ limit: 10 })
     assert.equal(
       all.items.map(({ id }) => id),
-      ['z', 'a', 'b', 'd'],
+      ['acme/z', 'a', 'b', 'd'],
     )
     assert.is(all.next_cursor, null)
     assert.is((await rejection(bench.agents.get('c'))).code, 'INVALID')
@@ -121,7 +140,7 @@ for (const [name, args] of [
     const equal = newTrunk('other', { ...fields, headers: { 'X-A': '1', 'X-B': '2' } })
     assert.is((await bench.trunks.findEqual(equal, 'default'))?.id, id, 'in whatever order the headers stand')
     assert.is(await bench.trunks.findEqual(equal, 'acme'), undefined)
-    assert.is((await bench.trunks.findOrCreate({ ...equal, account_id: 'acme' })).created, true)
+    assert.is((await bench.trunks.findOrCreate({ ...equal, id: 'acme/other', account_id: 'acme' })).created, true)
     await bench.trunks.update(id, (trunk) => ({ ...trunk, username: 'v' }))
     assert.is(await bench.trunks.findEqual(equal, 'default'), undefined, 'it has other fields now')
     assert.is((await bench.trunks.findEqual({ ...equal, username: 'v' }, 'default'))?.id, id)

@@ -92,6 +92,28 @@ for (const [name, args] of [
     )
     assert.is(error.code, 'EXISTS')
     assert.equal(error.detail, {})
+    assert.is(await bench.numbers.remove(A, 'default'), false)
+    assert.is(await bench.numbers.remove(A, 'acme'), true)
+  })
+
+  NumbersTable('name the trunk and the agents of their account as that account does, and none of another', async () => {
+    await bench.numbers.create(newNumber(A, { account_id: 'acme', outbound_agent_ids: ['acme/sales'] }))
+    const hash = await redis.cli('HMGET', `signalbox:did:${A}`, 'trunk_id', 'inbound_agent_id', 'outbound_agent_ids')
+    assert.is(hash, 'pbx-1\nfront\n["sales"]')
+    const read = await bench.numbers.get(A)
+    assert.equal([read?.trunk_id, read?.outbound_agent_ids], ['acme/pbx-1', ['acme/sales']])
+    for (const named of [
+      { trunk_id: 'pbx-1' },
+      { inbound_agent_id: 'other/front' },
+      { outbound_agent_ids: ['front'] },
+    ]) {
+      const error = await rejection(bench.numbers.update(A, (number) => ({ ...number, ...named })))
+      assert.match(error.message, new RegExp(`^${Object.keys(named)[0]!}: is of another account$`))
+    }
+    // Whatever others write there: a slash is in no id.
+    await redis.cli('HSET', `signalbox:did:${A}`, 'trunk_id', 'other/pbx-1')
+    const error = await rejection(bench.numbers.get(A))
+    assert.equal([error.code, error.detail?.['account_id']], ['INVALID', 'acme'])
   })
 
   NumbersTable('have one inbound agent: of many who ask for one at the same moment, one gets it', async () => {
@@ -158,8 +180,8 @@ for (const [name, args] of [
     for (const [i, number] of all.entries())
       await bench.numbers.create(
         newNumber(number, {
-          trunk_id: i % 2 === 0 ? 'even' : 'odd',
-          inbound_agent_id: 'front',
+          trunk_id: i === 6 ? 'acme/even' : i % 2 === 0 ? 'even' : 'odd',
+          inbound_agent_id: i === 6 ? 'acme/front' : 'front',
           outbound_agent_ids: i < 3 ? ['sales'] : [],
           account_id: i === 6 ? 'acme' : 'default',
         }),
@@ -181,7 +203,9 @@ for (const [name, args] of [
     assert.equal(await numbersOf({ trunkId: 'odd' }), ['+14155550101', '+14155550103', '+14155550105'])
     assert.equal(await numbersOf({ agentId: 'sales' }), all.slice(0, 3))
     assert.equal(await numbersOf({ agentId: 'sales', trunkId: 'odd' }), ['+14155550101'])
-    assert.equal(await numbersOf({ trunkId: 'even', accountId: 'acme' }), ['+14155550106'])
+    assert.equal(await numbersOf({ trunkId: 'acme/even' }), ['+14155550106'])
+    assert.equal(await numbersOf({ agentId: 'front' }), all.slice(0, 6))
+    assert.equal(await numbersOf({ agentId: 'front', accountId: 'acme' }), [])
     assert.equal(await numbersOf({ agentId: 'nobody' }), [])
   })
 

@@ -9,6 +9,7 @@ import { Numbers } from '../../src/store/numbers.js'
 import type { Log } from '../../src/store/observe.js'
 import type { NewTrunk } from '../../src/store/trunks.js'
 import { Trunks } from '../../src/store/trunks.js'
+import { scopedId } from '../../src/model/account.js'
 import { trunkFields } from '../../src/model/trunk.js'
 
 export interface Line {
@@ -125,14 +126,16 @@ export class StoreBench {
   }
 }
 
+/** A number on the trunk `pbx-1` and the agent `front` of its account. */
 export function newNumber(phone_number: string, fields: Partial<NewNumber> = {}): NewNumber {
+  const { account_id = 'default' } = fields
   return {
-    account_id: 'default',
+    account_id,
     phone_number,
     kind: 'e164',
     label: '',
-    trunk_id: 'pbx-1',
-    inbound_agent_id: 'front',
+    trunk_id: scopedId(account_id, 'pbx-1'),
+    inbound_agent_id: scopedId(account_id, 'front'),
     outbound_agent_ids: [],
     source: 'custom',
     enabled: true,

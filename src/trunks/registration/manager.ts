@@ -7,6 +7,7 @@ import type { Trunk } from '../../model/trunk.js'
 import type { Connection } from '../../store/connection.js'
 import type { Directory } from '../../store/directory.js'
 import type { Edges } from '../../store/edges.js'
+import { memberOf } from '../../store/members.js'
 import type { Log } from '../../store/observe.js'
 import type { RegistrationRecord, RegistrationRequest, Registrations } from '../../store/registrations.js'
 import { nameTarget, type Target } from '../target.js'
@@ -285,12 +286,12 @@ export class RegistrationManager {
 
   /** A trunk that is not to be registered, and is not: its record goes. */
   private async finish(driver: TrunkRegistration): Promise<void> {
-    const { trunkId, fence, view } = driver
+    const { trunkId, fence } = driver
     if (this.stopping || driver.state !== 'stopped' || this.trunks.has(trunkId)) return
     if (this.drivers.get(trunkId) !== driver) return
     this.discard(driver)
     this.ownership.forget(trunkId)
-    this.leftovers.set(trunkId, { owner: this.options.edges.self, fence, member: `${view.account_id}:${trunkId}` })
+    this.leftovers.set(trunkId, { owner: this.options.edges.self, fence, member: memberOf(trunkId) })
     await this.removeLeftover(trunkId).catch(() => undefined)
   }
 
@@ -317,8 +318,8 @@ export class RegistrationManager {
   private tell(registration: Registration): void {
     const data = shownRegistration(registration)
     const { logger, events } = this.options
-    const { trunk_id: trunk, state, last_code: code, last_phrase: phrase, registrar, reason } = data
-    const fields = { trunk, state, code, phrase, registrar, reason }
+    const { state, last_code: code, last_phrase: phrase, registrar, reason } = data
+    const fields = { trunk: registration.trunk_id, state, code, phrase, registrar, reason }
     if (state === 'retrying' || state === 'refused') logger.warn(fields, `Registration ${state}`)
     else logger.info(fields, `Registration ${state}`)
     events.publish({ type: 'registration', at: this.clock.date().toISOString(), account_id: data.account_id, data })
