@@ -21,6 +21,7 @@ import {
 } from './config/index.js'
 import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
 import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js'
+import type { Destinations } from './model/destinations.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
@@ -182,7 +183,15 @@ export function createApp(config: Config): App {
         const router = new Router({ directory, metrics, logger })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         const callEvents = config.events.calls ? { events } : {}
-        const callParts = { calls, cdrs, metrics, logger, clock, settings: edgeSettings(config), ...callEvents }
+        const callParts = {
+          calls,
+          cdrs,
+          metrics,
+          logger,
+          clock,
+          settings: edgeSettings(config, destinations),
+          ...callEvents,
+        }
         const outbound = {
           ...callParts,
           server: sip,
@@ -320,7 +329,7 @@ async function startRedis(config: Config, logger: Logger, started: Started): Pro
   return server.url
 }
 
-function edgeSettings(config: Config) {
+function edgeSettings(config: Config, destinations: Destinations) {
   const { sip } = config
   return {
     ringTimeoutMs: sip.ring_timeout_s * 1000,
@@ -331,6 +340,7 @@ function edgeSettings(config: Config) {
     forwardHeaders: sip.forward_headers,
     retryAfterS: 10,
     sessionTimers: sessionTimers(sip),
+    destinations,
   }
 }
 

@@ -18,7 +18,7 @@ import type { Io } from './io.js'
 import { count, fields, table } from './text.js'
 import { readPassword } from './trunk-options.js'
 
-type AgentView = Agent & { has_password: boolean }
+type AgentView = Agent & { has_password: boolean; rejected: string | null }
 
 interface SetOptions extends EdgeOptions {
   readonly sipUri?: string
@@ -165,6 +165,6 @@ async function authOf(
 /** What of an agent a request may set. */
 function settable(agent: AgentView): Record<string, unknown> {
   const { id: _id, account_id: _account, created_at: _created, updated_at: _updated, ...rest } = agent
-  const { has_password: _has, ...fields } = rest
+  const { has_password: _has, rejected: _rejected, ...fields } = rest
   return fields
 }

@@ -2,6 +2,7 @@ import { ALLOW, SUPPORTED, unknownOptions } from './capabilities.js'
 import { cseqNumber } from './guard.js'
 import { tidy } from './header-value.js'
 import { crossingEndHeaders, crossingRequestHeaders, crossingResponseHeaders, type Passed } from './headers.js'
+import { type NamedHosts, referRefusal } from './named-destination.js'
 import type { HeaderMap, RequestFailure, RequestOutcome, SipDialog, SipMessage, SipRequest } from './sip-server.js'
 
 export type LegName = 'a' | 'b'
@@ -45,7 +46,11 @@ export class Bridge {
   readonly #passed: { a?: Passed; b?: Passed } = {}
   #closed = false
 
-  constructor(private readonly events: BridgeEvents) {}
+  /** @param destinations what says whom a Refer-To may name; undefined: anybody */
+  constructor(
+    private readonly events: BridgeEvents,
+    private readonly destinations?: NamedHosts,
+  ) {}
 
   /** Puts a leg's dialog in its place. The caller of this listens to it and hands over what comes in. */
   attach(leg: LegName, dialog: SipDialog): void {
@@ -124,8 +129,12 @@ export class Bridge {
       case 'INFO':
       case 'MESSAGE':
       case 'NOTIFY':
-      case 'REFER':
         return false
+      case 'REFER': {
+        const refusal = referRefusal(request, this.destinations)
+        if (refusal !== undefined) request.answer(refusal.status, refusal.reason)
+        return refusal !== undefined
+      }
       case 'OPTIONS':
         // A question about this leg: whether its dialog lives and what it takes.
         request.answer(200, 'OK', {

@@ -112,7 +112,7 @@ export class OriginatedCall {
     facts.agentId = agent.id
     facts.explanation = { detail: decision.detail, trace: decision.trace }
     const run = (handler: () => void): void => this.call.run(handler)
-    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) })
+    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) }, parts.settings.destinations)
     this.#bridge.confine('a', trunk.pass_headers)
     const { clock, settings } = parts
     this.#agent = new AgentLeg(

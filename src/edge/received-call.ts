@@ -108,7 +108,7 @@ export class ReceivedCall {
     })
     const run = (handler: () => void): void => this.call.run(handler)
     this.#leg = new CallerLeg(invite, { server, clock, acknowledgeTimeoutMs: settings.acknowledgeTimeoutMs, run })
-    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) })
+    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) }, parts.settings.destinations)
     this.call.onEnd((ending) => this.release(ending))
     invite.onCancel((cancel) => run(() => this.cancelled(cancel)))
   }

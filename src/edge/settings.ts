@@ -1,3 +1,4 @@
+import type { NamedHosts } from './named-destination.js'
 import type { SessionTimerPolicy } from './session-timers.js'
 
 /** What an operator sets about calls. */
@@ -21,6 +22,8 @@ export interface EdgeSettings {
   readonly retryAfterS: number
   /** The session timers that we ask for; null: none, only what far ends ask for is kept. */
   readonly sessionTimers: SessionTimerPolicy | null
+  /** What says whom a Refer-To or the Contact of a 3xx may name. Default: anybody. */
+  readonly destinations?: NamedHosts
 }
 
 export const defaultEdgeSettings: EdgeSettings = {

@@ -10,6 +10,7 @@ import type { TrunkPath, TrunkPaths } from '../trunks/trunk-paths.js'
 import { classifyTrunk } from './classify-trunk.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { InviteAttempt } from './invite-attempt.js'
+import { type NamedHosts, uriRefusal } from './named-destination.js'
 import { isNotAnswered, isNotSent, isRefusedDestination } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
 import { redirectedUri } from './redirect.js'
@@ -47,6 +48,8 @@ export interface TrunkDialSettings {
   readonly userAgent: string | null
   /** The session timers that we ask for; null: none. */
   readonly sessionTimers: SessionTimerPolicy | null
+  /** What says whom the Contact of a 3xx may name. Default: anybody. */
+  readonly destinations?: NamedHosts | undefined
 }
 
 /** What every call to a trunk needs. */
@@ -288,7 +291,9 @@ export class TrunkDial implements Dial {
   private redirect(target: Target, response: SipResponse): boolean {
     if (this.options.committed?.() === true) return false
     const uri = redirectedUri(response)
-    if (uri === undefined || uri === this.#uri || this.#redirects >= this.parts.settings.maxRedirects) return false
+    const { maxRedirects, destinations } = this.parts.settings
+    if (uri === undefined || uri === this.#uri || this.#redirects >= maxRedirects) return false
+    if (uriRefusal(uri, destinations) !== undefined) return false
     this.#redirects += 1
     this.#uri = uri
     this.#heard = false
