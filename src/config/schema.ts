@@ -87,7 +87,7 @@ const sip = z.strictObject({
     .array(z.enum(['MD5', 'SHA-256', 'SHA-512-256']))
     .min(1)
     .max(3)
-    .default(['MD5']),
+    .default(['SHA-256', 'MD5']),
   /** RFC 3261 T1: milliseconds, the estimate of the round trip. */
   t1_ms: whole(10, 10_000).default(500),
   /** RFC 3261 T2: milliseconds, the longest interval between repeats. */

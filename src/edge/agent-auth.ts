@@ -1,4 +1,5 @@
 import type { Agent } from '../model/agent.js'
+import { MAX_HELD_AGAINST } from '../routing/identify-agent.js'
 import { headerLines } from '../trunks/digest/header-lines.js'
 import type { DigestVerifier, Verified } from '../trunks/digest/verifier.js'
 import type { HeaderMap, SipInvite } from './sip-server.js'
@@ -8,13 +9,13 @@ export type Proof =
   | { readonly result: 'agent'; readonly agent: Agent }
   /** None that count now: the headers of the 401 that asks for them. `absent`: none at all for our realm. */
   | { readonly result: 'challenge'; readonly headers: HeaderMap; readonly absent: boolean }
-  /** Wrong ones. `known`: somebody has that user name. */
-  | { readonly result: 'refused'; readonly why: string; readonly known: boolean }
+  /** Wrong ones, or of nobody: which of the two is not told. */
+  | { readonly result: 'refused'; readonly why: string }
   | { readonly result: 'unavailable'; readonly why: string }
 
 export interface AgentAuthOptions {
   readonly verifier: Pick<DigestVerifier, 'challenge' | 'verify'>
-  /** The agents that may be behind a digest user name, at most a few. */
+  /** The agents that may be behind a digest user name, at most `MAX_HELD_AGAINST`. */
   behind(username: string, listed: readonly Agent[]): readonly Agent[]
   /** The agent's password; undefined when it has none. Rejects when that cannot be told. */
   passwordOf(agent: Agent): Promise<string | undefined>
@@ -44,7 +45,10 @@ export class AgentAuth {
     }
   }
 
-  /** Agents of several accounts may have the same user name: each is held against what is shown. */
+  /**
+   * Agents of several accounts may have the same user name: each is held against what is shown. What is wrong is held against as many,
+   * so that nobody learns from the time it takes whose name exists.
+   */
   private async tryAll(invite: SipInvite, listed: readonly Agent[]): Promise<Proof> {
     const { verifier, behind, passwordOf } = this.options
     const { method, uri, body, sourceAddress: source } = invite
@@ -60,15 +64,15 @@ export class AgentAuth {
       const agent = agents[tried]
       if (verified.result === 'ok' && agent !== undefined) return { result: 'agent', agent }
       const isDenied = verified.result === 'refused' && verified.code === 'denied'
-      if (!isDenied || tried + 1 >= agents.length) return this.failed(verified, agents.length > 0, source)
+      if (!isDenied || tried + 1 >= MAX_HELD_AGAINST) return this.failed(verified, source)
     }
   }
 
-  private failed(verified: Verified, known: boolean, source: string): Proof {
+  private failed(verified: Verified, source: string): Proof {
     // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
     if (verified.result !== 'refused' || verified.code === 'replayed') return this.challenge({ stale: true, source })
     if (verified.code === 'absent') return this.challenge({ stale: false, source })
-    return { result: 'refused', why: verified.why, known }
+    return { result: 'refused', why: verified.why }
   }
 
   private challenge(how: { readonly stale: boolean; readonly source: string }): Proof {

@@ -22,6 +22,7 @@ export interface CallFacts {
   legAStatus: number | null
   legBStatus: number | null
   attempts: readonly Attempt[]
+  /** How it was decided; its trace says too who called, and by which rule. */
   explanation: { detail: string; trace: DecisionTrace | OutboundTrace } | null
 }
 
@@ -48,12 +49,18 @@ function shared(id: string, facts: CallFacts): Omit<LiveCall, 'state'> {
     trunk_id: facts.trunkId === null ? null : localId(facts.trunkId),
     agent_id: facts.agentId === null ? null : localId(facts.agentId),
     source_address: facts.sourceAddress,
+    identified_by: identifiedBy(facts),
     leg_a_call_id: capped(facts.legACallId),
     leg_b_call_id: capped(facts.legBCallId),
     started_at: facts.startedAt.toISOString(),
     ringing_at: facts.ringingAt?.toISOString() ?? null,
     answered_at: facts.answeredAt?.toISOString() ?? null,
   }
+}
+
+function identifiedBy({ explanation }: CallFacts): LiveCall['identified_by'] {
+  const rule = explanation?.trace.identified_by ?? null
+  return rule === 'token' ? 'contact-token' : rule
 }
 
 /** The call as the list of live calls shows it. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../engine/index.js'
 import type { EventSink } from '../model/event.js'
+import { verdicts } from '../model/verdict.js'
 import { headerLines } from '../trunks/digest/header-lines.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import type { Routed } from '../routing/router.js'
@@ -127,7 +128,7 @@ export class Edge {
     const { outbound } = this.parts
     const { decision } = routed
     // What comes to a Contact that a trunk was given comes from that trunk.
-    const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
+    const isTrunks = decision.trace.identified_by === 'contact-token' || !maybeAgents(decision.code)
     const inbound = (): void => takeInbound(received, routed, this.received)
     if (outbound === undefined || isTrunks || received.over) this.prove(received, routed, inbound)
     else if (last !== undefined) this.prove(received, routed, last, agents)
@@ -135,7 +136,7 @@ export class Edge {
       outbound.take(
         received,
         (instead, why, challenges) => this.prove(received, routed, why === 'nobody' ? inbound : instead, challenges),
-        decision.trace.identified_by === 'address',
+        isAddressRule(decision.trace.identified_by),
       )
   }
 
@@ -143,8 +144,9 @@ export class Edge {
    * Where a trunk lets callers prove that they are it, asks for that, and routes the call as that trunk's. Otherwise `refuse`.
    * @param agents challenges for agents, one of whom it may be as well: each answers for the realm it knows
    */
-  private prove(received: ReceivedCall, { asks }: Routed, refuse: () => void, agents: HeaderMap = {}): void {
+  private prove(received: ReceivedCall, routed: Routed, refuse: () => void, agents: HeaderMap = {}): void {
     const { trunkAuth, router } = this.parts
+    const { asks } = routed
     if (asks === undefined || trunkAuth === undefined || received.over) return refuse()
     const { call, invite } = received
     const failed = (error: unknown): void => call.failed(error)
@@ -157,10 +159,14 @@ export class Edge {
             const lines = [...Object.values(proof.headers), ...Object.values(others)]
             return received.challenge(headerLines('WWW-Authenticate', lines))
           }
-          if (proof.result === 'refused') return refuse()
+          if (proof.result === 'refused') {
+            // Who has shown nothing to agents may still do so.
+            if (Object.keys(agents).length > 0) return refuse()
+            return takeInbound(received, withRefusedCredentials(routed, proof.why), this.received)
+          }
           router
             .decide({ ...inboundRequest(invite), provenTrunkId: asks.id })
-            .then((routed) => call.run(() => takeInbound(received, routed, this.received)), failed)
+            .then((proven) => call.run(() => takeInbound(received, proven, this.received)), failed)
         }),
       failed,
     )
@@ -169,4 +175,14 @@ export class Edge {
   private request(request: SipRequest): void {
     answerOutOfDialog(request, { stopping: this.#stopping, retryAfterS: this.parts.settings.retryAfterS })
   }
+}
+
+/** Whether the source address says which trunk calls. */
+const isAddressRule = (rule: Routed['decision']['trace']['identified_by']): boolean =>
+  rule === 'address' || rule === 'resolved-address' || rule === 'registered'
+
+/** A call whose credentials were wrong is refused for that, whoever might have had them: what else stands against it tells of others. */
+function withRefusedCredentials({ decision, ...routed }: Routed, why: string): Routed {
+  const code = 'AGENT_CREDENTIALS_REFUSED'
+  return { ...routed, decision: { ...decision, code, sip_status: verdicts[code].status, detail: why } }
 }

@@ -101,16 +101,17 @@ class OutboundCall {
     const { identified, received } = this
     if (proof.result === 'agent') return this.proven(proof.agent)
     if (proof.result === 'unavailable') return this.refuse('ROUTING_UNAVAILABLE', proof.why)
-    // What is shown, if anything, is for somebody else, or of nobody who is known here.
-    const isStranger = proof.result === 'challenge' ? proof.absent : !proof.known
-    if (isStranger && identified.by === 'nobody') return this.nobody(identified.nearestMiss)
-    const last = (): void => {
-      if (proof.result === 'refused') return this.refuse('AGENT_CREDENTIALS_REFUSED', proof.why)
+    // Whether it is an agent's name or another's, the answer is the same: only a trunk may still be meant.
+    if (proof.result === 'refused')
+      return this.otherwise(() => this.refuse('AGENT_CREDENTIALS_REFUSED', proof.why), 'unproven')
+    // What is shown, if anything, is for somebody else.
+    if (proof.absent && identified.by === 'nobody') return this.nobody(identified.nearestMiss)
+    const ask = (): void => {
       this.parts.metrics.challenges.inc({ of: 'agent' })
       received.challenge(proof.headers)
     }
-    if (isStranger) this.otherwise(last, 'unproven', proof.result === 'challenge' ? proof.headers : undefined)
-    else last()
+    if (proof.absent) this.otherwise(ask, 'unproven', proof.headers)
+    else ask()
   }
 
   private proven(agent: Agent): void {

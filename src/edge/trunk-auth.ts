@@ -10,7 +10,7 @@ export type TrunkProof =
   | { readonly result: 'proven' }
   /** No credentials that could be checked: the headers of the 401 that asks for them. */
   | { readonly result: 'challenge'; readonly headers: HeaderMap }
-  | { readonly result: 'refused' }
+  | { readonly result: 'refused'; readonly why: string }
 
 export interface TrunkAuthOptions {
   readonly verifier: Pick<DigestVerifier, 'challenge' | 'verify'>
@@ -27,7 +27,7 @@ export class TrunkAuth {
   async prove(invite: SipInvite, trunk: Trunk): Promise<TrunkProof> {
     const { verifier, passwordOf } = this.options
     const { inbound_auth: auth } = trunk
-    if (auth === null) return { result: 'refused' }
+    if (auth === null) return { result: 'refused', why: `trunk ${trunk.id} has no inbound_auth` }
     const { method, uri, body, sourceAddress: source } = invite
     const request = { realm: auth.realm, authorization: authorizationOf(invite), method, uri, body, source }
     const challenge = (stale: boolean): TrunkProof => this.challenge(auth.realm, { stale, source })
@@ -40,9 +40,10 @@ export class TrunkAuth {
       if (verified.result === 'stale') return challenge(true)
       if (verified.code === 'absent') return challenge(false)
       // Whoever knows the password can answer a new nonce, whoever has only overheard these credentials cannot.
-      return verified.code === 'replayed' ? challenge(true) : { result: 'refused' }
+      return verified.code === 'replayed' ? challenge(true) : { result: 'refused', why: verified.why }
     } catch {
-      return { result: 'refused' }
+      // The error may name what was shown.
+      return { result: 'refused', why: `the password of trunk ${trunk.id} cannot be read` }
     }
   }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { decisionTraceSchema, outboundTraceSchema } from './decision.js'
+import { decisionTraceSchema, outboundTraceSchema, trunkRules } from './decision.js'
 import { identifier, instant } from './text.js'
 
 export const direction = z.enum(['inbound', 'outbound'])
@@ -27,6 +27,11 @@ const callFields = {
   trunk_id: z.string().nullable(),
   agent_id: z.string().nullable(),
   source_address: z.string(),
+  /** Which rule said who calls: the trunk, or the agent (`address`, `digest`, `api`); null while nobody knows. */
+  identified_by: z
+    .enum([...trunkRules, 'api'])
+    .nullable()
+    .default(null),
   /** SIP Call-ID of leg A (who called) and leg B (who is called). */
   leg_a_call_id: z.string().nullable(),
   leg_b_call_id: z.string().nullable(),

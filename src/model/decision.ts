@@ -2,6 +2,23 @@ import { z } from 'zod'
 import { identifier } from './text.js'
 import { verdicts, type VerdictCode } from './verdict.js'
 
+/** What identifies the trunk of an inbound call, in the order in which it is looked for. */
+export const trunkRules = [
+  /** The token of the Contact we registered for it. */
+  'contact-token',
+  /** The source address is in its `allowed_addresses`. */
+  'address',
+  /** The source address is one of its servers': what its `outbound_proxy` and `sip_domain` resolve to, or where its REGISTER was accepted. */
+  'resolved-address',
+  /** The source address is one it has registered at us from. */
+  'registered',
+  /** Credentials of its `inbound_auth`. */
+  'digest',
+  /** Both, as its `require` asks for. */
+  'address+digest',
+] as const
+export type TrunkRule = (typeof trunkRules)[number]
+
 const verdictCode = z.enum(Object.keys(verdicts) as [VerdictCode, ...VerdictCode[]])
 
 /** One DID source that was read: what stood there, and the forms it was looked up under. */
@@ -18,14 +35,17 @@ const trunkTried = z.object({
   matched: z.boolean(),
   /** e.g. "127.0.0.1 is in 127.0.0.1/32", "source not in allowed_addresses", "Contact token of the registration". */
   why: z.string(),
+  account_id: z.string().optional(),
+  /** The rule by which it matched; null when it did not. */
+  rule: z.enum(trunkRules).nullable().optional(),
 })
 
 /** Why a call went where it went, or nowhere: stored with the call's record and shown by route tests. */
 export const decisionTraceSchema = z.object({
   source_address: z.string(),
   trunks_tried: z.array(trunkTried),
-  /** Which rule named the trunk: the token of the Contact we registered, the source address, or digest credentials. */
-  identified_by: z.enum(['address', 'token', 'digest']).nullable(),
+  /** Which rule identified the trunk. Records of before say `token` for `contact-token`. */
+  identified_by: z.enum([...trunkRules, 'token']).nullable(),
   sources_read: z.array(sourceRead),
   /** In words, when refused: the nearest thing that would have matched. */
   nearest_miss: z.string().nullable(),

@@ -5,6 +5,7 @@
  */
 export const verdicts = {
   SOURCE_UNKNOWN: { status: 403, reason: 'Source address not allowed', tryNext: false },
+  CREDENTIALS_REQUIRED: { status: 401, reason: 'Credentials required', tryNext: false },
   REQUEST_UNUSABLE: { status: 400, reason: 'Request not usable', tryNext: false },
   NUMBER_UNREADABLE: { status: 484, reason: 'No number could be read from the request', tryNext: false },
   NUMBER_UNKNOWN: { status: 404, reason: 'Number not in service here', tryNext: false },

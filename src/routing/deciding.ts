@@ -1,12 +1,14 @@
 import { localId } from '../model/account.js'
-import type { Decision, DecisionTrace } from '../model/decision.js'
+import type { Decision, DecisionTrace, TrunkRule } from '../model/decision.js'
 import type { PhoneNumber } from '../model/number.js'
 import { printable } from '../model/printable.js'
 import type { DidSource, Trunk } from '../model/trunk.js'
 import { verdicts, type VerdictCode } from '../model/verdict.js'
 import type { Directory, Found, FoundFrom } from '../store/directory.js'
-import { matchAddress, matchDigest, matchToken, type TrunkTried } from '../trunks/identify.js'
-import { contactTokensIn, DidParser, requestHost, type InboundRequest } from './did.js'
+import type { TrunkTried } from '../trunks/identify.js'
+import type { TrunksAt } from '../trunks/known-sources.js'
+import { CallingTrunks } from './calling-trunks.js'
+import { DidParser, requestHost, type InboundRequest } from './did.js'
 import { describeUnknown, hostOf, missingCountry, whomItAllows } from './explain.js'
 import { Lookups } from './lookups.js'
 import { candidatesFrom, distinctReadings, plainReader, readersOf, type Reader } from './reader.js'
@@ -15,7 +17,7 @@ import type { Routed } from './router.js'
 /** What routing asks of the store. */
 export type RoutingTable = Pick<
   Directory,
-  'warmNumber' | 'numbers' | 'agent' | 'trunk' | 'trunksForAddress' | 'trunkOfToken' | 'knowsTrunks'
+  'warmNumber' | 'numbers' | 'agent' | 'trunk' | 'trunksForAddress' | 'lastTrunk' | 'trunkOfToken' | 'knowsTrunks'
 >
 
 /** Entries of each kind in the record of a decision. */
@@ -31,7 +33,7 @@ interface Hit {
 
 /** What stood in the way of a number that was read. */
 interface Miss {
-  readonly code: 'NUMBER_NOT_ON_TRUNK' | 'NUMBER_RECORD_INVALID' | 'ROUTING_UNAVAILABLE'
+  readonly code: 'NUMBER_NOT_ON_TRUNK' | 'CREDENTIALS_REQUIRED' | 'NUMBER_RECORD_INVALID' | 'ROUTING_UNAVAILABLE'
   readonly why: string
   readonly number?: PhoneNumber
   readonly tried?: { readonly trunk: Trunk; readonly tried: TrunkTried }
@@ -52,14 +54,16 @@ export class Deciding {
   private matched: readonly Trunk[] = []
   private readonly misses: Miss[] = []
   private readers: Reader[] = []
-  /** The trunk that the call comes from whatever its address: by the token of our Contact in the Request-URI, or by digest. */
-  private named: Trunk | undefined
-  private namedBy: 'token' | 'digest' = 'token'
+  private readonly calling: CallingTrunks
+  /** How the trunk of the call was identified, once it is known. */
+  private rule: TrunkRule | null = null
 
   constructor(
     private readonly request: InboundRequest,
     private readonly directory: RoutingTable,
+    sources: TrunksAt | undefined,
   ) {
+    this.calling = new CallingTrunks(request, directory, sources)
     this.lookups = new Lookups(directory)
     this.parser = new DidParser(request)
     this.source = printable(request.sourceAddress, 64)
@@ -71,12 +75,10 @@ export class Deciding {
   }
 
   async decide(): Promise<Routed> {
-    const { sourceAddress } = this.request
-    this.named = this.findNamed() ?? (await this.findProven())
-    // Our own Contact says whose call it is, wherever the call comes from, and so do credentials.
-    const matched = this.named === undefined ? this.atAddress(sourceAddress) : [this.named]
+    const matched = await this.calling.find(this.lookups)
     this.matched = matched
-    for (const trunk of matched.slice(0, MAX_TRACED)) this.tried.set(trunk.id, { trunk, tried: this.match(trunk) })
+    for (const trunk of matched.slice(0, MAX_TRACED))
+      this.tried.set(trunk.id, { trunk, tried: this.calling.match(trunk).tried })
     this.readers = matched.length > 0 ? readersOf(matched, this.parser) : [plainReader(this.parser)]
     const hit = await this.findHit()
     if (hit !== undefined) return this.toAgent(hit)
@@ -95,39 +97,6 @@ export class Deciding {
     }
   }
 
-  private atAddress(sourceAddress: string): Trunk[] {
-    const trunks = this.directory.trunksForAddress(sourceAddress)
-    return this.request.accountId === undefined ? trunks : trunks.filter((trunk) => this.isAsked(trunk))
-  }
-
-  /** Whether the record is of the account that is asked about, if it is about one. */
-  private isAsked({ account_id }: { readonly account_id: string }): boolean {
-    const { accountId } = this.request
-    return accountId === undefined || account_id === accountId
-  }
-
-  private findNamed(): Trunk | undefined {
-    for (const token of contactTokensIn(this.request)) {
-      const trunk = this.directory.trunkOfToken(token)
-      if (trunk !== undefined && this.isAsked(trunk)) return trunk
-    }
-    return undefined
-  }
-
-  private async findProven(): Promise<Trunk | undefined> {
-    const { provenTrunkId: id } = this.request
-    if (id === undefined) return undefined
-    this.namedBy = 'digest'
-    return this.lookups.count(await this.directory.trunk(id)).value
-  }
-
-  /** Whether the call may come from this trunk. */
-  private match(trunk: Trunk): TrunkTried {
-    if (this.named === undefined) return matchAddress(trunk, this.request.sourceAddress)
-    if (trunk.id !== this.named.id) return { trunk_id: trunk.id, matched: false, why: this.sayNamed(this.named) }
-    return this.namedBy === 'token' ? matchToken(trunk) : matchDigest(trunk)
-  }
-
   /** The number that a trunk reads earliest among its sources, of those that belong to it. */
   private async findHit(): Promise<Hit | undefined> {
     const ranks = Math.max(...this.readers.map((reader) => reader.ranks))
@@ -144,10 +113,18 @@ export class Deciding {
     return undefined
   }
 
-  /** Trunks that each have what they read are told apart by the host that was called. */
+  /** Trunks that each have what they read are told apart by the host that was called. No guess is made between accounts. */
   private prefer(hits: readonly Hit[]): Hit | undefined {
+    const [first] = hits
+    if (first === undefined || hits.every(({ trunk }) => trunk.id === first.trunk.id)) return first
     const host = requestHost(this.request)
-    return hits.find(({ trunk }) => host !== undefined && hostOf(trunk) === host) ?? hits[0]
+    const called = hits.find(({ trunk }) => host !== undefined && hostOf(trunk) === host)
+    if (called !== undefined) return called
+    const other = hits.find(({ trunk }) => trunk.account_id !== first.trunk.account_id)
+    if (other === undefined) return first
+    const why = 'what was called is of more than one account, and the Request-URI names the sip_domain of none of them'
+    this.misses.unshift({ code: 'NUMBER_NOT_ON_TRUNK', why })
+    return undefined
   }
 
   private async examine(candidate: string, reader: Reader, rank: number): Promise<Hit | undefined> {
@@ -161,7 +138,7 @@ export class Deciding {
       return this.miss({ code: 'ROUTING_UNAVAILABLE', why })
     }
     const { value: number } = found
-    if (number === undefined || !this.isAsked(number)) return undefined
+    if (number === undefined || !this.calling.isAsked(number)) return undefined
     this.found.set(candidate, number)
     // Asked even when it is among those that matched: they may be a moment old.
     const trunk = this.lookups.count(await this.directory.trunk(number.trunk_id))
@@ -181,33 +158,29 @@ export class Deciding {
       const why = `${phone_number} is on trunk ${trunk_id}, which ${gone ? 'does not exist' : 'is not in memory, and Redis cannot be asked'}`
       return this.miss({ code: gone ? 'NUMBER_NOT_ON_TRUNK' : 'ROUTING_UNAVAILABLE', number, why })
     }
-    const tried = this.match(trunk)
+    const { tried, asksDigest } = this.calling.match(trunk)
     const { source } = reader.at(rank) ?? {}
     const why = this.whyNot(number, trunk, tried, reader, source)
     if (why !== undefined) {
-      const asks = this.named === undefined && !tried.matched && mayAsk(trunk, number) ? { asks: trunk } : {}
-      return this.miss({ code: 'NUMBER_NOT_ON_TRUNK', number, tried: { trunk, tried }, why, ...asks })
+      const mayProve = asksDigest || (!this.calling.isNamed && !tried.matched && !trunk.require.includes('address'))
+      const asks = mayProve && mayAsk(trunk, number) ? { asks: trunk } : {}
+      const code = asksDigest ? 'CREDENTIALS_REQUIRED' : 'NUMBER_NOT_ON_TRUNK'
+      return this.miss({ code, number, tried: { trunk, tried }, why, ...asks })
     }
     this.tried.set(trunk_id, { trunk, tried })
     return { number, trunk, reader }
   }
 
-  private sayNamed({ id }: Trunk): string {
-    return this.namedBy === 'token'
-      ? `the call came to the Contact of trunk ${id}`
-      : `the call has the credentials of trunk ${id}`
-  }
-
   private whyNot(
     { phone_number, account_id }: PhoneNumber,
     trunk: Trunk,
-    { matched }: TrunkTried,
+    { matched, why }: TrunkTried,
     reader: Reader,
     source: DidSource | undefined,
   ): string | undefined {
     if (trunk.account_id !== account_id) return `${phone_number} and its trunk ${trunk.id} are of different accounts`
-    if (!matched && this.named !== undefined)
-      return `${phone_number} is on trunk ${trunk.id}; ${this.sayNamed(this.named)}`
+    if (!matched && (this.calling.isNamed || this.calling.matchSource(trunk).matched))
+      return `${phone_number} is on trunk ${trunk.id}; ${why}`
     if (!matched)
       return `${phone_number} is on trunk ${trunk.id}, ${whomItAllows(trunk)}; the call came from ${this.source}`
     if (reader.trunks.has(trunk.id)) return undefined
@@ -231,6 +204,7 @@ export class Deciding {
 
   private async toAgent({ number, trunk, reader }: Hit): Promise<Routed> {
     this.readers = [reader]
+    this.rule = this.tried.get(trunk.id)?.tried.rule ?? null
     const refuse = (code: VerdictCode, why: string): Routed => this.refuse(code, why, why, number, trunk)
     const { phone_number, inbound_agent_id: agentId } = number
     if (!number.enabled) return refuse('NUMBER_DISABLED', `${phone_number} is switched off`)
@@ -347,7 +321,7 @@ export class Deciding {
     return {
       source_address: this.source,
       trunks_tried: accountId === null ? tried : tried.map((one) => ({ ...one, trunk_id: localId(one.trunk_id) })),
-      identified_by: !tried.some(({ matched }) => matched) ? null : this.named === undefined ? 'address' : this.namedBy,
+      identified_by: this.rule ?? tried.find(({ matched }) => matched)?.rule ?? null,
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
         .map(({ source, value, candidates }) => ({
@@ -363,7 +337,7 @@ export class Deciding {
 }
 
 /** Refusals for want of a trunk that the call comes from. */
-const ASKABLE: ReadonlySet<VerdictCode> = new Set(['SOURCE_UNKNOWN', 'NUMBER_NOT_ON_TRUNK'])
+const ASKABLE: ReadonlySet<VerdictCode> = new Set(['SOURCE_UNKNOWN', 'NUMBER_NOT_ON_TRUNK', 'CREDENTIALS_REQUIRED'])
 
 const mayAsk = (trunk: Trunk, { account_id }: PhoneNumber): boolean =>
   trunk.inbound_auth !== null && trunk.account_id === account_id

@@ -32,7 +32,7 @@ export type Identified =
 
 const MAX_TRIED = 16
 /** Agents whose passwords one request is held against. */
-const MAX_HELD_AGAINST = 4
+export const MAX_HELD_AGAINST = 4
 
 /** Says which agent a call comes from: by its source address or, where that tells nothing, by who may present its number. */
 export class AgentIdentifier {

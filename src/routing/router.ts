@@ -3,6 +3,7 @@ import type { Decision } from '../model/decision.js'
 import type { PhoneNumber } from '../model/number.js'
 import type { Trunk } from '../model/trunk.js'
 import type { Log, LookupMetrics } from '../store/observe.js'
+import type { TrunksAt } from '../trunks/known-sources.js'
 import { Deciding, type RoutingTable } from './deciding.js'
 import type { InboundRequest } from './did.js'
 
@@ -18,21 +19,31 @@ export interface Routed {
   readonly asks?: Trunk
 }
 
+export interface RouterOptions {
+  readonly directory: RoutingTable
+  readonly metrics: Pick<LookupMetrics, 'routeLookups'>
+  readonly logger: Log
+  /** Which trunks an address is one of besides those that allow it; absent: none. */
+  readonly sources?: TrunksAt | undefined
+}
+
 /** Decides where an inbound call goes. */
 export class Router {
   private readonly directory: RoutingTable
+  private readonly sources: TrunksAt | undefined
   private readonly metrics: Pick<LookupMetrics, 'routeLookups'>
   private readonly logger: Log
 
-  constructor(options: { directory: RoutingTable; metrics: Pick<LookupMetrics, 'routeLookups'>; logger: Log }) {
+  constructor(options: RouterOptions) {
     this.directory = options.directory
+    this.sources = options.sources
     this.metrics = options.metrics
     this.logger = options.logger
   }
 
   /** Never throws, and never waits longer than Redis's command deadline allows. */
   async decide(request: InboundRequest): Promise<Routed> {
-    const deciding = new Deciding(request, this.directory)
+    const deciding = new Deciding(request, this.directory, this.sources)
     let routed: Routed
     try {
       routed = await deciding.decide()

@@ -8,6 +8,10 @@ export class AddressIndex {
   private ordered: readonly Length[] = []
   private readonly networksOf = new Map<string, readonly string[]>()
 
+  get empty(): boolean {
+    return this.ordered.length === 0
+  }
+
   /** Makes these the networks (CIDR) of `id`; an empty list takes it out. False when they were its networks before. */
   set(id: string, networks: readonly string[]): boolean {
     const before = this.networksOf.get(id) ?? []
@@ -22,7 +26,7 @@ export class AddressIndex {
 
   /** The ids that have a network with this address in it; the longest prefix first. */
   find(address: string): string[] {
-    const parsed = parseAddress(address)
+    const parsed = this.empty ? undefined : parseAddress(address)
     if (parsed === undefined) return []
     const found = new Set<string>()
     for (const { prefix, family, networks } of this.ordered) {
@@ -34,6 +38,7 @@ export class AddressIndex {
 
   /** Whether anybody has a network with this address in it. */
   has(address: string): boolean {
+    if (this.empty) return false
     const parsed = parseAddress(address)
     if (parsed === undefined) return false
     for (const { prefix, family, networks } of this.ordered)

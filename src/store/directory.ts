@@ -207,6 +207,11 @@ export class Directory {
     return this.trunkIndex.forAddress(address).flatMap((id) => this.trunkCache.last(id) ?? [])
   }
 
+  /** The trunk as it was last known; from memory. */
+  lastTrunk(id: string): Trunk | undefined {
+    return this.trunkCache.last(id)
+  }
+
   /** The trunk that was registered with a Contact of this token; from memory. */
   trunkOfToken(token: string): Trunk | undefined {
     const id = this.trunkIndex.forToken(token)
@@ -215,13 +220,13 @@ export class Directory {
 
   /** Tells of every trunk that is known, then of each that was read anew, changed or not, and of each that is gone. Ends with the returned function. */
   onTrunk(listener: TrunkListener): () => void {
-    tellAll(this.trunkCache, listener)
+    this.trunkCache.tell(listener)
     return this.trunkIndex.listen(listener)
   }
 
   /** The same of agents. */
   onAgent(listener: AgentListener): () => void {
-    tellAll(this.agentCache, listener)
+    this.agentCache.tell(listener)
     return this.knownAgents.listen(listener)
   }
 
@@ -386,13 +391,6 @@ export class Directory {
         fire()
       }),
     )
-  }
-}
-
-function tellAll<T>(cache: RecordCache<T>, listener: (id: string, value: T | undefined, gone: boolean) => void): void {
-  for (const id of cache.ids()) {
-    const value = cache.last(id)
-    if (value !== undefined) listener(id, value, false)
   }
 }
 

@@ -96,6 +96,14 @@ export class RecordCache<T> {
     return read?.kind === 'value' ? read.value : undefined
   }
 
+  /** Tells of every record in memory that parses, fresh or not. */
+  tell(listener: (id: string, value: T, gone: false) => void): void {
+    for (const id of this.ids()) {
+      const value = this.last(id)
+      if (value !== undefined) listener(id, value, false)
+    }
+  }
+
   /** One answer for each id; what memory cannot answer is asked in one round trip. Never rejects. */
   async find(ids: readonly string[]): Promise<Found<T>[]> {
     const warm = ids.map((id) => this.warm(id))

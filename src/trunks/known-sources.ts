@@ -29,9 +29,25 @@ export type Besides = 'server' | 'binding'
 /** Addresses that were asked for and are known, remembered at most; networks may have many more. */
 const MAX_REMEMBERED = 10_000
 
+/** A trunk that an address is one of, besides its `allowed_addresses`. */
+export interface TrunkAt {
+  readonly trunkId: string
+  readonly what: Besides
+}
+
+/** Which trunks a source address stands for besides those that allow it. */
+export interface TrunksAt {
+  /** At most one entry a trunk; servers before bindings. */
+  trunksAt(address: string): readonly TrunkAt[]
+}
+
+const NONE: readonly TrunkAt[] = []
+
 /** The source addresses of all trunks and agents, as they change. */
-export class SourceBook implements KnownSources {
+export class SourceBook implements KnownSources, TrunksAt {
+  /** `allowed_addresses`. */
   private readonly addresses = new AddressIndex()
+  private readonly besides: Record<Besides, AddressIndex> = { server: new AddressIndex(), binding: new AddressIndex() }
   /** Trunks and agents that have digest credentials. */
   private readonly digests = new Set<string>()
   private readonly remembered = new Set<string>()
@@ -60,7 +76,8 @@ export class SourceBook implements KnownSources {
 
   known(address: string): boolean {
     if (this.remembered.has(address)) return true
-    if (!this.addresses.has(address)) return false
+    const { server, binding } = this.besides
+    if (!this.addresses.has(address) && !server.has(address) && !binding.has(address)) return false
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
     this.remembered.add(address)
     return true
@@ -76,23 +93,31 @@ export class SourceBook implements KnownSources {
 
   /** Makes these the addresses of a trunk besides its `allowed_addresses`; an empty list takes them out. A trunk that goes takes its own with it. */
   setBesides(trunkId: string, what: Besides, addresses: readonly string[]): void {
-    this.set(`${what} ${trunkId}`, addresses)
+    if (this.besides[what].set(trunkId, addresses)) this.remembered.clear()
+  }
+
+  trunksAt(address: string): readonly TrunkAt[] {
+    const { server, binding } = this.besides
+    if (server.empty && binding.empty) return NONE
+    const servers = server.find(address)
+    const bindings = binding.find(address).filter((trunkId) => !servers.includes(trunkId))
+    if (servers.length === 0 && bindings.length === 0) return NONE
+    return [
+      ...servers.map((trunkId) => ({ trunkId, what: 'server' as const })),
+      ...bindings.map((trunkId) => ({ trunkId, what: 'binding' as const })),
+    ]
   }
 
   private forget(trunkId: string): void {
     this.put(`trunk ${trunkId}`, [], false)
-    this.set(`server ${trunkId}`, [])
-    this.set(`binding ${trunkId}`, [])
+    this.setBesides(trunkId, 'server', [])
+    this.setBesides(trunkId, 'binding', [])
   }
 
   // A record that memory has no room for, or that does not parse any more, keeps what was known of it: its calls get an explanation.
   private put(owner: string, networks: readonly string[], digest: boolean): void {
-    this.set(owner, networks)
+    if (this.addresses.set(owner, networks)) this.remembered.clear()
     if (digest) this.digests.add(owner)
     else this.digests.delete(owner)
-  }
-
-  private set(owner: string, networks: readonly string[]): void {
-    if (this.addresses.set(owner, networks)) this.remembered.clear()
   }
 }

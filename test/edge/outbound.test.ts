@@ -439,7 +439,7 @@ OutboundCalls('whose user name is not ASCII proves it by the name’s UTF-8', as
   assert.is(agents.bench.server.out.length, 1)
 })
 
-OutboundCalls('with wrong credentials is refused, without telling which part is wrong', async () => {
+OutboundCalls('[A4] with wrong credentials is refused, without telling which part is wrong', async () => {
   const agents = withDigest()
   const first = await agents.call()
   for (const [user, password] of [
@@ -484,7 +484,11 @@ OutboundCalls(
   'is asked for the trunk’s credentials before the agent’s where the number it calls has such',
   async () => {
     const asked: string[] = []
-    const proofs: TrunkProof[] = [{ result: 'challenge', headers: {} }, { result: 'refused' }, { result: 'proven' }]
+    const proofs: TrunkProof[] = [
+      { result: 'challenge', headers: {} },
+      { result: 'refused', why: '' },
+      { result: 'proven' },
+    ]
     const agents = new OutboundBench(
       { inbound_auth: { username: 'pbx', realm: 'pbx' } },
       { trunkAuth: () => ({ prove: (_invite, trunk) => (asked.push(trunk.id), Promise.resolve(proofs.shift()!)) }) },

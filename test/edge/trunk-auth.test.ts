@@ -80,17 +80,20 @@ Proving('is asked with 401, SHA-256 before MD5, and its call is routed when it a
 })
 
 Proving(
-  'is refused as an unknown source when its password or name is wrong, and asked anew for used credentials',
+  '[A4] is refused with one text when its password or name is wrong, and asked anew for used credentials',
   async () => {
     const auth = new AuthBench()
+    const texts = new Set<string>()
     for (const wrong of [
       { ...ann, password: 'x' },
       { ...ann, username: 'x' },
     ]) {
       const first = await auth.call()
       const refused = await auth.call({ Authorization: answer(first, wrong) })
-      assert.equal([refused.final?.status, auth.bench.cdrs.at(-1)?.result], [403, 'source_unknown'])
+      assert.equal([refused.final?.status, auth.bench.cdrs.at(-1)?.result], [403, 'agent_credentials_refused'])
+      texts.add(JSON.stringify(refused.final))
     }
+    assert.is(texts.size, 1)
     const first = await auth.call()
     const Authorization = answer(first)
     await auth.call({ Authorization })

@@ -24,7 +24,13 @@ Proven(
     assert.equal([decision.outcome, decision.trunk_id, decision.agent_id, asks], ['agent', 'pbx-1', 'front', undefined])
     assert.is(decision.trace.identified_by, 'digest')
     assert.equal(decision.trace.trunks_tried, [
-      { trunk_id: 'pbx-1', matched: true, why: 'credentials of inbound_auth' },
+      {
+        trunk_id: 'pbx-1',
+        account_id: 'default',
+        matched: true,
+        why: 'credentials of inbound_auth',
+        rule: 'digest',
+      },
     ])
   },
 )
@@ -58,6 +64,79 @@ Proven('a proven trunk reaches its own numbers alone, and is not asked again', a
 Proven('a trunk that is gone by then is as no proof', async () => {
   const { decision } = await new RoutingBench().router.decide(invite('gone'))
   assert.is(decision.code, 'SOURCE_UNKNOWN')
+})
+
+const requiring = (...require: ('address' | 'digest')[]) => ({ allowed_addresses: ['127.0.0.1/32'], ...auth, require })
+
+Proven('a trunk that requires digest asks for it whatever its address or Contact says', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', requiring('digest'))
+  for (const source of ['127.0.0.1', STRANGER]) {
+    const asked = await bench.router.decide(invite(undefined, NUMBER, source))
+    const code = source === STRANGER ? 'SOURCE_UNKNOWN' : 'CREDENTIALS_REQUIRED'
+    assert.equal([asked.decision.code, asked.asks?.id, asked.decision.trace.identified_by], [code, 'pbx-1', null])
+    const { decision } = await bench.router.decide(invite('pbx-1', NUMBER, source))
+    assert.equal([decision.outcome, decision.trace.identified_by], ['agent', 'digest'])
+  }
+})
+
+Proven('a trunk that requires both is identified by both, and asks nobody from elsewhere', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', requiring('address', 'digest'))
+  const asked = await bench.router.decide(invite(undefined, NUMBER, '127.0.0.1'))
+  assert.equal([asked.decision.code, asked.decision.sip_status, asked.asks?.id], ['CREDENTIALS_REQUIRED', 401, 'pbx-1'])
+  const { decision } = await bench.router.decide(invite('pbx-1', NUMBER, '127.0.0.1'))
+  assert.equal([decision.outcome, decision.trace.identified_by], ['agent', 'address+digest'])
+  const stranger = await bench.router.decide(invite(undefined, NUMBER, STRANGER))
+  assert.equal([stranger.decision.code, stranger.asks], ['SOURCE_UNKNOWN', undefined])
+  const proven = await bench.router.decide(invite('pbx-1', NUMBER, STRANGER))
+  assert.equal([proven.decision.code, proven.asks], ['NUMBER_NOT_ON_TRUNK', undefined])
+  assert.match(proven.decision.trace.nearest_miss ?? '', 'which the trunk requires')
+})
+
+Proven('a trunk that requires its address takes no credentials in its place', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', requiring('address'))
+  assert.is((await bench.router.decide(invite())).asks, undefined)
+  const known = await bench.router.decide(invite(undefined, NUMBER, '127.0.0.1'))
+  assert.equal([known.decision.outcome, known.decision.trace.identified_by], ['agent', 'address'])
+})
+
+Proven('the servers of a trunk and where it has registered from identify it, after its allowed_addresses', async () => {
+  const bench = new RoutingBench()
+  for (const [what, rule] of [
+    ['server', 'resolved-address'],
+    ['binding', 'registered'],
+  ] as const) {
+    bench.besides.set(STRANGER, [{ trunkId: 'pbx-1', what }])
+    const { decision } = await bench.router.decide(invite())
+    assert.equal([decision.outcome, decision.trace.identified_by], ['agent', rule])
+  }
+  bench.besides.set('127.0.0.1', [{ trunkId: 'pbx-1', what: 'server' }])
+  const { decision } = await bench.router.decide(invite(undefined, NUMBER, '127.0.0.1'))
+  assert.is(decision.trace.identified_by, 'address')
+})
+
+Proven('two trunks with one server are told apart by the number, then by the host that is called', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', { sip_domain: 'one.example.com' })
+  bench.addTrunk('pbx-2', { sip_domain: 'two.example.com', country: 'US', account_id: 'other' })
+  bench.besides.set(
+    STRANGER,
+    ['pbx-1', 'pbx-2'].map((trunkId) => ({ trunkId, what: 'server' as const })),
+  )
+  bench.addAgent('theirs', { account_id: 'other' })
+  bench.addNumber('+14155550111', { trunk_id: 'pbx-2', account_id: 'other', inbound_agent_id: 'theirs' })
+  const trunkOf = async (uri: string) => (await bench.router.decide(inviteTo(uri, {}, STRANGER))).decision
+  assert.is((await trunkOf(`sip:${NUMBER}@edge`)).trunk_id, 'pbx-1')
+  assert.is((await trunkOf('sip:+14155550111@edge')).trunk_id, 'pbx-2')
+  // An extension of the one is written as a number of the other.
+  bench.addNumber('4155550111', { kind: 'extension' })
+  assert.is((await trunkOf('sip:4155550111@one.example.com')).trunk_id, 'pbx-1')
+  assert.is((await trunkOf('sip:4155550111@two.example.com')).trunk_id, 'pbx-2')
+  const neither = await trunkOf('sip:4155550111@edge')
+  assert.equal([neither.code, neither.trunk_id], ['NUMBER_NOT_ON_TRUNK', null])
+  assert.match(neither.detail, 'of more than one account')
 })
 
 Proven.run()

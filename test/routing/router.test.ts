@@ -181,7 +181,7 @@ RouterOfCalls('refuses a stranger, and tells the record whose number was called'
     `${NUMBER} is on trunk pbx-1, which allows 127.0.0.1/32; the call came from 127.0.0.66`,
   )
   assert.equal(decision.trace.trunks_tried, [
-    { trunk_id: 'pbx-1', matched: false, why: '127.0.0.66 is not in 127.0.0.1/32' },
+    { trunk_id: 'pbx-1', matched: false, why: '127.0.0.66 is not in 127.0.0.1/32', account_id: 'default', rule: null },
   ])
   assert.is(decision.phone_number, null)
   assert.is(decision.trunk_id, null)

@@ -23,6 +23,7 @@ function cdrOf(call_id: string, endS: number, fields: Partial<Cdr> = {}): Cdr {
     trunk_id: 'pbx-1',
     agent_id: 'front',
     source_address: '127.0.0.1',
+    identified_by: 'address',
     leg_a_call_id: 'a@x',
     leg_b_call_id: 'b@x',
     started_at: ended_at,

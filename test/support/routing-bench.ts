@@ -8,6 +8,7 @@ import { Router, type InboundRequest } from '../../src/routing/router.js'
 import type { Found, FoundFrom } from '../../src/store/directory.js'
 import { KnownAgents } from '../../src/store/known-agents.js'
 import { matchAddress } from '../../src/trunks/identify.js'
+import type { TrunkAt } from '../../src/trunks/known-sources.js'
 import { KeptLog, KeptMetrics, newAgent, newNumber, newTrunk } from './store-bench.js'
 
 const times = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z' }
@@ -16,7 +17,14 @@ const times = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T
 export class RoutingBench implements RoutingTable, AgentTable {
   readonly log = new KeptLog()
   readonly metrics = new KeptMetrics()
-  readonly router = new Router({ directory: this, metrics: this.metrics, logger: this.log })
+  /** What addresses are to trunks besides being allowed. */
+  readonly besides = new Map<string, TrunkAt[]>()
+  readonly router = new Router({
+    directory: this,
+    metrics: this.metrics,
+    logger: this.log,
+    sources: { trunksAt: (address) => this.besides.get(address) ?? [] },
+  })
   readonly outbound = new OutboundRouter({ directory: this, metrics: this.metrics, logger: this.log })
   readonly numberRecords = new Map<string, PhoneNumber | string>()
   readonly trunkRecords = new Map<string, Trunk | string>()
@@ -70,6 +78,11 @@ export class RoutingBench implements RoutingTable, AgentTable {
 
   async trunk(id: string): Promise<Found<Trunk>> {
     return found(this.trunkRecords, id, this.coldTrunks.has(id) ? this.from : 'memory')
+  }
+
+  lastTrunk(id: string): Trunk | undefined {
+    const trunk = this.trunkRecords.get(id)
+    return typeof trunk === 'string' || this.coldTrunks.has(id) ? undefined : trunk
   }
 
   /** Contact tokens, and the trunks they name. */

@@ -5,7 +5,7 @@ import { describeAllowed, matchAddress } from '../../src/trunks/identify.js'
 const Identify = suite('A source address')
 
 const match = (address: string, ...allowed_addresses: string[]): boolean =>
-  matchAddress({ id: 'pbx', allowed_addresses }, address).matched
+  matchAddress({ account_id: 'default', id: 'pbx', allowed_addresses }, address).matched
 
 Identify('is in a network up to the last bit of its prefix', () => {
   const rows: [string, string, boolean][] = [
@@ -35,8 +35,17 @@ Identify('is in a network up to the last bit of its prefix', () => {
 })
 
 Identify('matches any of the networks, and says which', () => {
-  const tried = matchAddress({ id: 'pbx', allowed_addresses: ['192.0.2.0/24', '127.0.0.0/8', '::1'] }, '127.0.0.9')
-  assert.equal(tried, { trunk_id: 'pbx', matched: true, why: '127.0.0.9 is in 127.0.0.0/8' })
+  const tried = matchAddress(
+    { account_id: 'default', id: 'pbx', allowed_addresses: ['192.0.2.0/24', '127.0.0.0/8', '::1'] },
+    '127.0.0.9',
+  )
+  assert.equal(tried, {
+    trunk_id: 'pbx',
+    account_id: 'default',
+    matched: true,
+    why: '127.0.0.9 is in 127.0.0.0/8',
+    rule: 'address',
+  })
 })
 
 Identify('that is none is in no network', () => {
@@ -56,7 +65,10 @@ Identify('that is none is in no network', () => {
 
 Identify('is let in by no trunk that allows nothing', () => {
   assert.is(match('127.0.0.1'), false)
-  assert.match(matchAddress({ id: 'x', allowed_addresses: [] }, '127.0.0.1').why, 'which is empty')
+  assert.match(
+    matchAddress({ account_id: 'default', id: 'x', allowed_addresses: [] }, '127.0.0.1').why,
+    'which is empty',
+  )
   assert.is(
     describeAllowed({
       allowed_addresses: ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6', '10.0.0.7'],
