@@ -17,6 +17,8 @@ import type { NextHop } from './resolve/next-hop.js'
 import { Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { type ContactExtras, parseContact } from './transport/contact.js'
+import type { TlsPeers } from './transport/tls-peers.js'
+import type { TlsProfiles } from './transport/tls-profiles.js'
 import { readTlsMaterial, type TlsCertificate, type TlsSettings } from './transport/tls-settings.js'
 import type { Destinations } from './transport/destinations.js'
 import type { Binding, Flow, Target, TransportCounters, TransportObserver } from './transport/transport.js'
@@ -40,7 +42,9 @@ export { ResolveError, type ResolveErrorCode } from './resolve/resolve-error.js'
 export { Resolver, type ResolverOptions } from './resolve/resolver.js'
 export { parseContact } from './transport/contact.js'
 export { type Supports, supportsOf } from './transport/reach.js'
-export type { Pem, TlsCertificate, TlsSettings } from './transport/tls-settings.js'
+export type { TlsPeer, TlsPeers } from './transport/tls-peers.js'
+export type { TlsProfile, TlsProfiles } from './transport/tls-profiles.js'
+export type { OwnPem, Pem, TlsCertificate, TlsSettings } from './transport/tls-settings.js'
 export {
   type Flow,
   type MessageKind,
@@ -194,6 +198,12 @@ export interface Engine {
    * @throws {TransportError} BAD_TLS, naming the file; then all stays as it was
    */
   reloadTls(): Promise<TlsCertificate | undefined>
+  /** What next hops may name with `x-signalbox-tls=<id>`. */
+  readonly tlsProfiles: TlsProfiles
+  /** The servers that were connected to over TLS. */
+  readonly tlsPeers: Pick<TlsPeers, 'of' | 'all'>
+  /** Our certificates as they were last read; undefined: no contact is over TLS. */
+  certificates(): { readonly own: TlsCertificate; readonly named: ReadonlyMap<string, TlsCertificate> } | undefined
   /** For metrics. */
   stats(): EngineStats
   /**
@@ -337,6 +347,9 @@ export function createEngine(options: EngineOptions): Engine {
     },
     attach: (app) => control.attach(app),
     observe: (observer) => transports.observe(observer),
+    tlsProfiles: transports.tlsProfiles,
+    tlsPeers: transports.tlsPeers,
+    certificates: () => transports.certificates,
     resolve: (hop) => resolver.resolve(hop),
     stats: () => ({ ...core.stats(), applications: control.apps.count }),
     gauges: () => ({

@@ -23,7 +23,8 @@ export class ClientSide {
    * Sends an application's request.
    * @param proxy next hop in place of the Request-URI: a SIP URI, or `host[:port]`. Its parameter `x-signalbox-silence`, 100 to
    * 32000, is for how many milliseconds each of its addresses may be wholly silent before it counts as timed out; with an IP literal
-   * `x-signalbox-tls-name` is the host name that its certificate has to speak for.
+   * `x-signalbox-tls-name` is the host name that its certificate has to speak for, and `x-signalbox-tls` the id of the TLS profile
+   * it is dialled under.
    */
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)
@@ -47,7 +48,7 @@ export class ClientSide {
       return refused('can not send request to myself')
     const silenceMs = proxy === '' ? undefined : silenceMsOf(hop)
     const draft: Draft = { method, uri, text, routes, silenceMs }
-    const ways = this.context.hops.find(hop)
+    const ways = this.context.hops.find(hop, undefined, proxy === '' ? 'target' : 'application')
     if (!(ways instanceof Promise)) return this.send(app, draft, ways)
     return ways.then((found) => {
       // Nobody would be there for the answers any more.
@@ -107,8 +108,9 @@ export class ClientSide {
 }
 
 /** Where an open connection leads: there it is found again. */
-function waysOn({ protocol, remoteAddress: address, remotePort: port, binding }: Flow): Ways {
-  return { ok: true, explicit: true, ways: [{ target: { protocol, address, port }, binding }] }
+function waysOn({ protocol, remoteAddress: address, remotePort: port, binding, serverName, tlsProfile }: Flow): Ways {
+  const held = tlsProfile === undefined ? {} : { ...(serverName === undefined ? {} : { serverName }), tlsProfile }
+  return { ok: true, explicit: true, ways: [{ target: { protocol, address, port, ...held }, binding }] }
 }
 
 /** The silence that a next hop allows; undefined: it says none, or nonsense. */

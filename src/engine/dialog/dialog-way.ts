@@ -51,11 +51,20 @@ function fromItsBinding(
 }
 
 function wayTo(context: Context, dialog: Dialog, to: Target): Way | undefined {
-  const { binding, peerName, source: peer } = dialog
-  const nameless = to.protocol === 'tls' && to.serverName === undefined && peerName !== undefined
-  const target = nameless ? { ...to, serverName: peerName } : to
+  const { binding, source: peer } = dialog
+  const target = to.protocol === 'tls' ? heldToName(dialog, to) : to
   if (binding.protocol === target.protocol && binding.family === familyOf(target.address))
     return { target, binding, peer }
   const other = context.transports.bindingFor(target)
   return other && { target, binding: other, peer }
+}
+
+/** The peer is whom it was dialled for, at addresses of its own too, and is spoken to under the same profile. */
+function heldToName({ peerName, peerProfile }: Dialog, to: Target): Target {
+  const serverName = to.serverName ?? peerName
+  return {
+    ...to,
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(peerProfile === undefined ? {} : { tlsProfile: peerProfile }),
+  }
 }

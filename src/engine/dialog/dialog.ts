@@ -91,6 +91,8 @@ export class Dialog {
   source: Target | undefined
   /** The name by which the peer was dialled over TLS: it is held to it at addresses of its own too. */
   peerName: string | undefined
+  /** The TLS profile that it was dialled under. */
+  peerProfile: string | undefined
   /** Our 2xx that waits for its ACK. */
   repeater: OkRepeater | undefined
   /** The newest INVITE of the peer in it, the one that made it included, while its transaction is known. */

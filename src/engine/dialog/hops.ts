@@ -5,6 +5,7 @@ import { ResolveError } from '../resolve/resolve-error.js'
 import type { Resolver } from '../resolve/resolver.js'
 import { isHostName } from '../transport/host-name.js'
 import type { Source } from '../transport/destinations.js'
+import { isProfileId } from '../transport/tls-profiles.js'
 import { type Binding, defaultPort, type Protocol, type Target } from '../transport/transport.js'
 import type { Transports } from '../transport/transports.js'
 
@@ -42,13 +43,19 @@ export class Hops {
 
   /**
    * For an IP address the answer comes at once; for a name once it is resolved.
+   *
    * @param peer where messages of whoever is sent to came from, in a dialog
+   * @param from who wrote it: `application`, as the next hop of a request outside dialogs, and it may say how its server is dealt with
+   * over TLS; `target`, the application as whom it wants to reach; else a peer, which has no say in that. Over TLS a server of the
+   * first two is held to its address when it has no name.
    */
-  find(uri: SipUri, peer?: Source): Ways | Promise<Ways> {
+  find(uri: SipUri, peer?: Source, from?: 'application' | 'target'): Ways | Promise<Ways> {
     const hop = nextHopOf(uri)
     const host = hop.host.startsWith('[') ? hop.host.slice(1, -1) : hop.host
-    if (isIP(host) !== 0) return this.literal(hop, host, tlsNameOf(uri), peer)
-    return this.named(hop, peer)
+    const dealt = from === 'application' && uri.params.size > 0 ? tlsOf(uri) : {}
+    if (isIP(host) !== 0)
+      return this.literal(hop, host, peer, from === undefined ? dealt : { serverName: host, ...dealt })
+    return this.named(hop, peer, dealt)
   }
 
   /** The URI a next hop given as text means: a SIP URI, or a bare `host[:port]`. */
@@ -57,7 +64,7 @@ export class Hops {
     return uri === undefined || uri.scheme === 'tel' ? undefined : uri
   }
 
-  private literal(hop: NextHop, host: string, name: string | undefined, peer: Source | undefined): Ways {
+  private literal(hop: NextHop, host: string, peer: Source | undefined, dealt: Dealt): Ways {
     const explicit = hop.transport !== undefined || hop.secure
     const protocols = explicit ? [protocolOf(hop)] : (['udp', 'tcp'] as const)
     for (const protocol of protocols) {
@@ -67,13 +74,13 @@ export class Hops {
       const target = { protocol, address: host, port: hop.port ?? defaultPort(protocol) }
       const refusal = this.transports.refusal(target, peer)
       if (refusal !== undefined) return refusedFor(refusal)
-      const named = protocol === 'tls' && name !== undefined ? { ...target, serverName: name } : target
-      return { ok: true, explicit, ways: [{ target: named, binding, peer }] }
+      const held = protocol === 'tls' ? { ...target, ...dealt } : target
+      return { ok: true, explicit, ways: [{ target: held, binding, peer }] }
     }
     return { ok: false, reason: NO_TRANSPORT }
   }
 
-  private async named(hop: NextHop, peer: Source | undefined): Promise<Ways> {
+  private async named(hop: NextHop, peer: Source | undefined, { tlsProfile }: Dealt): Promise<Ways> {
     let targets: Target[]
     try {
       targets = await this.resolver.resolve(hop)
@@ -84,7 +91,9 @@ export class Hops {
     const ways: Way[] = []
     for (const target of targets) {
       const binding = this.transports.bindingFor(target)
-      if (binding !== undefined) ways.push({ target, binding, peer })
+      if (binding === undefined) continue
+      const held = tlsProfile !== undefined && target.protocol === 'tls' ? { ...target, tlsProfile } : target
+      ways.push({ target: held, binding, peer })
     }
     if (ways.length === 0)
       return { ok: false, reason: targets.length === 0 ? `DNS Error: no address for ${hop.host}` : NO_TRANSPORT }
@@ -94,10 +103,17 @@ export class Hops {
 
 const refusedFor = (why: string): Ways => ({ ok: false, refused: true, reason: `${REFUSED}: ${why}` })
 
-/** The name that whoever resolved it knows the address by; over TLS its certificate is to speak for that. */
-function tlsNameOf(uri: SipUri): string | undefined {
-  const name = uri.params.size === 0 ? undefined : uri.params.get('x-signalbox-tls-name')
-  return name !== undefined && isHostName(name) ? name : undefined
+/** How a server is dealt with over TLS. */
+type Dealt = Pick<Target, 'serverName' | 'tlsProfile'>
+
+/** The name that whoever resolved it knows the address by, for which its certificate is to speak, and the profile it is dialled under. */
+function tlsOf(uri: SipUri): Dealt {
+  const name = uri.params.get('x-signalbox-tls-name')
+  const profile = uri.params.get('x-signalbox-tls')
+  return {
+    ...(name !== undefined && isHostName(name) ? { serverName: name } : {}),
+    ...(profile !== undefined && isProfileId(profile) ? { tlsProfile: profile } : {}),
+  }
 }
 
 function protocolOf(hop: NextHop): Protocol | undefined {

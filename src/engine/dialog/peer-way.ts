@@ -1,6 +1,6 @@
 import type { SipMessage } from '../message/message.js'
 import { parseUri, type SipUri } from '../message/uri.js'
-import { sameAddress, scopeOf } from '../transport/address.js'
+import { familyOf, sameAddress, scopeOf } from '../transport/address.js'
 import { defaultPort, type Flow } from '../transport/transport.js'
 import { contactUriOf, type Dialog } from './dialog.js'
 import { ownStrings } from '../message/own-strings.js'
@@ -23,7 +23,10 @@ const NEVER_NATTED = 'feature-server'
 export function learnWay(dialog: Dialog, flow: Flow, nat: NatSettings | undefined): void {
   const { routeSet } = dialog
   dialog.source = sourceOf(flow)
-  dialog.peerName = flow.serverName ?? dialog.peerName
+  const { serverName, tlsProfile } = flow
+  // An address speaks for itself alone: the peer may be at another one.
+  if (serverName !== undefined && familyOf(serverName) === undefined) dialog.peerName = serverName
+  if (tlsProfile !== undefined) dialog.peerProfile = tlsProfile
   if (dialog.parties.role === 'uas') {
     // The caller's connection is the way back to it, whatever its Contact says.
     dialog.flow = flow.reliable ? flow : undefined

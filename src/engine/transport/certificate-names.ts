@@ -50,7 +50,8 @@ export class CertificateNames {
 
   /** For messages: a few of them. */
   toString(): string {
-    const all = [...this.domains, ...this.addresses]
+    // Whoever made the certificate chose them: they end up in logs and in SIP text.
+    const all = [...this.domains, ...this.addresses].map((name) => name.replace(/[^\x21-\x7e]/g, '?').slice(0, 64))
     return all.length === 0 ? 'nobody' : all.length > 5 ? `${all.slice(0, 5).join(', ')} ...` : all.join(', ')
   }
 }

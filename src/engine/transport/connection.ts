@@ -13,6 +13,7 @@ import { namesOf, tlsErrorOf } from './tls.js'
 import { isFinalResponse } from './traffic.js'
 import type { Traffic } from './traffic.js'
 import { TransportError } from './transport.js'
+import type { Target } from './transport.js'
 
 /** Times and bounds of one stream. */
 export interface ConnectionSettings {
@@ -65,6 +66,10 @@ export class Connection implements Flow {
   readonly remotePort: number
   /** The name that was dialled; undefined: an address, or the peer came to us. */
   readonly serverName: string | undefined
+  /** The name that its peer has to prove, when that is verified: it is found by it. */
+  readonly provenName: string | undefined
+  /** The TLS profile it was dialled under; of an accepted one: none. */
+  readonly tlsProfile: string | undefined
   /** Accepted from the peer; else made by us. */
   readonly accepted: boolean
   /** Whom the peer's certificate speaks for; undefined: it proved to be nobody, or has not yet. */
@@ -88,9 +93,13 @@ export class Connection implements Flow {
     private readonly socket: Socket,
     readonly binding: LocalBinding,
     private readonly keeper: ConnectionKeeper,
-    remote?: { readonly address: string; readonly port: number; readonly serverName?: string },
+    remote?: Pick<Target, 'address' | 'port' | 'serverName' | 'tlsProfile'> & {
+      readonly provenName?: string | undefined
+    },
   ) {
     this.serverName = remote?.serverName
+    this.provenName = remote?.provenName
+    this.tlsProfile = remote?.tlsProfile
     this.accepted = this.up = remote === undefined
     this.state = this.accepted ? 'open' : 'connecting'
     this.remoteAddress = remote?.address ?? socket.remoteAddress ?? ''
@@ -119,10 +128,19 @@ export class Connection implements Flow {
     return this.socket.localPort ?? this.binding.port
   }
 
-  /** A request for that name may be sent on it (RFC 5923): over TLS the certificate must speak for it, when servers are verified. */
-  serves(name: string | undefined, verified: boolean): boolean {
-    if (!this.binding.secure || !verified || name === undefined) return true
-    return this.state === 'connecting' ? this.serverName === name : this.names?.covers(name) === true
+  /**
+   * A request for that name may be sent on it (RFC 5923, RFC 5922 7.1): over TLS it was made under the same profile, and its
+   * certificate speaks for the name. One that a peer opened is nobody's who has not proved it.
+   *
+   * @param name undefined: a request of a dialog, to an address that nobody named
+   * @param verified whether servers are verified under that profile
+   */
+  serves(name: string | undefined, profile: string | undefined, verified: boolean): boolean {
+    if (!this.binding.secure) return true
+    if (profile !== this.tlsProfile) return false
+    if (name === undefined) return true
+    if (!verified) return profile === undefined || this.provenName === name
+    return this.state === 'connecting' ? this.provenName === name : this.names?.covers(name) === true
   }
 
   get open(): boolean {

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { Clock, Timer } from '../clock.js'
 import type { Limits } from '../message/parse.js'
 import { describeAddress, seenFrom } from './binding.js'
@@ -10,6 +11,7 @@ import { FailedFlow } from './failed-flow.js'
 import type { Flow } from './flow.js'
 import type { Traffic } from './traffic.js'
 import { socketOptions } from './tcp.js'
+import { tlsErrorOf } from './tls.js'
 import type { Tls } from './tls.js'
 import { TransportError } from './transport.js'
 import type { Target } from './transport.js'
@@ -99,14 +101,13 @@ export class Connections implements ConnectionKeeper {
 
   /** An open stream between this binding and the target, whoever opened it. */
   find(target: Target, binding: LocalBinding): Connection | undefined {
-    const { address, port, serverName } = target
-    const verified = this.tls?.settings.verifyServers === true
-    const named =
-      binding.secure && serverName !== undefined
-        ? this.byPeer.get(keyOf(binding, address, port, serverName))
-        : undefined
+    const { address, port, tlsProfile } = target
+    const { tls } = this
+    if (!binding.secure || tls === undefined) return this.byPeer.get(keyOf(binding, address, port))
+    const name = tls.nameOf(target)
+    const named = name === undefined ? undefined : this.byPeer.get(keyOf(binding, address, port, name, tlsProfile))
     const open = named ?? this.byPeer.get(keyOf(binding, address, port))
-    return open?.serves(serverName, verified) === true ? open : undefined
+    return open?.serves(name, tlsProfile, tls.verifies(tlsProfile)) === true ? open : undefined
   }
 
   /** Opens a stream; what is sent on it before it is up waits. */
@@ -118,28 +119,45 @@ export class Connections implements ConnectionKeeper {
     }
     const { keepAliveMs, connectTimeoutMs, handshakeTimeoutMs } = this.settings
     const tls = target.protocol === 'tls' ? this.tls : undefined
-    const socket =
-      tls?.connect(target, binding.address, keepAliveMs) ??
-      connect({
-        host: target.address,
-        port: target.port,
-        localAddress: binding.address,
-        allowHalfOpen: true,
-        ...socketOptions(keepAliveMs),
-      })
-    const connection = new Connection(socket, binding, this, target)
+    let socket: Socket
+    try {
+      socket =
+        tls?.connect(target, binding.address, keepAliveMs) ??
+        connect({
+          host: target.address,
+          port: target.port,
+          localAddress: binding.address,
+          allowHalfOpen: true,
+          ...socketOptions(keepAliveMs),
+        })
+    } catch (cause) {
+      if (!(cause instanceof TransportError)) throw cause
+      tls?.failed(target, cause)
+      return new FailedFlow(binding, target, new TransportError(cause.code, `${peer}: ${cause.message}`), this.traffic)
+    }
+    const connection = new Connection(socket, binding, this, { ...target, provenName: tls?.nameOf(target) })
     const within = (ms: number, what: string): Timer =>
-      this.clock.after(ms, () => connection.abort(new TransportError('CONNECT_TIMEOUT', `no ${what} within ${ms} ms`)))
+      this.clock.after(ms, () => {
+        const error = new TransportError('CONNECT_TIMEOUT', `no ${what} within ${ms} ms`)
+        if (what === 'TLS handshake') tls?.failed(target, error)
+        connection.abort(error)
+      })
     let deadline = within(connectTimeoutMs, 'connection')
     socket.once('connect', () => {
       deadline.cancel()
       if (tls === undefined) connection.connected()
       else deadline = within(handshakeTimeoutMs, 'TLS handshake')
     })
-    socket.once('secureConnect', () => {
-      deadline.cancel()
-      connection.connected()
-    })
+    if (tls !== undefined) {
+      socket.once('secureConnect', () => {
+        deadline.cancel()
+        const refused = tls.check(socket as TLSSocket, target)
+        if (refused === undefined) connection.connected()
+        else connection.abort(refused)
+      })
+      // After the handshake too: a server that wants another certificate of ours says so then (TLS 1.3).
+      socket.once('error', (error) => tls.failed(target, tlsErrorOf(error)))
+    }
     this.opened++
     socket.once('close', () => {
       deadline.cancel()
@@ -186,12 +204,14 @@ export class Connections implements ConnectionKeeper {
   }
 }
 
-function keyOf(binding: LocalBinding, address: string, port: number, name = ''): string {
-  return `${binding.address} ${binding.port} ${address} ${port} ${name}`
+function keyOf(binding: LocalBinding, address: string, port: number, name = '', profile = ''): string {
+  return `${binding.address} ${binding.port} ${address} ${port} ${name} ${profile}`
 }
 
-/** It is found by its address, and over TLS by the name it was dialled for: one address may serve several. */
-function keysOf({ binding, remoteAddress, remotePort, serverName }: Connection): string[] {
+/** It is found by its address, and over TLS by the name it is to prove: one address may serve several. Under a profile only so. */
+function keysOf({ binding, remoteAddress, remotePort, provenName, tlsProfile }: Connection): string[] {
   const key = keyOf(binding, remoteAddress, remotePort)
-  return binding.secure && serverName !== undefined ? [key, key + serverName] : [key]
+  if (!binding.secure || provenName === undefined) return [key]
+  const named = keyOf(binding, remoteAddress, remotePort, provenName, tlsProfile)
+  return tlsProfile === undefined ? [key, named] : [named]
 }

@@ -23,6 +23,8 @@ export interface Flow {
   send(text: string, failed?: (error: Error) => void): void
   /** Over TLS: the name that was dialled, which the peer has proved if servers are verified. */
   readonly serverName?: string | undefined
+  /** Over TLS: the profile it was dialled under. */
+  readonly tlsProfile?: string | undefined
   /** A request sent here had no answer at all. Several of them in a row end a stream (`maxConsecutiveTimeouts`). */
   requestTimedOut?(): void
   /** The peer asked that its stream be kept alive (RFC 5626). */

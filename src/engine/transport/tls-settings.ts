@@ -7,8 +7,16 @@ import { TransportError } from './transport.js'
 /** Certificates or a key: PEM text, or the file that holds it. Files are read at the start and at each reload, never for a call. */
 export type Pem = { readonly file: string } | { readonly pem: string }
 
+/** A certificate of ours with its key, and the intermediate ones when they are not in the same text. */
+export interface OwnPem {
+  readonly certificate: Pem
+  /** Not encrypted. */
+  readonly key: Pem
+  readonly chain?: Pem
+}
+
 /** TLS towards SIP peers. */
-export interface TlsSettings {
+export interface TlsSettings extends OwnPem {
   /** What we show: our certificate, and the intermediate ones behind it in the same text or in `chain`. */
   readonly certificate: Pem
   /** The private key of the certificate, not encrypted. */
@@ -16,6 +24,8 @@ export interface TlsSettings {
   readonly chain?: Pem
   /** Authorities of our own: they vouch for clients, and for servers beside those every Node.js knows. */
   readonly ca?: Pem
+  /** Certificates that some servers want to see in place of ours, by the names that TLS profiles give them. */
+  readonly named?: Readonly<Record<string, OwnPem>>
   /** The oldest version spoken. Default TLSv1.2. */
   readonly minVersion?: SecureVersion
   /** OpenSSL cipher list. Default: that of Node.js; with TLSv1 or TLSv1.1 at security level 0, without which they cannot be spoken. */
@@ -38,7 +48,11 @@ export interface TlsMaterial {
   readonly server: SecureContextOptions
   /** For connections of ours. */
   readonly client: SecureContext
+  /** For connections under a profile: makes what `client` is, with another certificate or other authorities. */
+  readonly clientWith: (profile: { readonly named?: string; readonly ca?: string }) => SecureContext
   readonly certificate: TlsCertificate
+  /** The others, by their names. */
+  readonly named: ReadonlyMap<string, TlsCertificate>
 }
 
 /** Our certificate, for logs. */
@@ -75,6 +89,7 @@ export async function readTlsMaterial(settings: TlsSettings): Promise<TlsMateria
     throw bad(`client certificates (${clientCertificates}) need a CA to verify them against`)
 
   const shown = chain === undefined ? certificateText : `${certificateText}\n${chain}`
+  const named = await readNamed(settings.named ?? {})
   const ciphers = settings.ciphers ?? (oldVersions.includes(minVersion) ? `${DEFAULT_CIPHERS}:@SECLEVEL=0` : undefined)
   const common: SecureContextOptions = { cert: shown, key, minVersion, ...(ciphers === undefined ? {} : { ciphers }) }
   // Not the authorities of Node.js: anybody can have one of them vouch for something.
@@ -85,11 +100,17 @@ export async function readTlsMaterial(settings: TlsSettings): Promise<TlsMateria
     return {
       server,
       client: createSecureContext({ ...common, ...trusted }),
-      certificate: {
-        subject: certificate.subject.replace(/\n/g, ', '),
-        names: certificate.subjectAltName ?? '',
-        validTo: certificate.validTo,
+      clientWith: ({ named: name, ca: own }) => {
+        const other = name === undefined ? undefined : named.get(name)
+        if (name !== undefined && other === undefined) throw bad(`there is no certificate named ${name}`)
+        return createSecureContext({
+          ...common,
+          ...(other === undefined ? {} : { cert: other.shown, key: other.key }),
+          ...(own === undefined ? trusted : { ca: own }),
+        })
       },
+      certificate: described(certificate),
+      named: new Map([...named].map(([name, other]) => [name, described(other.certificate)])),
     }
   } catch (cause) {
     const { message, code } = cause as NodeJS.ErrnoException
@@ -100,6 +121,31 @@ export async function readTlsMaterial(settings: TlsSettings): Promise<TlsMateria
     throw bad(`${what}: ${message}`, cause)
   }
 }
+
+/** The other certificates with their keys, each looked at as ours is. */
+async function readNamed(
+  all: Readonly<Record<string, OwnPem>>,
+): Promise<Map<string, { shown: string; key: string; certificate: X509Certificate }>> {
+  const found = new Map<string, { shown: string; key: string; certificate: X509Certificate }>()
+  for (const [name, pem] of Object.entries(all)) {
+    const [text, key, chain] = await Promise.all([
+      read(`certificate of ${name}`, pem.certificate),
+      read(`key of ${name}`, pem.key),
+      pem.chain && read(`chain of ${name}`, pem.chain),
+    ])
+    const certificate = certificateIn(`certificate of ${name}`, pem.certificate, text)
+    checkKey(pem, key, certificate)
+    if (chain !== undefined && pem.chain) certificatesIn(`chain of ${name}`, pem.chain, chain)
+    found.set(name, { shown: chain === undefined ? text : `${text}\n${chain}`, key, certificate })
+  }
+  return found
+}
+
+const described = (certificate: X509Certificate): TlsCertificate => ({
+  subject: certificate.subject.replace(/\n/g, ', '),
+  names: certificate.subjectAltName ?? '',
+  validTo: certificate.validTo,
+})
 
 async function read(what: string, source: Pem): Promise<string> {
   if ('pem' in source) return source.pem
@@ -135,7 +181,7 @@ function certificatesIn(what: string, source: Pem, text: string): string[] {
   return found
 }
 
-function checkKey({ key: source, certificate: shown }: TlsSettings, text: string, certificate: X509Certificate): void {
+function checkKey({ key: source, certificate: shown }: OwnPem, text: string, certificate: X509Certificate): void {
   let matches: boolean
   try {
     matches = certificate.checkPrivateKey(createPrivateKey(text))

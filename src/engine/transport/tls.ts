@@ -1,14 +1,17 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer as createTlsServer } from 'node:tls'
-import type { ConnectionOptions, Server as TlsServer, TLSSocket } from 'node:tls'
+import type { ConnectionOptions, SecureContext, Server as TlsServer, TLSSocket } from 'node:tls'
 import { bracketed, familyOf } from './address.js'
 import type { LocalBinding } from './binding.js'
 import { CertificateNames } from './certificate-names.js'
 import type { Connections } from './connections.js'
 import { listen, socketOptions } from './tcp.js'
+import type { TlsPeers } from './tls-peers.js'
+import type { TlsProfile, TlsProfiles } from './tls-profiles.js'
 import { readTlsMaterial } from './tls-settings.js'
 import type { TlsCertificate, TlsMaterial, TlsSettings } from './tls-settings.js'
+import { refusalOf, shownBy } from './tls-verdict.js'
 import { TransportError } from './transport.js'
 import type { Target } from './transport.js'
 
@@ -17,8 +20,21 @@ export class Tls {
   private material: TlsMaterial | undefined
   private readonly listeners = new Set<TlsServer>()
   private loading: Promise<unknown> = Promise.resolve()
+  /** Of connections under profiles, by the certificate that is shown and the authorities that are believed. */
+  private readonly contexts = new Map<string, SecureContext>()
 
-  constructor(readonly settings: TlsSettings) {}
+  constructor(
+    readonly settings: TlsSettings,
+    readonly profiles: TlsProfiles,
+    readonly peers: TlsPeers,
+  ) {}
+
+  /** Our certificates as they were last read: the one that is shown to all, and those with names. */
+  get certificates():
+    { readonly own: TlsCertificate; readonly named: ReadonlyMap<string, TlsCertificate> } | undefined {
+    const { material } = this
+    return material && { own: material.certificate, named: material.named }
+  }
 
   /**
    * Reads the certificates. Handshakes from now on use them, connections in being stay as they are. When anything is wrong with the
@@ -39,6 +55,7 @@ export class Tls {
   private async read(): Promise<TlsCertificate> {
     const material = await readTlsMaterial(this.settings)
     this.material = material
+    this.contexts.clear()
     for (const server of this.listeners) server.setSecureContext(material.server)
     return material.certificate
   }
@@ -61,31 +78,101 @@ export class Tls {
   }
 
   /**
-   * Opens a stream to a server, and asks it to prove the name that was dialled when servers are verified. The name is told in the
-   * handshake (RFC 6066), an IP literal is not.
+   * The name a server at that target has to prove: that of its profile, else the one that was dialled. Undefined: nobody named it, and
+   * without a profile whoever is at its address will do.
+   */
+  nameOf({ tlsProfile, serverName, address }: Target): string | undefined {
+    if (tlsProfile === undefined) return serverName
+    const profile = this.profiles.get(tlsProfile)
+    return profile?.pinnedName ?? profile?.serverName ?? serverName ?? address
+  }
+
+  /** Whether servers dialled under that profile, or none, must prove their names. */
+  verifies(tlsProfile: string | undefined): boolean {
+    if (tlsProfile === undefined) return this.settings.verifyServers === true
+    return this.profiles.get(tlsProfile)?.verify !== false
+  }
+
+  /**
+   * Opens a stream to a server. The name is told in the handshake (RFC 6066), an IP literal is not. Whom it has reached is for `check`
+   * to say, once the handshake is done and before anything is sent.
+   *
+   * @throws {TransportError} BAD_TLS when its profile is not known, or names a certificate that is not there
    */
   connect(target: Target, localAddress: string, keepAliveMs: number): TLSSocket {
-    const name = target.serverName ?? target.address
+    const { tlsProfile, serverName, address } = target
+    const profile = tlsProfile === undefined ? undefined : this.profiles.get(tlsProfile)
+    if (tlsProfile !== undefined && profile === undefined)
+      throw new TransportError('BAD_TLS', 'its TLS profile is not known any more')
+    const name = profile?.serverName ?? serverName ?? address
+    const context = profile === undefined ? this.material?.client : this.contextOf(profile)
     const options: ConnectionOptions & { readonly localAddress: string; readonly allowHalfOpen: boolean } = {
-      host: target.address,
+      host: address,
       port: target.port,
       localAddress,
       allowHalfOpen: true,
-      ...(this.material === undefined ? {} : { secureContext: this.material.client }),
+      ...(context === undefined ? {} : { secureContext: context }),
       ...(familyOf(name) === undefined ? { servername: name } : {}),
-      rejectUnauthorized: this.settings.verifyServers === true,
-      checkServerIdentity: (_host, certificate) => {
-        const names = CertificateNames.of(certificate)
-        if (names.covers(name)) return undefined
-        return new TransportError('TLS_PEER_REFUSED', `its certificate is for ${names.toString()}, not for ${name}`)
-      },
+      // `check` does both, and can then say what was shown.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
     }
     const socket = connect(options)
     socket.setNoDelay(true)
     if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs)
     return socket
   }
+
+  /** Why the server is not whom we wanted; undefined: it is. Either way it is remembered. */
+  check(socket: TLSSocket, target: Target): TransportError | undefined {
+    const { tlsProfile, address } = target
+    const name = this.verifies(tlsProfile) ? (this.nameOf(target) ?? address) : undefined
+    const pins = (tlsProfile === undefined ? undefined : this.profiles.get(tlsProfile)?.pins) ?? []
+    const refused = refusalOf(socket, { name, pins })
+    const shown = shownBy(socket)
+    const dialled = dialledOf(target)
+    if (refused !== undefined) this.peers.failed(tlsProfile, dialled, refused.message, shown)
+    else if (shown !== undefined) this.peers.verified(tlsProfile, dialled, shown)
+    return refused
+  }
+
+  /** Remembers that there was no handshake with a server. What has nothing to do with TLS is passed over. */
+  failed(target: Target, error: TransportError): void {
+    const { code, message } = error
+    if (code === 'TLS_HANDSHAKE_FAILED' || code === 'CONNECT_TIMEOUT' || code === 'BAD_TLS')
+      this.peers.failed(target.tlsProfile, dialledOf(target), message)
+  }
+
+  private contextOf({ clientCertificate, ca }: TlsProfile): SecureContext | undefined {
+    if (clientCertificate === undefined && ca === undefined) return this.material?.client
+    const key = `${clientCertificate ?? ''}\n${ca ?? ''}`
+    const known = this.contexts.get(key)
+    if (known !== undefined) return known
+    let made: SecureContext | undefined
+    try {
+      made = this.material?.clientWith({
+        ...(clientCertificate === undefined ? {} : { named: clientCertificate }),
+        ...(ca === undefined ? {} : { ca }),
+      })
+    } catch (cause) {
+      if (cause instanceof TransportError) throw cause
+      throw new TransportError(
+        'BAD_TLS',
+        `the authorities of its TLS profile cannot be used: ${reasonOf(cause as Error)}`,
+        { cause },
+      )
+    }
+    if (made === undefined) return undefined
+    if (this.contexts.size >= MAX_CONTEXTS) this.contexts.clear()
+    this.contexts.set(key, made)
+    return made
+  }
 }
+
+/** Contexts kept at a time: each holds its certificates in memory, and takes milliseconds to make. */
+const MAX_CONTEXTS = 256
+
+const dialledOf = ({ serverName, address }: Target): string => serverName ?? address
 
 /** Whom the far end has proved to be; undefined: nobody, or it is not asked. */
 export function namesOf(socket: Socket): CertificateNames | undefined {

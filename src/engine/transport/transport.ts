@@ -35,6 +35,8 @@ export interface Target {
   readonly port: number
   /** The name that was resolved; TLS checks the certificate against it. */
   readonly serverName?: string
+  /** The TLS profile it is dialled under; absent: what holds for all. */
+  readonly tlsProfile?: string
   /** The transport is what NAPTR or SRV records of the name offer, not merely the default (RFC 3263 4.1). */
   readonly offered?: true
 }

@@ -15,6 +15,8 @@ import { reaches } from './reach.js'
 import { responseTarget } from './response-target.js'
 import { TcpListener } from './tcp.js'
 import { Tls, TlsListener } from './tls.js'
+import { TlsPeers } from './tls-peers.js'
+import { TlsProfiles } from './tls-profiles.js'
 import type { TlsCertificate, TlsSettings } from './tls-settings.js'
 import { Traffic } from './traffic.js'
 import { defaultPort, TransportError } from './transport.js'
@@ -104,6 +106,9 @@ export class Transports {
   private readonly traffic: Traffic
   private readonly streams: Connections
   private readonly tls: Tls | undefined
+  /** What next hops may name with `x-signalbox-tls`. */
+  readonly tlsProfiles = new TlsProfiles()
+  readonly tlsPeers: TlsPeers
   private readonly udp = new Map<Binding, UdpListener>()
   private listeners: Listener[] = []
   /** Addresses that were sent to lately, or could not be. */
@@ -113,8 +118,9 @@ export class Transports {
   /** @throws {TransportError} BAD_CONTACT when `externalIp`, here or of a contact, is no IP literal. */
   constructor(private readonly options: TransportsOptions) {
     this.settings = { ...defaultTransportSettings, ...options }
+    this.tlsPeers = new TlsPeers(options.clock)
     this.traffic = new Traffic(options.sink, options.observer, options.onError)
-    this.tls = options.tls && new Tls(options.tls)
+    this.tls = options.tls && new Tls(options.tls, this.tlsProfiles, this.tlsPeers)
     this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic, this.tls)
     for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
       if (ip !== undefined && (familyOf(ip) === undefined || ip.includes('%'))) {
@@ -166,6 +172,11 @@ export class Transports {
    */
   async reloadTls(): Promise<TlsCertificate | undefined> {
     return this.options.contacts.some(({ protocol }) => protocol === 'tls') ? this.tls?.load() : undefined
+  }
+
+  /** Our certificates as they were last read; undefined: none were. */
+  get certificates(): Tls['certificates'] {
+    return this.tls?.certificates
   }
 
   /** What is listened on, in the order of the contacts. */
