@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
+import { watchCertificates } from './app/certificates.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
 import { createCallers } from './app/callers.js'
@@ -110,7 +111,10 @@ export function createApp(config: Config): App {
             ? createSipEngine(config, metrics, logger, connectionClosed, destinations)
             : undefined
         const sip = await sipServer(config, engine, logger, started)
-        if (engine !== undefined) reload = () => reloadTls(engine, logger)
+        if (engine !== undefined) {
+          reload = () => reloadTls(engine, logger)
+          started(watchCertificates(engine, { clock, metrics, logger }), (watch) => watch.stop())
+        }
         let addresses: readonly string[] = []
         sip.onConnected((current) => {
           addresses = current
@@ -248,6 +252,8 @@ export function createApp(config: Config): App {
           trunkPaths: trunks.paths,
           tokens,
           knownTokens: new KnownTokens(tokens, clock),
+          tlsStates: trunks.tlsStates,
+          tlsProfiles: trunks.tlsProfiles,
           secretRotation: rotation,
           otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,

@@ -124,6 +124,7 @@ async function trunkOf(
     destinations: services.destinations,
     hasPassword: passwords.trunk !== undefined,
     hasInboundPassword: passwords.trunkInbound !== undefined || keptInbound,
+    certificateProblem: services.tlsProfiles.certificateProblem({ tls: fields.tls, account_id: DEFAULT_ACCOUNT }),
   })
   if (present !== undefined) return { trunk: await keepPasswords(present, passwords, services, dryRun), created: false }
   if (dryRun) return { trunk: notYet(fields, services), created: true }

@@ -19,6 +19,8 @@ import type { Registrations } from '../store/registrations.js'
 import type { Trunks } from '../store/trunks.js'
 import type { RegistrationManager } from '../trunks/registration/manager.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { TrunkTlsProfiles } from '../trunks/tls-profiles.js'
+import type { TrunkTlsStates } from '../trunks/tls-state.js'
 import type { TrunkPaths } from '../trunks/trunk-paths.js'
 
 /** The Fastify instance the resources are added to. */
@@ -61,6 +63,9 @@ export interface Services {
   readonly trunkPaths: Pick<TrunkPaths, 'states' | 'rejection'>
   /** Where requests may not go. */
   readonly destinations: Destinations
+  /** What is known of TLS towards trunks. */
+  readonly tlsStates: Pick<TrunkTlsStates, 'stateOf' | 'warningsOf'>
+  readonly tlsProfiles: Pick<TrunkTlsProfiles, 'certificateProblem'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

@@ -16,6 +16,8 @@ export interface TrunkContext {
   /** Whether it has passwords, or is being given them. */
   readonly hasPassword: boolean
   readonly hasInboundPassword: boolean
+  /** Why the certificate that it names cannot be shown to its servers. */
+  readonly certificateProblem?: string | undefined
 }
 
 /**
@@ -121,6 +123,10 @@ function combinationErrors(fields: TrunkFields, context: TrunkContext): FieldErr
       field: 'register_in',
       message: 'and register.enabled exclude each other: either the PBX registers to us, or we register to the trunk',
     })
+  if (context.certificateProblem !== undefined)
+    errors.push({ field: 'tls.client_certificate', message: context.certificateProblem })
+  if (fields.tls !== null && !fields.tls.verify && fields.tls.pinned_name !== null)
+    errors.push({ field: 'tls.pinned_name', message: 'is of no use with tls.verify false: no name is verified then' })
   if (fields.number_format === 'national' && fields.country === null)
     errors.push({ field: 'country', message: 'is required with number_format "national", such as US' })
   return errors

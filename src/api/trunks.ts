@@ -28,7 +28,8 @@ const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there 
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
-  const { trunks, passwords, registrar, origination, destinations, trunkPaths, logger } = services
+  const { trunks, passwords, registrar, origination, destinations, trunkPaths, tlsStates, tlsProfiles, logger } =
+    services
   const tags = ['trunks']
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
@@ -46,7 +47,7 @@ export function addTrunks(api: Api, services: Services): void {
     }
     const changed = (present: Trunk): Trunk => {
       const { trunk } = changedTrunk(present, changes)
-      checkTrunk(fieldsOf(trunk), context)
+      checkTrunk(fieldsOf(trunk), { ...context, certificateProblem: tlsProfiles.certificateProblem(trunk) })
       return trunk
     }
     changed(current)
@@ -83,7 +84,12 @@ export function addTrunks(api: Api, services: Services): void {
     async (request) => {
       const trunk = await answerOf('trunk', trunks.get(request.params.id))
       if (trunk === undefined) throw absent(request.params.id)
-      return { ...(await view(trunk)), registration: await answerOf('trunk', registrar.view(trunk)) }
+      return {
+        ...(await view(trunk)),
+        registration: await answerOf('trunk', registrar.view(trunk)),
+        tls_state: tlsStates.stateOf(trunk),
+        warnings: tlsStates.warningsOf(trunk),
+      }
     },
   )
 

@@ -64,6 +64,19 @@ export const trunkWithRegistrationView = named(
   'TrunkWithRegistration',
   trunkView.extend({
     registration: registrationView.nullable().describe('Null while `register.enabled` is false'),
+    tls_state: z
+      .object({
+        peer_name: z.string().nullable().describe('Whom the certificate is for that its server showed last'),
+        not_after: z.string().nullable().describe('Until when that is good'),
+        verified_at: z.string().nullable().describe('When its server last proved who it is'),
+        problem: z.string().nullable().describe('Why the last handshake failed; null: it did not'),
+        problem_at: z.string().nullable(),
+      })
+      .nullable()
+      .describe('TLS towards its servers, as this edge knows it; null: nothing was sent over TLS yet'),
+    warnings: z
+      .array(z.string())
+      .describe('What in its settings weakens it or has no effect, and certificates that end'),
   }),
 )
 

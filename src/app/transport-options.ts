@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.js'
-import type { EngineOptions, TlsSettings } from '../engine/index.js'
+import type { EngineOptions, OwnPem, TlsSettings } from '../engine/index.js'
 
 /** What the configuration leaves open (null) and who runs the engine decides. */
 export interface TransportDefaults {
@@ -46,9 +46,19 @@ export function tlsOptions(
     key: { file: key_file },
     ...(chain_file === null ? {} : { chain: { file: chain_file } }),
     ...(ca_file === null ? {} : { ca: { file: ca_file } }),
+    named: Object.fromEntries(Object.entries(tls.named_certificates).map(([name, files]) => [name, ownPem(files)])),
     ...(ciphers === null ? {} : { ciphers }),
     minVersion: tls.min_version,
     clientCertificates: tls.client_certificates,
     verifyServers: tls.verify_servers ?? defaults.verifyServers,
+  }
+}
+
+function ownPem(files: Config['sip']['tls']['named_certificates'][string]): OwnPem {
+  const { certificate_file, key_file, chain_file } = files
+  return {
+    certificate: { file: certificate_file },
+    key: { file: key_file },
+    ...(chain_file === null ? {} : { chain: { file: chain_file } }),
   }
 }

@@ -9,6 +9,8 @@ import { TrunkPing, type TrunkPingOptions, type TrunkSource } from '../trunks/pi
 import type { SipClient } from '../trunks/sip-client.js'
 import { TargetHealth } from '../trunks/target-health.js'
 import { type HopResolver, Targets } from '../trunks/targets.js'
+import { type NamedCertificates, TrunkTlsProfiles } from '../trunks/tls-profiles.js'
+import { TrunkTlsStates } from '../trunks/tls-state.js'
 import { TrunkCredentials } from '../trunks/trunk-credentials.js'
 import { TrunkIdentities } from '../trunks/trunk-identities.js'
 import { TrunkPaths, type TrunkPathsOptions } from '../trunks/trunk-paths.js'
@@ -20,9 +22,9 @@ export interface TrunkPartsOptions {
   readonly passwords: Pick<Passwords, 'get'>
   readonly sip: SipClient
   /** Resolves names as it does for its own requests; undefined where the SIP server is another's. */
-  readonly engine: Pick<Engine, 'resolve'> | undefined
   /** Where requests may not go; an engine of ours knows it too. */
   readonly destinations: Destinations
+  readonly engine: Pick<Engine, 'resolve' | 'tlsProfiles' | 'tlsPeers'> | undefined
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
   readonly registered: TrunkPathsOptions['registered']
@@ -36,6 +38,8 @@ export interface TrunkPartsOptions {
 export interface TrunkParts {
   readonly health: TargetHealth
   readonly targets: Targets
+  readonly tlsStates: TrunkTlsStates
+  readonly tlsProfiles: TrunkTlsProfiles
   readonly paths: TrunkPaths
   readonly credentials: TrunkCredentials
   readonly digests: DigestSessions
@@ -53,7 +57,8 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const own = options.engine === undefined ? createResolver(config, options) : undefined
   const resolver: HopResolver = options.engine ?? own!
   const health = new TargetHealth({ clock, avoidMs: config.trunks.avoid_failed_s * 1000 })
-  const targets = new Targets({ resolver, health })
+  const profiles = new TrunkTlsProfiles(options.engine?.tlsProfiles, namedCertificates(config))
+  const targets = new Targets({ resolver, health, profiles })
   const digests = new DigestSessions()
   const limits = new TrunkLimits({ connection, clock })
   const paths = new TrunkPaths({ targets, health, registered: options.registered })
@@ -76,6 +81,8 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   return {
     health,
     targets,
+    tlsProfiles: profiles,
+    tlsStates: new TrunkTlsStates({ profiles, peers: options.engine?.tlsPeers, clock }),
     digests,
     limits,
     paths,
@@ -99,6 +106,10 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
     },
   }
 }
+
+/** The accounts that certificates with names are for. */
+const namedCertificates = ({ sip }: Pick<Config, 'sip'>): NamedCertificates =>
+  new Map(Object.entries(sip.tls.named_certificates).map(([name, { account_id }]) => [name, account_id]))
 
 /** A resolver for a SIP server that is not ours: it sends from the addresses it names. */
 function createResolver(config: Config, { clock, addresses, destinations }: TrunkPartsOptions): Resolver {

@@ -43,6 +43,8 @@ const namedCertificate = z.strictObject({
   key_file: file,
   /** Intermediate certificates, when they are not with the certificate. */
   chain_file: file.nullable().default(null),
+  /** The account whose trunks may have it shown; null: all. */
+  account_id: identifier.nullable().default(null),
 })
 
 const tls = z.strictObject({

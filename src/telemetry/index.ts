@@ -1,4 +1,5 @@
 export { blankSecrets } from './blank-secrets.js'
+export { CertificateWatch, type WatchedCertificate } from './certificate-watch.js'
 export { EngineMetrics, type ObservedEngine } from './engine-metrics.js'
 export { createLogger, type Logger, type LoggerOptions } from './logger.js'
 export { Metrics } from './metrics.js'

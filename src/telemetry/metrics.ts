@@ -139,6 +139,20 @@ export class Metrics {
     addEngineMetrics(this.registry, engine, this.sipMessages)
   }
 
+  /** Adds how long certificates are good, read at each scrape: seconds by label. Once only. */
+  observeCertificates(seconds: () => ReadonlyMap<string, number>): void {
+    new Gauge({
+      name: 'signalbox_tls_certificate_expiry_seconds',
+      help: 'Seconds until a certificate ends, below zero when it has: server, client:<name>; peers: the first of those that servers of trunks and agents showed',
+      labelNames: ['certificate'],
+      registers: this.registers,
+      collect() {
+        this.reset()
+        for (const [certificate, left] of seconds()) this.set({ certificate }, left)
+      },
+    })
+  }
+
   /** What `/metrics` answers, in Prometheus' text form. */
   render(): Promise<string> {
     return this.registry.metrics()

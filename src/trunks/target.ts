@@ -10,6 +10,8 @@ export interface Target {
   readonly port: number
   /** Over TLS: the host name that leads there, which its certificate must speak for; absent: it was named by its address. */
   readonly name?: string
+  /** Over TLS: the id of the profile it is dialled under; absent: as all servers are. */
+  readonly profile?: string
   /**
    * The transport was named, came from NAPTR or SRV, or is the one a REGISTER was accepted on: only it will do. False: it is UDP
    * because nobody named one, and a request too large for it may go over TCP (RFC 3261 18.1.1).
@@ -19,11 +21,14 @@ export interface Target {
 
 /**
  * The target as the next hop of a request: `sip:192.0.2.7:5065;transport=tcp`; without the transport when that is not settled. Its name
- * is a parameter that the engine reads and other servers pass over.
+ * and profile are parameters that the engine reads and other servers pass over.
  */
 export function formatTarget(target: Target): string {
-  if (target.transport === 'tls' && target.name !== undefined)
-    return `${nameTarget(target)};x-signalbox-tls-name=${target.name}`
+  if (target.transport === 'tls') {
+    const name = target.name === undefined ? '' : `;x-signalbox-tls-name=${target.name}`
+    const profile = target.profile === undefined ? '' : `;x-signalbox-tls=${target.profile}`
+    return `${nameTarget(target)}${name}${profile}`
+  }
   return target.settled || target.transport !== 'udp' ? nameTarget(target) : `sip:${hostPort(target)}`
 }
 

@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
 import { CallError } from '../model/verdict.js'
 import type { Trunk } from '../model/trunk.js'
-import { type Destination, formatNextHop, type NextHop, readNextHop, type Transport } from './next-hop.js'
+import { formatNextHop, type NextHop, readNextHop, type Transport } from './next-hop.js'
 import type { Target } from './target.js'
 import type { TargetHealth } from './target-health.js'
+import type { TrunkTlsProfiles, WithTls } from './tls-profiles.js'
 
 /** Finds the servers behind a host name or address, best first (RFC 3263); the engine's resolver. */
 export interface HopResolver {
@@ -27,14 +28,9 @@ export interface ResolvedTarget {
 }
 
 /** What of a trunk decides where its requests go. */
-export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'>
+export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'> & WithTls
 
 /** The name that certificates of a trunk's servers must speak for: the host of its next hop (RFC 5922), unless that is an address. */
-export function tlsNameOf(trunk: Destination): { readonly name?: string } {
-  const parsed = readNextHop(trunk)
-  return parsed.ok ? nameOf(parsed.hop) : {}
-}
-
 const nameOf = ({ host }: NextHop): { readonly name?: string } =>
   host.startsWith('[') || isIP(host) !== 0 ? {} : { name: host }
 
@@ -52,10 +48,22 @@ export class Targets {
   private readonly health: TargetHealth
   /** Trunks that lead where nothing may be sent, and why, as they were last resolved. */
   private readonly rejected = new Map<string, string>()
+  private readonly profiles: TrunkTlsProfiles | undefined
 
-  constructor({ resolver, health }: { resolver: HopResolver; health: TargetHealth }) {
-    this.resolver = resolver
-    this.health = health
+  /** @param profiles of trunks' TLS settings; without it all servers are dealt with in one way */
+  constructor(options: { resolver: HopResolver; health: TargetHealth; profiles?: TrunkTlsProfiles }) {
+    this.resolver = options.resolver
+    this.health = options.health
+    this.profiles = options.profiles
+  }
+
+  /**
+   * What a server of the trunk is held to over TLS.
+   * @throws {CallError} TRUNK_NOT_USABLE when the trunk names a certificate that may not be shown for it
+   */
+  tlsOf(trunk: Routed): Pick<Target, 'name' | 'profile'> {
+    const parsed = readNextHop(trunk)
+    return { ...(parsed.ok ? nameOf(parsed.hop) : {}), ...this.profileOf(trunk) }
   }
 
   /** Why nothing is sent to a trunk, as it was last resolved; undefined: it may be, or was not resolved. */
@@ -76,11 +84,12 @@ export class Targets {
   async of(trunk: Routed): Promise<readonly Target[]> {
     const parsed = readNextHop(trunk)
     if (!parsed.ok) throw new CallError('TRUNK_NOT_USABLE', `trunk ${trunk.id}: ${parsed.why}`)
-    const found = await this.resolve(trunk.id, parsed.hop)
+    const found = await this.resolve(trunk, parsed.hop)
     return this.health.order(trunk.id, found.slice(0, MAX_TARGETS))
   }
 
-  private async resolve(trunkId: string, hop: NextHop): Promise<Target[]> {
+  private async resolve(trunk: Routed, hop: NextHop): Promise<Target[]> {
+    const { id: trunkId } = trunk
     const { host, port, transport } = hop
     // Whatever the resolver then takes in place of UDP is what we have a contact for.
     const named = hop.assumed === true ? undefined : transport
@@ -112,8 +121,18 @@ export class Targets {
       transport: protocol,
       address,
       port: at,
-      ...(protocol === 'tls' ? nameOf(hop) : {}),
+      ...(protocol === 'tls' ? { ...nameOf(hop), ...this.profileOf(trunk) } : {}),
       settled: named !== undefined || offered === true || protocol !== 'udp',
     }))
+  }
+
+  private profileOf(trunk: Routed): Pick<Target, 'profile'> {
+    const { profiles } = this
+    if (profiles === undefined || (trunk.tls ?? null) === null) return {}
+    const problem = profiles.certificateProblem(trunk)
+    if (problem !== undefined)
+      throw new CallError('TRUNK_NOT_USABLE', `trunk ${trunk.id}: tls.client_certificate: ${problem}`)
+    const profile = profiles.idOf(trunk)
+    return profile === undefined ? {} : { profile }
   }
 }

@@ -1,6 +1,6 @@
 import { nameTarget, sameTarget, type Target } from './target.js'
 import type { TargetHealth, TargetState } from './target-health.js'
-import { MAX_TARGETS, type Routed, type Targets, tlsNameOf } from './targets.js'
+import { MAX_TARGETS, type Routed, type Targets } from './targets.js'
 
 /** How requests to a trunk travel. */
 export interface TrunkPath {
@@ -40,8 +40,8 @@ export class TrunkPaths {
   async of(trunk: Routed): Promise<TrunkPath> {
     const registered = await this.registeredPath(trunk.id)
     if (registered === undefined) return { targets: await this.options.targets.of(trunk), routes: [] }
-    const name = registered.target.transport === 'tls' ? tlsNameOf(trunk) : {}
-    const target: Target = { ...registered.target, ...name, settled: true }
+    const dealt = registered.target.transport === 'tls' ? this.options.targets.tlsOf(trunk) : {}
+    const target: Target = { ...registered.target, ...dealt, settled: true }
     const others = await this.options.targets.of(trunk).catch((): readonly Target[] => [])
     const all = [target, ...others.filter((other) => !sameTarget(other, target))].slice(0, MAX_TARGETS)
     return { targets: this.options.health.order(trunk.id, all), routes: registered.serviceRoute }

@@ -30,6 +30,56 @@ TrunksApi('GET shows a trunk without its password, whether it has one, and its n
   assert.is(list.body.next_cursor, null)
 })
 
+TrunksApi(
+  'TLS settings are merged, cleared by null, and shown with what their server proved and what is wrong',
+  async () => {
+    const { ask, url, services } = await startWithTrunk()
+    const proxy = 'sip:sip.example.com'
+    const set = await ask('PATCH', url, { outbound_proxy: proxy, tls: { verify: false }, media_encryption: 'required' })
+    assert.is(set.status, 200)
+    await ask('PATCH', url, { tls: { client_certificate: 'carrier' } })
+    const { body } = await ask('GET', url)
+    assert.is(body.media_encryption, 'required')
+    assert.equal(body.tls, {
+      server_name: null,
+      ca: null,
+      client_certificate: 'carrier',
+      pinned_name: null,
+      pinned_sha256: [],
+      verify: false,
+    })
+    assert.is(body.tls_state, null)
+    assert.match(String(body.warnings), 'whoever answers at its address')
+    assert.is((await ask('PATCH', url, { tls: null })).body.tls, null)
+    services.tlsPeers.set(' sip.example.com', { profile: undefined, dialled: 'sip.example.com', problem: 'expired' })
+    const { tls_state } = (await ask('GET', url)).body as { tls_state?: { problem?: string } }
+    assert.is(tls_state?.problem, 'expired')
+  },
+)
+
+TrunksApi(
+  'TLS settings that cannot work, or hold a key, are refused by their field; the key is not repeated',
+  async () => {
+    const { ask, url, services } = await startWithTrunk()
+    const key = `-----BEGIN PRIVATE KEY-----\n${'c2VjcmV0'.repeat(4)}\n-----END PRIVATE KEY-----\n`
+    for (const [tls, field, why] of [
+      [{ ca: key }, 'tls.ca', 'holds a private key'],
+      [{ ca: 'x'.repeat(20_000) }, 'tls.ca', ''],
+      [{ client_certificate: 'nobody' }, 'tls.client_certificate', 'there is no certificate "nobody"'],
+      [{ verify: false, pinned_name: 'a' }, 'tls.pinned_name', 'of no use'],
+      [{ key }, 'tls.key', 'is not a field'],
+    ] as const) {
+      const { status, body } = await ask('PATCH', url, { tls })
+      assert.is(status, 400)
+      assert.is(body.errors?.[0]?.field, field)
+      assert.match(String(body.errors?.[0]?.message), why)
+      assert.not.match(JSON.stringify([body, services.logged]), 'c2VjcmV0')
+      const import_ = { phone_number: '+14155550101', sip_domain: 'tls.example.com', tls }
+      assert.is((await ask('POST', '/v1/numbers', import_)).body.errors?.[0]?.field, field)
+    }
+  },
+)
+
 TrunksApi('GET .../servers tells where calls go, or why nowhere', async () => {
   const { ask, url } = await startWithTrunk()
   const found = await ask('GET', `${url}/servers`)

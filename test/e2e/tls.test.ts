@@ -134,7 +134,7 @@ Tls.after(async () => {
   authority?.close()
 })
 
-Tls('a call from a carrier to an agent, both over TLS, goes on while the certificate is changed', async () => {
+Tls('[A12] a call from a carrier to an agent, both over TLS, goes on while the certificate is changed', async () => {
   const agent = await serve(AGENT, authority.issue(['DNS:agent.example.com']))
   await edge.addNumber('+14155550140', 'secure', [`sip:bot@agent.example.com:${agent.port};transport=tls`])
   const carrier = await dial()
@@ -172,7 +172,7 @@ Tls('a call from a carrier to an agent, both over TLS, goes on while the certifi
   assert.equal(await edge.settle(10_000), {})
 })
 
-Tls('a peer without a certificate, or with old versions alone, does not get in', async () => {
+Tls('[A12] a peer without a certificate, or with old versions alone, does not get in', async () => {
   const counted = async (): Promise<number> =>
     (await edge.metrics()).sum('signalbox_engine_tls_handshakes_failed_total') ?? Number.NaN
   const before = await counted()
@@ -200,7 +200,7 @@ for (const [what, number, issue, says] of [
     'certificate has expired',
   ],
 ] as const)
-  Tls(`an agent with a certificate ${what} is not called: its next address is`, async () => {
+  Tls(`[A12] an agent with a certificate ${what} is not called: its next address is`, async () => {
     const bad = await serve(AGENT, issue())
     const good = await serve(AGENT, authority.issue(['DNS:agent.example.com']))
     const uri = (port: number): string => `sips:bot@agent.example.com:${port}`

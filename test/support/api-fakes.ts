@@ -18,6 +18,9 @@ import { StoreError } from '../../src/store/errors.js'
 import type { EventListener } from '../../src/store/events.js'
 import type { Rotation } from '../../src/store/secret-rotation.js'
 import type { Page } from '../../src/store/page.js'
+import { TrunkTlsProfiles } from '../../src/trunks/tls-profiles.js'
+import { TrunkTlsStates } from '../../src/trunks/tls-state.js'
+import type { TlsPeer } from '../../src/engine/index.js'
 import { ManualClock } from './manual-clock.js'
 
 export const TOKEN = 'test-token-0123456789'
@@ -385,6 +388,13 @@ export class FakeServices implements Services {
   }
 
   readonly clock = new ManualClock()
+  readonly tlsProfiles = new TrunkTlsProfiles({ set: () => undefined }, new Map([['carrier', null]]))
+  readonly tlsStates = new TrunkTlsStates({
+    profiles: this.tlsProfiles,
+    peers: { of: (profile, dialled) => this.tlsPeers.get(`${profile ?? ''} ${dialled}`) },
+    clock: this.clock,
+  })
+  readonly tlsPeers = new Map<string, TlsPeer>()
   listening = 0
   readonly tokenFailures: string[] = []
   readonly metrics = {
@@ -542,6 +552,8 @@ const servicesOf = (services: FakeServices): Services => ({
   registrar: services.registrar,
   trunkPaths: services.trunkPaths,
   destinations: services.destinations,
+  tlsStates: services.tlsStates,
+  tlsProfiles: services.tlsProfiles,
   secretRotation: services.secretRotation,
   otherEdges: services.otherEdges,
   tokens: services.tokens,

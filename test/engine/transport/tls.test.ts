@@ -181,7 +181,7 @@ Tls('every problem with our certificates is told at the start with the file that
   }
 })
 
-Tls('versions before 1.2 are refused unless they are asked for', async () => {
+Tls('[A12] versions before 1.2 are refused unless they are asked for', async () => {
   const old = (version: SecureVersion): ConnectionOptions => ({
     minVersion: version,
     maxVersion: version,
@@ -246,7 +246,7 @@ Tls('stops at once while handshakes are under way', async () => {
 
 // Certificates of clients
 
-Tls('a client without a good certificate gets in with none and ask, and not with require', async () => {
+Tls('[A12] a client without a good certificate gets in with none and ask, and not with require', async () => {
   const ca = { pem: authority.certificate }
   const bad = stranger.issue(['DNS:pbx.example.com'])
   const good = authority.issue(['DNS:pbx.example.com'])
@@ -300,7 +300,7 @@ Tls(
 
 // Reload
 
-Tls('after a reload handshakes get the new certificate, and connections in being stay', async () => {
+Tls('[A12] after a reload handshakes get the new certificate, and connections in being stay', async () => {
   answerAll()
   const files = { certificate: join(authority.folder, 'live.pem'), key: join(authority.folder, 'live.key') }
   const use = (certificate: Certificate): void => {
@@ -371,7 +371,7 @@ for (const [what, issue, expected] of [
   ['of nobody we trust', () => stranger.issue(['DNS:sip.example.com']), /unable to (get local issuer|verify)/],
 ] as const)
   Tls(
-    `a server with a certificate ${what} gets nothing when servers are verified, and all when they are not`,
+    `[A12] a server with a certificate ${what} gets nothing when servers are verified, and all when they are not`,
     async () => {
       const carrier = await serve(issue())
       const strict = await start({ ca: { pem: authority.certificate }, verifyServers: true })
@@ -423,7 +423,7 @@ Tls('shows its own certificate to servers that ask for one', async () => {
 })
 
 Tls(
-  'one address that serves several names has a connection for each, and one for all that its certificate speaks for',
+  '[A12] one address that serves several names has a connection for each, and one for all that its certificate speaks for',
   async () => {
     const { transports } = await start({ ca: { pem: authority.certificate }, verifyServers: true })
     const carrier = await serve(authority.issue(['DNS:a.example.com', 'DNS:b.example.com']), {
