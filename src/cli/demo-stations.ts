@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
-import Srf from 'drachtio-srf'
+import type Srf from 'drachtio-srf'
 import { createEngine, parseUri, type Engine, type Flow } from '../engine/index.js'
 import { CliError } from './errors.js'
 import { describeMessage, type LadderEvent, type Party } from './ladder.js'
@@ -53,7 +53,9 @@ export async function startStation(
     observer: recording.observerOf(party),
   })
   const { control, addresses } = await engine.start()
-  const srf = new Srf()
+  // Only here: the edge has its own way to load it.
+  const { default: Library } = await import('drachtio-srf')
+  const srf = new Library()
   // Whatever happens to the connection shows in the call itself.
   srf.on('error', () => {})
   try {

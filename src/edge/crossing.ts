@@ -27,6 +27,8 @@ export function staysOnItsLeg(name: string): boolean {
   return !isPlainName(name) || ON_ITS_LEG.has(name.toLowerCase()) || isOurName(name)
 }
 
+const isExtension = (name: string): boolean => name.startsWith('X-') || name.startsWith('x-')
+
 /** Letters, digits, `-`, `_` and `.` only, at most 64: other token characters are percent signs and quotes that someone behind us may undo. */
 function isPlainName(name: string): boolean {
   return name.length <= MAX_NAME && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
@@ -79,8 +81,8 @@ export class Crossing {
   /** The sender's `X-*` headers; of these names, when some are given. */
   copyExtensions(message: SipMessage, names?: readonly string[]): void {
     if (names !== undefined) return this.copyNamed(message.headers(), names)
-    for (const [name, value] of message.headers())
-      if ((name.startsWith('X-') || name.startsWith('x-')) && !staysOnItsLeg(name)) this.cross(name, value)
+    for (const [name, value] of message.headers(isExtension))
+      if (isExtension(name) && !staysOnItsLeg(name)) this.cross(name, value)
   }
 
   private cross(name: string, value: string): void {

@@ -53,7 +53,7 @@ export interface LibraryResponse extends LibraryMessage {
     status: number,
     reason: string,
     options: LibrarySendOptions,
-    done: (error: unknown) => void,
+    done?: (error: unknown) => void,
     acknowledged?: () => void,
   ): void
 }
@@ -62,7 +62,7 @@ export interface LibraryAgent {
   sendResponse(
     response: LibraryResponse,
     options: LibrarySendOptions,
-    done: (error: unknown) => void,
+    done?: (error: unknown) => void,
     acknowledged?: () => void,
   ): void
   readonly mapServer?: Map<LibrarySocket, { readonly pendingAckOrPrack?: Map<string, unknown> }>
@@ -178,6 +178,7 @@ export interface LibraryHeaders {
   has(name: string): boolean
   set(name: string | Record<string, unknown>, value?: unknown): unknown
   toJSON?(): unknown
+  [Symbol.toPrimitive]?(): string
 }
 
 export interface LibraryMessageType {

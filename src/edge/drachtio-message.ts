@@ -14,6 +14,8 @@ export function errorOf(cause: unknown): Error {
   return new Error(typeof cause === 'string' && cause !== '' ? cause : 'the SIP server gave no reason')
 }
 
+const NONE: [string, string][] = []
+
 /** A message the library received. */
 export class DrachtioMessage implements SipMessage {
   constructor(protected readonly message: LibraryMessage) {}
@@ -27,9 +29,17 @@ export class DrachtioMessage implements SipMessage {
     return typeof value === 'string' ? unfold(value) : undefined
   }
 
-  *headers(): Iterable<readonly [string, string]> {
-    for (const [name, value] of Object.entries(this.message.headers))
-      if (typeof value === 'string') yield [name, unfold(value)]
+  headers(wanted?: (name: string) => boolean): Iterable<readonly [string, string]> {
+    const { headers } = this.message
+    let found = NONE
+    for (const name in headers) {
+      if (wanted !== undefined && !wanted(name)) continue
+      const value: unknown = headers[name]
+      if (typeof value !== 'string') continue
+      if (found === NONE) found = []
+      found.push([name, unfold(value)])
+    }
+    return found
   }
 }
 
@@ -79,7 +89,7 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
   }
 
   answer(status: number, reason: string, options: AnswerOptions = {}, done?: (error?: Error) => void): void {
-    this.send(status, reason, options, (error) => done?.(error))
+    this.send(status, reason, options, done)
     if (status >= 200) this.forgetAcknowledgements()
   }
 
@@ -110,10 +120,11 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     status: number,
     reason: string,
     options: AnswerOptions,
-    done: (error?: Error) => void,
+    done: ((error?: Error) => void) | undefined,
     acknowledged?: () => void,
   ): void {
-    const sent = onlyOnce((error: unknown) => done(error ? errorOf(error) : undefined))
+    // Without anyone to tell, the library need not read what was sent.
+    const sent = done === undefined ? undefined : onlyOnce((error: unknown) => done(error ? errorOf(error) : undefined))
     const { headers, more } = splitLines(options.headers ?? {})
     const sendOptions: LibrarySendOptions = { headers }
     if (options.body) sendOptions.body = options.body
@@ -124,7 +135,7 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
       if (isListed(status)) this.response.send(status, reason, sendOptions, sent, acknowledged)
       else this.sendUnlisted(status, reason, sendOptions, sent, acknowledged)
     } catch (error) {
-      sent(errorOf(error))
+      sent?.(errorOf(error))
     } finally {
       for (const name of Object.keys(more)) delete own[name]
     }
@@ -135,11 +146,11 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     status: number,
     reason: string,
     options: LibrarySendOptions,
-    sent: (error: unknown) => void,
+    sent: ((error: unknown) => void) | undefined,
     acknowledged?: () => void,
   ): void {
     const { response } = this
-    if (response.finalResponseSent) return sent('already answered')
+    if (response.finalResponseSent) return sent?.('already answered')
     response.status = status
     response.msg.status = status
     response.msg.reason = reason

@@ -167,6 +167,9 @@ function headerAccess(
     toJSON() {
       return this.method ?? this.status
     },
+    [Symbol.toPrimitive]() {
+      return String(this.method ?? this.status)
+    },
   }
 }
 

@@ -1,19 +1,11 @@
-import Srf from 'drachtio-srf'
 import type { Engine } from '../engine/index.js'
 import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient } from '../trunks/sip-client.js'
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
-import { quickenLibrary } from './drachtio-parser.js'
+import { createLibrary } from './drachtio-load.js'
 import { DrachtioOffer } from './drachtio-offer.js'
-import type {
-  Library,
-  LibraryDialog,
-  LibraryOffer,
-  LibraryRequest,
-  LibraryResponse,
-  LibrarySocket,
-} from './drachtio-library.js'
+import type { LibraryDialog, LibraryOffer, LibraryRequest, LibraryResponse, LibrarySocket } from './drachtio-library.js'
 import { DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
 import { readableByLibrary } from './guard.js'
 import { LinkedServer, LinkedSocket } from './linked-socket.js'
@@ -45,7 +37,7 @@ const RECONNECT_MAX_DELAY_MS = 2_000
 
 /** The SIP server behind drachtio's control protocol, by drachtio-srf: drachtio-server, or the engine. */
 export class DrachtioServer implements SipServer, SipClient, DialogHost {
-  readonly library = new Srf() as unknown as Library
+  readonly library = createLibrary()
   #connected = false
   #closing = false
   #inviteHandler: ((invite: SipInvite) => void) | undefined
@@ -59,7 +51,6 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
   readonly #offers = new Map<string, DrachtioOffer>()
 
   constructor(private readonly options: DrachtioOptions) {
-    quickenLibrary()
     const { library } = this
     const dispatch = (request: LibraryRequest, response: LibraryResponse): void => this.dispatch(request, response)
     for (const method of METHODS) library.use(method, dispatch)

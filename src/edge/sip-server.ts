@@ -13,8 +13,11 @@ export type HeaderMap = Record<string, string>
 export interface SipMessage {
   /** The header's value, several lines joined by `,`; undefined when absent. Names in any case, long form. */
   header(name: string): string | undefined
-  /** Every header as it came: names in the sender's spelling or lower-case. */
-  headers(): Iterable<readonly [name: string, value: string]>
+  /**
+   * Every header as it came: names in the sender's spelling or lower-case.
+   * @param wanted leaves out those of other names, where that is less work
+   */
+  headers(wanted?: (name: string) => boolean): Iterable<readonly [name: string, value: string]>
   readonly body: string
 }
 
