@@ -137,11 +137,11 @@ export class FarCall {
     this.end.answer(this.asked, status, reason, { toTag: this.tag, headers })
   }
 
-  /** Sends a request in the dialog, BYE or re-INVITE; its responses are in `responses`. */
-  send(method: string, body = ''): void {
+  /** Sends a request in the dialog, BYE or re-INVITE, with these header lines besides; its responses are in `responses`. */
+  send(method: string, body = '', headers: readonly string[] = []): void {
     const cseq = ++this.#cseq
     if (method === 'BYE') this.ended = true
-    this.end.send(this.#text(method, cseq, body), this.way)
+    this.end.send(this.#text(method, cseq, body, headers), this.way)
   }
 
   /** A response of the INVITE with this status, waited for. */
@@ -216,7 +216,7 @@ export class FarCall {
     if (protocol === 'tcp' && this.way.protocol === 'tcp') this.way = { protocol, remote, connection }
   }
 
-  #text(method: string, cseq: number, body: string): string {
+  #text(method: string, cseq: number, body: string, headers: readonly string[] = []): string {
     const unique = `${this.callId}-${cseq}${method === 'ACK' ? '-ack' : ''}`
     return [
       `${method} ${this.#target} SIP/2.0`,
@@ -228,6 +228,7 @@ export class FarCall {
       `CSeq: ${cseq} ${method}`,
       ...this.#routes.map((route) => `Route: ${route.trim()}`),
       ...(method === 'INVITE' ? [`Contact: ${this.dialog.contact}`] : []),
+      ...headers,
       ...(body === '' ? [] : ['Content-Type: application/sdp']),
       `Content-Length: ${body.length}`,
       '',
