@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
 import { watchCertificates } from './app/certificates.js'
+import { httpTls, refuseClearHttp, reloadHttpTls } from './app/http.js'
 import { createEvents } from './app/events.js'
 import { createOriginator } from './app/originator.js'
 import { createCallers } from './app/callers.js'
@@ -74,7 +75,7 @@ export function createApp(config: Config): App {
   const undo: Array<() => unknown> = []
   let stopping: Promise<void> | undefined
   let edge: Edge | undefined
-  let reload: (() => Promise<void>) | undefined
+  const reloads: Array<() => unknown> = []
 
   /** What has been started is stopped in the opposite order. */
   const started = <T>(part: T, stop: (part: T) => unknown): T => {
@@ -96,6 +97,8 @@ export function createApp(config: Config): App {
   return {
     async start() {
       try {
+        refuseClearHttp(config)
+        const tls = httpTls(config)
         const clock = new SystemClock()
         const logger = createLogger({ level: config.log.level })
         const metrics = started(new Metrics(), (part) => part.stop())
@@ -112,7 +115,7 @@ export function createApp(config: Config): App {
             : undefined
         const sip = await sipServer(config, engine, logger, started)
         if (engine !== undefined) {
-          reload = () => reloadTls(engine, logger)
+          reloads.push(() => reloadTls(engine, logger))
           started(watchCertificates(engine, { clock, metrics, logger }), (watch) => watch.stop())
         }
         let addresses: readonly string[] = []
@@ -270,7 +273,9 @@ export function createApp(config: Config): App {
           adminToken: token,
           tokenFailuresPerMinute: config.http.token_failures_per_minute,
           trustProxy: config.http.trust_proxy,
+          tls,
         })
+        reloads.push(() => reloadHttpTls(api, config, logger))
         const httpUrl = await listen(api, config.http.listen)
         started(api, (part) => part.close())
 
@@ -302,7 +307,7 @@ export function createApp(config: Config): App {
       return stopping
     },
     async reload() {
-      if (stopping === undefined) await reload?.()
+      if (stopping === undefined) for (const reload of reloads) await reload()
     },
   }
 }

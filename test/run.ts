@@ -19,7 +19,7 @@ let interrupted = false
 
 /** The environment of the tests: what would point them at somebody's own Redis, ports or data is taken out. DRACHTIO_* stays: with it the end-to-end tests run against that server. */
 function testEnvironment(): NodeJS.ProcessEnv {
-  const ours = /^(SIGNALBOX_.*|REDIS_URL|SIP_CONTACTS|SIP_EXTERNAL_IP|HTTP_LISTEN|LOG_LEVEL|NODE_ENV)$/
+  const ours = /^(SIGNALBOX_.*|REDIS_URL|SIP_CONTACTS|SIP_EXTERNAL_IP|HTTP_LISTEN|HTTP_TRUST_PROXY|LOG_LEVEL|NODE_ENV)$/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 

@@ -19,6 +19,7 @@ import { addRouteTests } from './route-tests.js'
 import { addSecretKey } from './secret-key.js'
 import type { Api, Services } from './services.js'
 import { proxyTrust, type TrustProxy } from './source-address.js'
+import { StreamWatch } from './stream-watch.js'
 import { TokenCheck } from './token-check.js'
 import { addTokens } from './tokens.js'
 import { addTrunks } from './trunks.js'
@@ -31,7 +32,19 @@ export interface ApiOptions extends Services {
   readonly tokenFailuresPerMinute: number
   /** Whose X-Forwarded-For says where a request comes from. */
   readonly trustProxy: TrustProxy
+  /** Without it, the API is served in the clear. */
+  readonly tls?: ApiTls | undefined
 }
+
+/** Certificate and key, in PEM form. */
+export interface ApiTls {
+  readonly cert: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+}
+
+/** Milliseconds a client has for the handshake. */
+const HANDSHAKE_TIMEOUT_MS = 5_000
 
 /** Bytes a body may have. A number with a thousand outbound agents needs 70 kB. */
 const BODY_LIMIT = 262_144
@@ -42,12 +55,13 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  * The REST API: `/v1`, the probes and the API's own description. Not listening yet; closing it ends its connections.
  */
 export function createApi(options: ApiOptions): Api {
-  const { adminToken, tokenFailuresPerMinute, trustProxy, ...services } = options
+  const { adminToken, tokenFailuresPerMinute, trustProxy, tls, ...services } = options
   const authenticator = createAuthenticator(adminToken, services.knownTokens, services.clock)
   const tokenCheck = new TokenCheck({ ...services, authenticator, failuresPerMinute: tokenFailuresPerMinute })
   const answerError = errorHandler(services)
 
   const api = Fastify({
+    https: tls === undefined ? null : { ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
@@ -116,7 +130,7 @@ export function createApi(options: ApiOptions): Api {
       addRegistrations(v1, services)
       addCalls(v1, services)
       addCdrs(v1, services)
-      addEvents(v1, services)
+      addEvents(v1, services, new StreamWatch(authenticator, services.clock))
       addRouteTests(v1, services)
       addOrigination(v1, services)
       addSecretKey(v1, services)

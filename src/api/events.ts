@@ -2,10 +2,12 @@ import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { eventType, type EventType, type SignalboxEvent } from '../model/event.js'
 import { identifier, safeText } from '../model/text.js'
+import type { Principal } from './auth.js'
 import { readNumberFilter } from './cdrs.js'
 import { EventClient } from './event-client.js'
 import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
+import type { StreamWatch } from './stream-watch.js'
 import { eventStreamView, refusals } from './views.js'
 
 /** Clients that may follow the stream of one edge at the same time. */
@@ -30,7 +32,7 @@ interface Filter {
 }
 
 /** `/v1/events`: what happens on every edge, as server-sent events. */
-export function addEvents(api: Api, { events, clock, metrics, logger }: Services): void {
+export function addEvents(api: Api, { events, clock, metrics, logger }: Services, watch: StreamWatch): void {
   const clients = new Set<EventClient>()
   let closing = false
 
@@ -39,7 +41,12 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
     for (const client of [...clients]) client.end()
   })
 
-  const follow = async (response: ServerResponse, filter: Filter, after: string | undefined): Promise<void> => {
+  const follow = async (
+    response: ServerResponse,
+    principal: Principal,
+    filter: Filter,
+    after: string | undefined,
+  ): Promise<void> => {
     let listening: { close(): void } | undefined
     const client = new EventClient(
       response,
@@ -47,10 +54,12 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
       (event) => matches(event, filter),
       () => {
         clients.delete(client)
+        unwatch()
         metrics.eventListeners.set(clients.size)
         listening?.close()
       },
     )
+    const unwatch = watch.add(principal, () => client.end())
     clients.add(client)
     metrics.eventListeners.set(clients.size)
     client.open()
@@ -76,7 +85,7 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
         summary: 'Follow what happens: registrations that change, calls that start, ring, are answered and end',
         description:
           'Server-sent events. Send the id of the last event seen as Last-Event-ID to go on from there; the comment "reset" says that ' +
-          'this cannot be done and events were missed.',
+          'this cannot be done and events were missed. The stream ends within two seconds after its token is revoked or has expired.',
         querystring: eventQuery,
         response: {
           200: {
@@ -103,7 +112,7 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
       }
       const after = request.headers['last-event-id']
       reply.hijack()
-      await follow(reply.raw, filter, typeof after === 'string' && after !== '' ? after : undefined)
+      await follow(reply.raw, request.principal, filter, typeof after === 'string' && after !== '' ? after : undefined)
     },
   )
 }

@@ -1,2 +1,2 @@
-export { createApi, type ApiOptions } from './api.js'
+export { createApi, type ApiOptions, type ApiTls } from './api.js'
 export type { Api, Origination, Readiness, Services } from './services.js'

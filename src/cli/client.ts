@@ -1,4 +1,5 @@
 import { CliError } from './errors.js'
+import { pinnedFetch, type Fetch } from './pinned-fetch.js'
 
 const TIMEOUT_MS = 10_000
 
@@ -6,6 +7,8 @@ export interface EdgeAddress {
   /** `http://127.0.0.1:8080` */
   readonly url: string
   readonly token: string | undefined
+  /** The certificate that the edge of this machine must show; else it must prove its name. */
+  readonly certificateFile?: string | undefined
 }
 
 /** An answer of the API: `problem` when it refused. */
@@ -28,7 +31,12 @@ export interface Page<T> {
 
 /** Asks a running edge over its REST API. */
 export class Client {
-  constructor(readonly edge: EdgeAddress) {}
+  readonly #fetch: Fetch
+
+  constructor(readonly edge: EdgeAddress) {
+    const { url, certificateFile } = edge
+    this.#fetch = certificateFile !== undefined && url.startsWith('https:') ? pinnedFetch(certificateFile) : fetch
+  }
 
   /** The answer's body. @throws {CliError} in one line, when the edge cannot be asked or refuses */
   async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -74,7 +82,7 @@ export class Client {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(new DOMException('', 'TimeoutError')), TIMEOUT_MS)
-    const response = await fetch(new URL(path, url), {
+    const response = await this.#fetch(new URL(path, url), {
       headers: { ...headers, ...authorization },
       redirect: 'error',
       signal: AbortSignal.any([signal, late.signal]),
@@ -97,7 +105,7 @@ export class Client {
   async answer(method: string, path: string, body?: unknown): Promise<Answer> {
     const { url, token } = this.edge
     try {
-      const response = await fetch(new URL(path, url), {
+      const response = await this.#fetch(new URL(path, url), {
         method,
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

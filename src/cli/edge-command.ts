@@ -32,12 +32,17 @@ export function edgeCommand(name: string, description: string, ...examples: stri
 /** The edge that the options name, else the one that runs with the data folder. @throws {CliError, ConfigError} */
 export function findEdge(options: EdgeOptions): EdgeAddress {
   const url = options.url === undefined ? undefined : readUrl(options.url)
-  if (url !== undefined && options.token !== undefined) return { url, token: options.token }
+  const mayBePinned = url === undefined || (url.startsWith('https:') && isLoopback(url))
+  if (url !== undefined && options.token !== undefined && !mayBePinned) return { url, token: options.token }
   const config = loadConfig()
-  const found = url ?? readInstance(config)?.http_url ?? `http://${config.http.listen}`
+  const found =
+    url ??
+    readInstance(config)?.http_url ??
+    `${config.http.tls.certificate_file === null ? 'http' : 'https'}://${config.http.listen}`
   // The token of the data folder is for this machine; a configured one is for whatever the user points at.
   const own = url === undefined || isLoopback(url) ? readAdminToken(config) : (config.admin_token ?? undefined)
-  return { url: found, token: options.token ?? own }
+  const certificateFile = mayBePinned ? (config.http.tls.certificate_file ?? undefined) : undefined
+  return { url: found, token: options.token ?? own, certificateFile }
 }
 
 export const connectTo = (options: EdgeOptions): Client => new Client(findEdge(options))

@@ -9,6 +9,7 @@ export const variables: Readonly<Record<string, readonly string[]>> = {
   SIP_CONTACTS: ['sip', 'contacts'],
   SIP_EXTERNAL_IP: ['sip', 'external_ip'],
   HTTP_LISTEN: ['http', 'listen'],
+  HTTP_TRUST_PROXY: ['http', 'trust_proxy'],
   REDIS_URL: ['redis', 'url'],
   DRACHTIO_HOST: ['drachtio', 'host'],
   DRACHTIO_PORT: ['drachtio', 'port'],

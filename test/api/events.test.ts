@@ -136,6 +136,39 @@ EventsApi('needs the token, and refuses what is no filter', async () => {
   assert.is(services.eventListeners.size, 0)
 })
 
+EventsApi(
+  '[A15] ends once its token is revoked or has expired, that of others goes on, and no timer is left',
+  async () => {
+    const [revoked, brief, other] = await Promise.all([
+      services.tokenOf('viewer'),
+      services.tokenOf('viewer', null, '2026-01-01T00:00:02.500Z'),
+      services.tokenOf('viewer'),
+    ])
+    const streams: Followed[] = []
+    for (const token of [revoked, brief, other, TOKEN])
+      streams.push(await follow('', { authorization: `Bearer ${token}` }))
+    await listeners(4)
+    await test.ask('DELETE', `/v1/tokens/${revoked.split('_')[1]}`)
+    services.clock.advance(1_000)
+    await eventually('the revoked one ends', () => streams[0]!.closed)
+    await listeners(3)
+    services.away = true
+    services.clock.advance(1_000)
+    await wait(20)
+    assert.is(services.eventListeners.size, 3, 'while Redis is away nobody is cut off for what cannot be told')
+    services.clock.advance(1_000)
+    await eventually('the one that expired ends', () => streams[1]!.closed)
+    await listeners(2)
+    assert.equal(
+      streams.map(({ closed }) => closed),
+      [true, true, false, false],
+    )
+    for (const { message } of streams) message.destroy()
+    await listeners(0)
+    assert.is(services.clock.pending, 0)
+  },
+)
+
 EventsApi('is filtered by type, trunk, agent and number', async () => {
   const all = {
     types: await follow('?types=call.ended,registration'),

@@ -45,7 +45,7 @@ export interface Answer<T> {
 
 /** Environment of a command of ours: nothing of the caller's that would point it elsewhere, but for the SIP server to test against. */
 export function commandEnvironment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const own = /^(SIGNALBOX_.*|REDIS_URL|SIP_CONTACTS|SIP_EXTERNAL_IP|HTTP_LISTEN|LOG_LEVEL)$/
+  const own = /^(SIGNALBOX_.*|REDIS_URL|SIP_CONTACTS|SIP_EXTERNAL_IP|HTTP_LISTEN|HTTP_TRUST_PROXY|LOG_LEVEL)$/
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)))
   return { ...inherited, ...env }
 }
