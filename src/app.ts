@@ -1,10 +1,11 @@
-import { isIP } from 'node:net'
-import { type Api, createApi, type Origination, type Readiness } from './api/index.js'
+import { createApi, type Origination } from './api/index.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
 import { watchCertificates } from './app/certificates.js'
-import { httpTls, refuseClearHttp, reloadHttpTls } from './app/http.js'
+import { httpTls, listen, refuseClearHttp, reloadHttpTls } from './app/http.js'
 import { createEvents } from './app/events.js'
+import { originationOf } from './app/origination.js'
 import { createOriginator } from './app/originator.js'
+import { readinessOf } from './app/readiness.js'
 import { createCallers } from './app/callers.js'
 import { createOutbound } from './app/outbound.js'
 import { createRegistrations, type RegistrationParts } from './app/registrations.js'
@@ -17,7 +18,6 @@ import {
   type Config,
   destinationPolicy,
   forgetInstance,
-  parseListen,
   redisServices,
   writeInstance,
 } from './config/index.js'
@@ -29,7 +29,7 @@ import { Router } from './routing/router.js'
 import { Agents } from './store/agents.js'
 import { ApiTokens } from './store/api-tokens.js'
 import { CdrLog } from './store/cdr-log.js'
-import { connect, type Connection } from './store/connection.js'
+import { connect } from './store/connection.js'
 import { ContactTokens } from './store/contact-tokens.js'
 import { Directory } from './store/directory.js'
 import { KnownTokens } from './store/known-tokens.js'
@@ -353,51 +353,4 @@ function edgeSettings(config: Config, destinations: Destinations) {
     sessionTimers: sessionTimers(sip),
     destinations,
   }
-}
-
-async function listen(api: Api, at: string): Promise<string> {
-  const { host, port } = parseListen(at)!
-  try {
-    return await api.listen({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new Error(`${at} (HTTP) is in use: is another Signalbox running?`, { cause: error })
-  }
-}
-
-/** `udp/192.0.2.1:5060` for each protocol and address: what customers send calls to. */
-function originationOf(addresses: readonly string[]): Origination {
-  const entries = addresses.flatMap((address) => {
-    const match = /^(udp|tcp|tls)\/(.+):(\d+)$/.exec(address)
-    return match ? [{ transport: match[1]!, host: match[2]!, port: match[3]! }] : []
-  })
-  const unique = (values: string[]): string[] => [...new Set(values)]
-  return {
-    origination_uris: entries.map(({ transport, host, port }) => `sip:${host}:${port};transport=${transport}`),
-    signalling_addresses: unique(entries.map(({ host }) => host.replace(/^\[|\]$/g, ''))).filter(
-      (host) => isIP(host) !== 0,
-    ),
-    transports: unique(entries.map(({ transport }) => transport)),
-  }
-}
-
-function readinessOf(
-  config: Config,
-  redis: Connection,
-  directory: Directory,
-  connected: boolean,
-  serving: boolean,
-): Readiness {
-  const checks = {
-    sip: { ok: connected, detail: connected ? 'connected' : 'the SIP server is not connected' },
-    redis: {
-      ok: redis.up,
-      detail: redis.up ? 'answers' : `${redis.problem ?? 'away'}; known numbers are served from memory`,
-    },
-    routing: { ok: directory.healthy, detail: directory.status },
-  }
-  const whole = checks.redis.ok && checks.routing.ok
-  const ready = serving && connected && (whole || config.http.ready_without_redis)
-  const status = !serving ? 'stopping' : !connected ? 'starting' : whole ? 'ready' : 'degraded'
-  return { ready, status, checks }
 }

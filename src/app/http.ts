@@ -68,3 +68,14 @@ function read(key: string, file: string): string {
     throw new Error(`${key}: ${file} cannot be read (${why})`, { cause: error })
   }
 }
+
+/** Has the API listen; its URL. @throws {Error} when the address is taken */
+export async function listen(api: Api, at: string): Promise<string> {
+  const { host, port } = parseListen(at)!
+  try {
+    return await api.listen({ host, port })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    throw new Error(`${at} (HTTP) is in use: is another Signalbox running?`, { cause: error })
+  }
+}
