@@ -180,6 +180,7 @@ export function createApp(config: Config): App {
             addresses: () => addresses,
             registered: (trunkId) => registrations?.manager.registered(trunkId),
             directory,
+            sources,
             metrics,
             logger,
           }),
@@ -187,7 +188,7 @@ export function createApp(config: Config): App {
         )
 
         const callers = createCallers(config, { clock, ring, metrics, passwords: passwords.trunkInbound })
-        const router = new Router({ directory, metrics, logger })
+        const router = new Router({ directory, metrics, logger, sources })
         const calls = new Calls({ maxCalls: config.limits.max_calls })
         const callEvents = config.events.calls ? { events } : {}
         const callParts = {

@@ -15,7 +15,7 @@ export interface RegistrationPartsOptions {
   readonly clock: Clock
   readonly connection: Connection
   readonly directory: Directory
-  readonly trunks: Pick<TrunkParts, 'targets' | 'health' | 'requests' | 'credentials'>
+  readonly trunks: Pick<TrunkParts, 'targets' | 'health' | 'requests' | 'credentials' | 'servers'>
   readonly contactTokens: ContactTokens
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
@@ -57,6 +57,7 @@ export function createRegistrations(config: Config, options: RegistrationPartsOp
     note: (target, response) => trunks.health.note(target, response),
     credentialsOf: trunks.credentials.credentialsOf,
     forgetCredentials: (trunkId) => trunks.credentials.forget(trunkId),
+    registeredAt: (trunkId, address) => trunks.servers.registeredAt(trunkId, address),
     tokenOf: (trunk) => contactTokens.of(trunk),
     ownAddresses: () => placesOf(options.addresses(), sip.external_ip),
     userAgent: sip.user_agent,

@@ -7,6 +7,8 @@ import type { Logger } from '../telemetry/index.js'
 import { DigestSessions } from '../trunks/digest/session.js'
 import { TrunkPing, type TrunkPingOptions, type TrunkSource } from '../trunks/ping.js'
 import type { SipClient } from '../trunks/sip-client.js'
+import type { SourceBook } from '../trunks/known-sources.js'
+import { ServerAddresses } from '../trunks/server-addresses.js'
 import { TargetHealth } from '../trunks/target-health.js'
 import { type HopResolver, Targets } from '../trunks/targets.js'
 import { type NamedCertificates, TrunkTlsProfiles } from '../trunks/tls-profiles.js'
@@ -21,15 +23,17 @@ export interface TrunkPartsOptions {
   readonly connection: Connection
   readonly passwords: Pick<Passwords, 'get'>
   readonly sip: SipClient
-  /** Resolves names as it does for its own requests; undefined where the SIP server is another's. */
   /** Where requests may not go; an engine of ours knows it too. */
   readonly destinations: Destinations
-  readonly engine: Pick<Engine, 'resolve' | 'tlsProfiles' | 'tlsPeers'> | undefined
+  /** Resolves names as it does for its own requests; undefined where the SIP server is another's. */
+  readonly engine: Pick<Engine, 'resolve' | 'findServers' | 'tlsProfiles' | 'tlsPeers'> | undefined
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
   readonly registered: TrunkPathsOptions['registered']
   /** Where trunks are learned of. */
   readonly directory: TrunkSource
+  /** Where trunks' servers are noted as sources of calls. */
+  readonly sources: SourceBook
   readonly metrics: TrunkPingOptions['metrics']
   readonly logger: Logger
 }
@@ -44,6 +48,7 @@ export interface TrunkParts {
   readonly credentials: TrunkCredentials
   readonly digests: DigestSessions
   readonly identities: TrunkIdentities
+  readonly servers: ServerAddresses
   readonly requests: TrunkRequests
   readonly limits: TrunkLimits
   /** Asks trunks' servers whether they are there, from now on; once the SIP server is connected. */
@@ -77,6 +82,16 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
     misses: config.trunks.ping_misses,
     answers: config.trunks.ping_answers,
   })
+  const { engine, directory, sources } = options
+  const finder = engine === undefined ? own! : { find: engine.findServers }
+  const servers = new ServerAddresses({
+    trunks: directory,
+    finder,
+    sources,
+    clock,
+    maxNames: 2 * config.cache.max_trunks,
+  })
+  sources.settled = () => servers.settled
   let stopListening: (() => void) | undefined
   return {
     health,
@@ -88,9 +103,11 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
     paths,
     credentials,
     requests,
+    servers,
     identities: new TrunkIdentities({ credentials, sessions: digests, paths }),
     start() {
       ping.start()
+      servers.start()
       stopListening = options.directory.onTrunk((id, trunk) => {
         if (trunk !== undefined) return
         credentials.forget(id)
@@ -101,6 +118,7 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
     stop() {
       stopListening?.()
       ping.stop()
+      servers.stop()
       limits.stop()
       own?.close()
     },

@@ -14,7 +14,7 @@ import { canonicalName } from './message/headers.js'
 import { defaultLimits, type Limits } from './message/limits.js'
 import type { SipUri } from './message/uri.js'
 import type { NextHop } from './resolve/next-hop.js'
-import { Resolver } from './resolve/resolver.js'
+import { type Resolved, Resolver } from './resolve/resolver.js'
 import { defaultTimers, type TimerSettings } from './transaction/timers.js'
 import { type ContactExtras, parseContact } from './transport/contact.js'
 import type { TlsPeers } from './transport/tls-peers.js'
@@ -39,7 +39,7 @@ export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from 
 export { formatUri, parseUri, sameUri, type SipUri, type TelUri, unescapeUser } from './message/uri.js'
 export { type NextHop, nextHopOf } from './resolve/next-hop.js'
 export { ResolveError, type ResolveErrorCode } from './resolve/resolve-error.js'
-export { Resolver, type ResolverOptions } from './resolve/resolver.js'
+export { type Resolved, Resolver, type ResolverOptions } from './resolve/resolver.js'
 export { parseContact } from './transport/contact.js'
 export { type Supports, supportsOf } from './transport/reach.js'
 export type { TlsPeer, TlsPeers } from './transport/tls-peers.js'
@@ -212,6 +212,8 @@ export interface Engine {
    * @throws {ResolveError} saying what was asked and what came back
    */
   resolve(hop: NextHop): Promise<readonly Target[]>
+  /** What `resolve` gives, and for how long it holds. @throws {ResolveError} */
+  findServers(hop: NextHop): Promise<Resolved>
 }
 
 /**
@@ -351,6 +353,7 @@ export function createEngine(options: EngineOptions): Engine {
     tlsPeers: transports.tlsPeers,
     certificates: () => transports.certificates,
     resolve: (hop) => resolver.resolve(hop),
+    findServers: (hop) => resolver.find(hop),
     stats: () => ({ ...core.stats(), applications: control.apps.count }),
     gauges: () => ({
       dialogs: dialogs.count,

@@ -43,6 +43,9 @@ export interface TrunksAt {
 
 const NONE: readonly TrunkAt[] = []
 
+/** Records that are not in memory whose addresses are kept at most. */
+const MAX_LOST = 10_000
+
 /** The source addresses of all trunks and agents, as they change. */
 export class SourceBook implements KnownSources, TrunksAt {
   /** `allowed_addresses`. */
@@ -51,6 +54,9 @@ export class SourceBook implements KnownSources, TrunksAt {
   /** Trunks and agents that have digest credentials. */
   private readonly digests = new Set<string>()
   private readonly remembered = new Set<string>()
+  private readonly lost = new Set<string>()
+  /** Whether the addresses of all trunks' servers have been found, as far as they can be. */
+  settled: () => boolean = () => true
   private stopListening: readonly (() => void)[] = []
 
   constructor(private readonly peers: PeerSource) {}
@@ -59,10 +65,12 @@ export class SourceBook implements KnownSources, TrunksAt {
     const { peers } = this
     this.stopListening = [
       peers.onTrunk((id, trunk, gone) => {
+        this.noteRecord(`trunk ${id}`, trunk === undefined && !gone)
         if (gone) this.forget(id)
         else if (trunk !== undefined) this.put(`trunk ${id}`, trunk.allowed_addresses, trunk.inbound_auth !== null)
       }),
       peers.onAgent((id, agent, gone) => {
+        this.noteRecord(`agent ${id}`, agent === undefined && !gone)
         if (gone) this.put(`agent ${id}`, [], false)
         else if (agent !== undefined) this.put(`agent ${id}`, agent.allowed_addresses, agent.auth !== null)
       }),
@@ -88,7 +96,7 @@ export class SourceBook implements KnownSources, TrunksAt {
   }
 
   get complete(): boolean {
-    return this.peers.knowsEverybody
+    return this.peers.knowsEverybody && this.settled()
   }
 
   /** Makes these the addresses of a trunk besides its `allowed_addresses`; an empty list takes them out. A trunk that goes takes its own with it. */
@@ -114,7 +122,18 @@ export class SourceBook implements KnownSources, TrunksAt {
     this.setBesides(trunkId, 'binding', [])
   }
 
-  // A record that memory has no room for, or that does not parse any more, keeps what was known of it: its calls get an explanation.
+  /** A record that memory has no room for, or that does not parse any more, keeps what was known of it: its calls get an explanation. */
+  private noteRecord(owner: string, isLost: boolean): void {
+    this.lost.delete(owner)
+    if (!isLost) return
+    this.lost.add(owner)
+    if (this.lost.size <= MAX_LOST) return
+    for (const oldest of this.lost) {
+      this.lost.delete(oldest)
+      return this.put(oldest, [], false)
+    }
+  }
+
   private put(owner: string, networks: readonly string[], digest: boolean): void {
     if (this.addresses.set(owner, networks)) this.remembered.clear()
     if (digest) this.digests.add(owner)

@@ -9,12 +9,26 @@ import type { TrunkTlsProfiles, WithTls } from './tls-profiles.js'
 /** Finds the servers behind a host name or address, best first (RFC 3263); the engine's resolver. */
 export interface HopResolver {
   /** @throws {Error} saying what was asked and what came back; its `code` is INVALID or UNSUPPORTED when asking again cannot help */
-  resolve(hop: {
-    readonly host: string
-    readonly port?: number
-    readonly transport?: string
-    readonly secure: boolean
-  }): Promise<readonly ResolvedTarget[]>
+  resolve(hop: HopQuestion): Promise<readonly ResolvedTarget[]>
+}
+
+/** A next hop as the resolver is asked about it. */
+export interface HopQuestion {
+  readonly host: string
+  readonly port?: number
+  readonly transport?: string
+  readonly secure: boolean
+}
+
+/** The question for a next hop. Whatever the resolver takes in place of a UDP that nobody named is what we have a contact for. */
+export function askedOf({ host, port, transport, assumed }: NextHop): HopQuestion {
+  const named = assumed === true ? undefined : transport
+  return {
+    host,
+    secure: false,
+    ...(port === undefined ? {} : { port }),
+    ...(named === undefined ? {} : { transport: named }),
+  }
 }
 
 /** A server as the resolver names it. */
@@ -90,15 +104,7 @@ export class Targets {
 
   private async resolve(trunk: Routed, hop: NextHop): Promise<Target[]> {
     const { id: trunkId } = trunk
-    const { host, port, transport } = hop
-    // Whatever the resolver then takes in place of UDP is what we have a contact for.
-    const named = hop.assumed === true ? undefined : transport
-    const asked = {
-      host,
-      secure: false,
-      ...(port === undefined ? {} : { port }),
-      ...(named === undefined ? {} : { transport: named }),
-    }
+    const asked = askedOf(hop)
     let found: readonly ResolvedTarget[]
     try {
       found = await this.resolver.resolve(asked)
@@ -122,7 +128,7 @@ export class Targets {
       address,
       port: at,
       ...(protocol === 'tls' ? { ...nameOf(hop), ...this.profileOf(trunk) } : {}),
-      settled: named !== undefined || offered === true || protocol !== 'udp',
+      settled: asked.transport !== undefined || offered === true || protocol !== 'udp',
     }))
   }
 

@@ -43,6 +43,11 @@ export class AnswerCache {
     return this.entries.size
   }
 
+  /** Milliseconds for which the answer to a question still holds; 0 when there is none in memory. */
+  leftMs(question: string): number {
+    return Math.max((this.entries.get(question)?.expiresAtMs ?? 0) - this.clock.now(), 0)
+  }
+
   /**
    * The records for a question, from memory or by `load`.
    *

@@ -23,6 +23,8 @@ export class Inquiry {
   private readonly outcomes: string[] = []
   private readonly open = new Set<string>()
   private failed: string | undefined
+  /** Milliseconds for which all the records that were found hold; Infinity: none was asked for. */
+  freshMs = Infinity
 
   constructor(private readonly sources: Sources) {}
 
@@ -82,7 +84,9 @@ export class Inquiry {
   private async ask<Record>(question: string, load: () => Promise<Answer<Record>>): Promise<readonly Record[]> {
     this.open.add(question)
     try {
-      const records = await this.sources.cache.ask(question, load)
+      const { cache } = this.sources
+      const records = await cache.ask(question, load)
+      if (records.length > 0) this.freshMs = Math.min(this.freshMs, cache.leftMs(question))
       this.outcomes.push(`${question}: ${records.length === 0 ? 'not found' : `${records.length} found`}`)
       return records
     } catch (error) {

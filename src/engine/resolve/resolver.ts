@@ -64,6 +64,13 @@ const naptrServices = new Map<string, Protocol>([
 /** Prefix of SRV names. */
 const srvPrefixes: Record<Protocol, string> = { udp: '_sip._udp.', tcp: '_sip._tcp.', tls: '_sips._tcp.' }
 
+/** The servers of a next hop. */
+export interface Resolved {
+  readonly targets: Target[]
+  /** Milliseconds for which the records hold that led to them; Infinity when name servers were not asked. */
+  readonly freshMs: number
+}
+
 /** Finds where to send a request: transport, address and port of each server that will do, best first (RFC 3263). */
 export class Resolver {
   private readonly clock: Clock
@@ -107,15 +114,22 @@ export class Resolver {
    * @throws {ResolveError} saying what was asked and what came back.
    */
   async resolve(hop: NextHop): Promise<Target[]> {
+    return (await this.find(hop)).targets
+  }
+
+  /** What `resolve` gives, and for how long it holds. @throws {ResolveError} as `resolve` does */
+  async find(hop: NextHop): Promise<Resolved> {
     const host = unbracketed(hop.host).toLowerCase()
     const protocol = this.givenProtocol(hop)
     if (hop.port !== undefined && !isPort(hop.port))
       throw new ResolveError('INVALID', `${nameOf(hop)}: ${hop.port} is no port`)
-    if (familyOf(host) !== undefined) return [this.literal(hop, host, protocol)]
+    if (familyOf(host) !== undefined) return { targets: [this.literal(hop, host, protocol)], freshMs: Infinity }
     if (!isHostName(host)) throw new ResolveError('INVALID', `${nameOf(hop)}: ${JSON.stringify(host)} is no host name`)
 
     const inquiry = new Inquiry(this.sources)
-    return this.inTime(hop, inquiry, this.lookUp(hop, host.endsWith('.') ? host.slice(0, -1) : host, protocol, inquiry))
+    const name = host.endsWith('.') ? host.slice(0, -1) : host
+    const targets = await this.inTime(hop, inquiry, this.lookUp(hop, name, protocol, inquiry))
+    return { targets, freshMs: inquiry.freshMs }
   }
 
   /** Gives up every question under way; they are rejected, as is whatever would have to be asked from now on. */

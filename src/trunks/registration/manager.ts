@@ -36,6 +36,8 @@ export interface RegistrationsOptions extends Pick<
 > {
   readonly random?: () => number
   readonly directory: Pick<Directory, 'onTrunk'>
+  /** Told where a trunk's REGISTER was accepted; undefined: it is not registered by this edge any more. */
+  readonly registeredAt?: (trunkId: string, address: string | undefined) => void
   readonly store: Registrations
   readonly edges: Edges
   readonly connection: Pick<Connection, 'up' | 'onChange'>
@@ -282,6 +284,7 @@ export class RegistrationManager {
     this.keeper.forget(driver)
     this.drivers.delete(driver.trunkId)
     this.tally.forget(driver)
+    this.options.registeredAt?.(driver.trunkId, undefined)
   }
 
   /** A trunk that is not to be registered, and is not: its record goes. */
@@ -311,6 +314,7 @@ export class RegistrationManager {
     if (this.drivers.get(driver.trunkId) !== driver) return
     const isNew = this.tally.note(driver)
     this.keeper.mark(driver)
+    this.options.registeredAt?.(driver.trunkId, driver.path?.target.address)
     if (state !== before || isNew) this.tell(driver.view)
     if (state === 'stopped') void this.finish(driver)
   }
