@@ -74,7 +74,7 @@ function refuseAccept(invite: SipMessage): Refusal | undefined {
 const ACCEPTS_SDP = new Set(['application/sdp', 'application/*', '*/*'])
 
 /** The type in front of a media type's parameters, in lower case. */
-function mediaType(value: string): string {
+export function mediaType(value: string): string {
   const semicolon = value.indexOf(';')
   return (semicolon < 0 ? value : value.slice(0, semicolon))
     .split('/')

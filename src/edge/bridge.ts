@@ -3,6 +3,8 @@ import { cseqNumber } from './guard.js'
 import { tidy } from './header-value.js'
 import { crossingEndHeaders, crossingRequestHeaders, crossingResponseHeaders, type Passed } from './headers.js'
 import { type NamedHosts, referRefusal } from './named-destination.js'
+import type { MediaGuard } from './media-guard.js'
+import { refusal } from './admission.js'
 import type { HeaderMap, RequestFailure, RequestOutcome, SipDialog, SipMessage, SipRequest } from './sip-server.js'
 
 export type LegName = 'a' | 'b'
@@ -44,6 +46,7 @@ export class Bridge {
   readonly #pending = new Set<Relay>()
   readonly #awaited: { a?: AwaitedAck; b?: AwaitedAck } = {}
   readonly #passed: { a?: Passed; b?: Passed } = {}
+  #media: MediaGuard | undefined
   #closed = false
 
   /** @param destinations what says whom a Refer-To may name; undefined: anybody */
@@ -62,6 +65,11 @@ export class Bridge {
     this.#passed[leg] = passed
   }
 
+  /** Holds offers and answers to the policies of both legs. Without it, none are looked at. */
+  hold(media: MediaGuard | undefined): void {
+    this.#media = media
+  }
+
   /** Lets pass what comes in on a leg, and what has been held of it, in its order. */
   open(leg: LegName): void {
     if (this.#closed || this.#open[leg]) return
@@ -78,7 +86,7 @@ export class Bridge {
     if (this.#closed) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
     if (this.answerHere(request)) return
     const negotiates = request.method === 'INVITE' || (request.method === 'UPDATE' && request.body !== '')
-    if (negotiates && this.refuseGlare(from, request)) return
+    if (negotiates && (this.refuseMedia(request) || this.refuseGlare(from, request))) return
     const relay: Relay = { from, request, negotiates }
     if (this.#open[from]) return this.forward(relay)
     if (this.#held.length >= MAX_HELD)
@@ -90,6 +98,7 @@ export class Bridge {
   acknowledged(from: LegName, ack: SipMessage): void {
     const awaited = this.#awaited[from]
     if (awaited === undefined || cseqNumber(ack) !== awaited.cseq) return
+    this.#media?.check(ack)
     delete this.#awaited[from]
     this.#pending.delete(awaited.relay)
     awaited.acknowledge(ack.body, ackHeaders(ack, this.#passed[from]))
@@ -150,6 +159,15 @@ export class Bridge {
     }
   }
 
+  /** Refuses an offer that a leg may not have; the session goes on as it is (RFC 3261 14.2). */
+  private refuseMedia(request: SipRequest): boolean {
+    const fault = this.#media?.fault(request)
+    if (fault === undefined) return false
+    const { status, reason, headers } = refusal(fault.code, fault.message)
+    request.answer(status, reason, { headers })
+    return true
+  }
+
   /** Refuses an offer while another is open: 491 against the other leg's, 500 with a wait after one's own (RFC 3261 14.2, RFC 3311 5.2). */
   private refuseGlare(from: LegName, request: SipRequest): boolean {
     for (const relay of [...this.#pending, ...this.#held]) {
@@ -190,8 +208,10 @@ export class Bridge {
       acknowledge?.('', {})
       return
     }
+    if (acknowledge !== undefined) this.#awaited[from] = { cseq: cseqNumber(request), relay, acknowledge }
+    // Both far ends have agreed, and what they have is not to be: whoever asked is still to be answered, as the call ends.
+    if (relay.negotiates && response.status < 300) this.#media?.check(response)
     if (acknowledge === undefined) this.#pending.delete(relay)
-    else this.#awaited[from] = { cseq: cseqNumber(request), relay, acknowledge }
     const headers = crossingResponseHeaders(response, this.#passed[other(from)])
     const options = response.body === '' ? { headers } : { headers, body: response.body }
     // RFC 4320 4.1: a 408 to anything but an INVITE is worse than none; by now the sender has given up anyway.

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../engine/index.js'
 import type { Cdr, Direction, LiveCall } from '../model/call.js'
 import type { EventSink, SignalboxEvent } from '../model/event.js'
-import type { VerdictCode } from '../model/verdict.js'
+import { CallError, type VerdictCode } from '../model/verdict.js'
 import { type CallFacts, liveView, recordOf } from './cdr.js'
 import type { Calls, RegisteredCall } from './calls.js'
 import { ownCopy } from './header-value.js'
@@ -196,8 +196,9 @@ export class Call implements RegisteredCall {
     }
   }
 
-  /** An error of ours ends the call. */
+  /** An error ends the call: by its verdict when it has one, else it is one of ours. */
   failed(error: unknown): void {
+    if (error instanceof CallError) return this.end({ result: error.code, by: 'edge', detail: error.message })
     const text = error instanceof Error ? error.message : String(error)
     this.#try('log', () =>
       this.parts.logger.error(

@@ -6,6 +6,7 @@ import { hopsLeft, refusal } from './admission.js'
 import { Attempts } from './attempts.js'
 import { toBytes } from './header-value.js'
 import { agentInviteHeaders } from './headers.js'
+import { MediaGuard } from './media-guard.js'
 import { ReceivedLeg } from './leg-credentials.js'
 import type { TrunkChannels } from './ports.js'
 import type { ReceivedCall, ReceivedCallParts } from './received-call.js'
@@ -48,6 +49,7 @@ export function takeInbound(received: ReceivedCall, routed: Routed, parts: Inbou
   if (known === undefined) return received.refuse(refusal(decision.code ?? 'INTERNAL_ERROR', decision.detail))
   if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${known.id} has ${known.channel_limit ?? 0} calls`))
   if (received.refuseUnusable()) return
+  received.holdMedia(MediaGuard.of(known, trunk))
   const { identities } = parts
   if (trunk !== undefined && identities !== undefined)
     received.authenticate(new ReceivedLeg(() => identities.of(trunk)), mayChallenge(trunk))

@@ -8,6 +8,7 @@ import { Bridge, type LegName } from './bridge.js'
 import { Call, type CallParts, type Ending } from './call.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { crossingEndHeaders } from './headers.js'
+import { MediaGuard } from './media-guard.js'
 import { originatedInviteHeaders } from './originated-invite.js'
 import { copiedReason, endedHere, ownReason } from './reason.js'
 import { ReInvite } from './reinvite.js'
@@ -76,6 +77,7 @@ const WANTS_OFFER: ReadonlySet<number> = new Set([400, 415, 488, 606])
 export class OriginatedCall {
   readonly call: Call
   readonly #bridge: Bridge
+  readonly #media: MediaGuard | undefined
   readonly #agent: AgentLeg
   #attempts: Attempts | undefined
   /** Tries of the agent that ended before the present ones. */
@@ -114,6 +116,8 @@ export class OriginatedCall {
     const run = (handler: () => void): void => this.call.run(handler)
     this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) }, parts.settings.destinations)
     this.#bridge.confine('a', trunk.pass_headers)
+    this.#media = MediaGuard.of(agent, trunk)
+    this.#bridge.hold(this.#media)
     const { clock, settings } = parts
     this.#agent = new AgentLeg(
       { clock, offerPatienceMs: settings.offerPatienceMs, run },
@@ -204,6 +208,7 @@ export class OriginatedCall {
   }
 
   private callDestination(offer: SipMessage): void {
+    this.#media?.check(offer)
     this.#offered = offer.body
     const { plan, request, call } = this
     this.#dial = this.parts.dialTrunk(
@@ -232,6 +237,7 @@ export class OriginatedCall {
   }
 
   private destinationRings(response: SipResponse): void {
+    this.#media?.check(response)
     if (response.status >= 180) this.call.ringing()
     if (response.body !== this.#said && isSdp(response.body)) this.tellAgent(response.body)
   }
@@ -249,6 +255,7 @@ export class OriginatedCall {
       acknowledged: (ack) => this.call.run(() => this.#bridge.acknowledged('b', ack)),
       ended: (end) => this.call.run(() => this.legEnded('b', end)),
     })
+    this.#media?.check(response)
     this.call.answered()
     if (isSdp(response.body)) return this.tellAgent(response.body)
     // A reliable provisional response may have had the answer: then the 200 need not repeat it (RFC 3262 5).
@@ -262,6 +269,7 @@ export class OriginatedCall {
     if (this.call.ended || this.#open || destination === undefined || this.#reinvite !== undefined) return
     if (this.#agent.negotiating) return
     const { sdp } = this.#agent
+    this.#media?.checkSdp(sdp)
     if (staysWithin(sdp, this.#offered) || this.#rounds >= MAX_ROUNDS) {
       this.#open = true
       this.#bridge.open('a')
@@ -278,6 +286,7 @@ export class OriginatedCall {
         return this.call.end({ result: 'DESTINATION_REFUSED', by: 'leg_b', detail })
       }
       this.#offered = sdp
+      this.#media?.check(result.response)
       if (isSdp(result.response.body)) this.tellAgent(result.response.body)
       else this.settle()
     })

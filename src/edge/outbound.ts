@@ -10,6 +10,7 @@ import { type AgentAuth, type Proof, showsCredentials } from './agent-auth.js'
 import type { Calls } from './calls.js'
 import { toBytes } from './header-value.js'
 import { supports100rel } from './headers.js'
+import { MediaGuard } from './media-guard.js'
 import type { ChallengeMetrics } from './ports.js'
 import { asksPrivacy, presentedNumber, type PresentedNumber } from './presented.js'
 import type { ReceivedCall } from './received-call.js'
@@ -162,7 +163,9 @@ class OutboundCall {
     received.call.announce()
     if (plan === undefined) return received.refuse(refusal(code ?? 'INTERNAL_ERROR', detail))
     if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${agent.id} has ${limit} calls`))
-    if (!received.refuseUnusable()) this.takeChannel(plan)
+    if (received.refuseUnusable()) return
+    received.holdMedia(MediaGuard.of(agent, plan.trunk))
+    this.takeChannel(plan)
   }
 
   private takeChannel(plan: OutboundPlan): void {

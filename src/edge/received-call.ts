@@ -18,6 +18,7 @@ import {
   type Caller,
   type Passed,
 } from './headers.js'
+import type { MediaGuard } from './media-guard.js'
 import type { LegCredentials } from './leg-credentials.js'
 import { copiedReason, endedHere, ownReason, withCause } from './reason.js'
 import { supportedIn, timerAnswer } from './session-timers.js'
@@ -88,6 +89,7 @@ export class ReceivedCall {
   #farewell: HeaderMap | undefined
   #relayed = false
   #passed: Passed
+  #media: MediaGuard | undefined
   /** The caller may challenge what we send it in the call. */
   #challenges = false
 
@@ -165,6 +167,13 @@ export class ReceivedCall {
     this.#bridge.confine('a', passed)
   }
 
+  /** Holds the media of both legs to their policies, from the caller's offer on. @throws {CallError} when that breaks one */
+  holdMedia(media: MediaGuard | undefined): void {
+    this.#media = media
+    this.#bridge.hold(media)
+    media?.check(this.invite)
+  }
+
   /** Asks the caller to come again with credentials. It is no call, then. */
   challenge(challenges: HeaderMap): void {
     if (this.over) return
@@ -187,12 +196,14 @@ export class ReceivedCall {
         this.dialled(dial)
         this.#answered = dialog
         this.attachCallee(dialog)
+        this.#media?.check(response)
         this.answerCaller(response)
       },
       offered: (offer, response) => {
         this.dialled(dial)
         this.#answered = offer
         this.#offer = offer
+        this.#media?.check(response)
         this.answerCaller(response)
       },
       failed: (failure) => this.failed(failure),
@@ -229,6 +240,7 @@ export class ReceivedCall {
   }
 
   private rings(response: SipResponse): void {
+    this.#media?.check(response)
     if (response.status >= 180) this.call.ringing()
     this.#leg.ring(response)
   }
@@ -281,6 +293,7 @@ export class ReceivedCall {
       this.#bridge.acknowledged('a', ack)
       return
     }
+    this.#media?.check(ack)
     this.#offer = undefined
     offer.acknowledge(ack.body, (error, dialog) =>
       this.call.run(() => {

@@ -11,7 +11,7 @@ const MAX_FORMATS = 16
 const NO_PORT = 9
 
 /** One `m=` line and what belongs to it. */
-interface Stream {
+export interface Stream {
   readonly media: string
   readonly port: number
   readonly protocol: string
@@ -19,13 +19,13 @@ interface Stream {
   readonly lines: readonly string[]
 }
 
-interface Session {
+export interface Session {
   readonly lines: readonly string[]
   readonly streams: readonly Stream[]
 }
 
 /** Reads a session description; undefined when it is none, or larger than any that makes sense. */
-function readSession(text: string): Session | undefined {
+export function readSession(text: string): Session | undefined {
   if (text.length > MAX_SDP || !text.startsWith('v=0')) return undefined
   const lines = text.split('\n', MAX_LINES + 1).map((line) => line.trimEnd())
   if (lines.length > MAX_LINES) return undefined
