@@ -34,8 +34,8 @@ const totals = (total: number, passed: number, skipped = 0): string =>
 
 const Files = suite('Test files')
 
-Files('are found at any depth, in order; those under e2e/ run alone', () => {
-  const folder = project({ 'z/b': '', a: '', 'e2e/call': '// time limit: 240 s\n' })
+Files('are found at any depth, in order; those that ask for it run alone', () => {
+  const folder = project({ 'z/b': '', a: '', 'e2e/call': '// time limit: 240 s\n// alone\n' })
   const found = findTestFiles(join(folder, 'dist/test'), join(folder, 'test'))
   assert.equal(
     found.map(({ name, alone, limitS }) => [name, alone, limitS]),
@@ -196,7 +196,7 @@ Run('without a filter lint comes first and counts as one test', () => {
   assert.equal([status, lines.at(-1)], [1, '1 passed, 1 failed'])
 })
 
-Run('end-to-end files have the machine to themselves', () => {
+Run('files that ask for it have the machine to themselves, after the others', () => {
   const log = join(root, 'order')
   const timed = (name: string): string =>
     test(`import { appendFileSync as note } from 'node:fs'
@@ -205,7 +205,10 @@ Run('end-to-end files have the machine to themselves', () => {
         await new Promise((done) => setTimeout(done, 300))
         note('${log}', '${name} ')
       })`)
-  const { status } = run(project({ 'e2e/a': timed('a'), 'e2e/b': timed('b'), z: timed('z') }), '')
+  const { status } = run(
+    project({ 'e2e/a': `// alone\n${timed('a')}`, 'e2e/b': `// alone\n${timed('b')}`, z: timed('z') }),
+    '',
+  )
   assert.is(status, 0)
   assert.is(readFileSync(log, 'utf8'), 'z z a a b b ')
 })
@@ -216,7 +219,7 @@ Run('Ctrl-C stops the tests, lets them clean up, and says so', async () => {
   const slow = test(`import { writeFileSync } from 'node:fs'
     process.on('exit', () => writeFileSync('${cleaned}', 'yes'))
     test('waits', () => new Promise((done) => { writeFileSync('${started}', ''); setTimeout(done, 60000) }))`)
-  const folder = project({ slow, 'e2e/never': passing })
+  const folder = project({ slow, 'e2e/never': `// alone\n${passing}` })
   const child = spawn(process.execPath, ['dist/test/run.js', 'slow', 'never'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],

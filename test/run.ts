@@ -1,6 +1,6 @@
 /**
- * The test runner behind `npm test [-- part/of/a/name ...]`: lint first, then every `*.test.ts` as a process of its own, unit
- * files two at a time, end-to-end files alone. The last line of what it prints is `N passed, N failed`.
+ * The test runner behind `npm test [-- part/of/a/name ...]`: lint first, then every `*.test.ts` as a process of its own, two
+ * at a time but for those that ask for the machine to themselves. The last line of what it prints is `N passed, N failed`.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { findTestFiles, type TestFile } from './support/test-files.js'
 import { judge, summary, type Ending, type Outcome } from './support/test-outcome.js'
 import { runProcess, stopAllProcesses } from './support/test-process.js'
 
-const UNIT_FILES_AT_A_TIME = 2
+const FILES_AT_A_TIME = 2
 const LINT_LIMIT_S = 180
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -84,7 +84,7 @@ else if (files.length === 0) {
 }
 await runAll(
   files.filter((file) => !file.alone),
-  UNIT_FILES_AT_A_TIME,
+  FILES_AT_A_TIME,
 )
 await runAll(
   files.filter((file) => file.alone),

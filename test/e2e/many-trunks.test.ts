@@ -1,4 +1,5 @@
 // time limit: 240 s
+// alone
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Registration } from '../../src/model/registration.js'

@@ -1,4 +1,5 @@
 // time limit: 150 s
+// alone
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AGENT, CALLER, TestEdge } from '../support/edge.js'

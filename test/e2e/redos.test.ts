@@ -1,4 +1,5 @@
 // time limit: 180 s
+// alone
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { findCorpora, readCorpus } from '../support/corpora.js'

@@ -6,7 +6,7 @@ export interface TestFile {
   /** As people name it: `engine/message/via`. */
   readonly name: string
   readonly path: string
-  /** End-to-end: has the machine to itself. */
+  /** Has the machine to itself: what it measures is time. */
   readonly alone: boolean
   readonly limitS: number
 }
@@ -19,6 +19,11 @@ export function timeLimitS(source: string): number {
   return match?.[1] === undefined ? DEFAULT_LIMIT_S : Number(match[1])
 }
 
+/** Whether a test file asks for the machine to itself: a line `// alone` among its first ones. */
+export function isAlone(source: string): boolean {
+  return /^\/\/ alone$/m.test(source.slice(0, 2_000))
+}
+
 /**
  * Every test file below `compiled`, in order of name, that one of `filters` is part of the name of; no filter: all.
  * @param sources the folder the compiled one mirrors; the time limits are read there, since compiling may drop comments
@@ -29,12 +34,10 @@ export function findTestFiles(compiled: string, sources: string, filters: readon
     .map((path) => ({ path, name: path.slice(0, -'.test.js'.length).split(sep).join('/') }))
     .filter(({ name }) => filters.length === 0 || filters.some((filter) => name.includes(bareName(filter))))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ path, name }) => ({
-      name,
-      path: join(compiled, path),
-      alone: name.startsWith('e2e/'),
-      limitS: timeLimitS(readFileSync(join(sources, path.replace(/\.js$/, '.ts')), 'utf8')),
-    }))
+    .map(({ path, name }) => {
+      const source = readFileSync(join(sources, path.replace(/\.js$/, '.ts')), 'utf8')
+      return { name, path: join(compiled, path), alone: isAlone(source), limitS: timeLimitS(source) }
+    })
 }
 
 /** A filter as a part of a name: `test/engine/via.test.ts` and `engine/via` mean the same. */
