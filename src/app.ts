@@ -26,6 +26,7 @@ import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js
 import type { Destinations } from './model/destinations.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
+import { Accounts } from './store/accounts.js'
 import { Agents } from './store/agents.js'
 import { ApiTokens } from './store/api-tokens.js'
 import { CdrLog } from './store/cdr-log.js'
@@ -247,6 +248,7 @@ export function createApp(config: Config): App {
         const origination = (): Origination => originationOf(addresses)
         const tokens = new ApiTokens(parts)
         const api = createApi({
+          accounts: new Accounts(connection),
           agents: new Agents(parts),
           numbers: new Numbers(parts),
           trunks: new Trunks(parts),

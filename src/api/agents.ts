@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { parseUri } from '../engine/index.js'
 import { agentSchema, type Agent } from '../model/agent.js'
 import type { Destinations } from '../model/destinations.js'
-import { DEFAULT_ACCOUNT, identifier } from '../model/text.js'
+import { localId } from '../model/account.js'
+import { identifier } from '../model/text.js'
 import { Turns } from '../store/turns.js'
+import { accountField, accountOf, idFor } from './account.js'
 import { pageQuery, pageView } from './paging.js'
 import { password, withPasswords } from './password.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -21,6 +23,7 @@ const authUser = agentSchema.shape.auth.unwrap().unwrap()
 const agentBody = namedBody(
   'AgentBody',
   agentSchema.omit({ account_id: true, id: true, created_at: true, updated_at: true }).extend({
+    account_id: accountField,
     auth: authUser
       .extend({ password: password.optional().describe('Write-only; left out, the one that is kept stays') })
       .nullable()
@@ -83,6 +86,7 @@ export function addAgents(api: Api, services: Services): void {
   const turns = new Turns()
   const view = async (agent: Agent) => ({
     ...agent,
+    id: localId(agent.id),
     has_password: await answerOf('agent', passwords.agent.has(agent.id)),
     rejected: rejectionOf(agent, destinations),
   })
@@ -94,7 +98,7 @@ export function addAgents(api: Api, services: Services): void {
       schema: { tags, summary: 'List agents', querystring: pageQuery, response: { 200: agentPage, ...refusals(400) } },
     },
     async (request) => {
-      const page = await pageAnswerOf('agent', agents.list(request.query))
+      const page = await pageAnswerOf('agent', agents.list({ ...request.query, accountId: request.account }))
       return { ...pageView(page), items: await Promise.all(page.items.map(view)) }
     },
   )
@@ -116,18 +120,18 @@ export function addAgents(api: Api, services: Services): void {
       },
     },
     async (request, reply) => {
-      const { id } = request.params
-      const { auth, ...fields } = request.body
+      const id = idFor(request, request.params.id)
+      const { auth, account_id: _account, ...fields } = request.body
       checkReachable(fields, services)
       const { agent, created } = await turns.take(id, async () => {
         if (auth !== null && auth.password === undefined && !(await answerOf('agent', passwords.agent.has(id))))
           throw fieldRefused('auth.password', 'is required: no password of this agent is kept')
         const user = auth === null ? null : { username: auth.username }
         return withPasswords(id, [[passwords.agent, auth === null ? null : auth.password]], logger, () =>
-          answerOf('agent', agents.put({ ...fields, auth: user, id, account_id: DEFAULT_ACCOUNT })),
+          answerOf('agent', agents.put({ ...fields, auth: user, id, account_id: accountOf(request) })),
         )
       })
-      if (created) reply.header('location', `/v1/agents/${id}`)
+      if (created) reply.header('location', `/v1/agents/${request.params.id}`)
       return reply.code(created ? 201 : 200).send(await view(agent))
     },
   )
@@ -139,7 +143,7 @@ export function addAgents(api: Api, services: Services): void {
       schema: { tags, summary: 'Show an agent', params: byId, response: { 200: agentView, ...refusals(400, 404) } },
     },
     async (request) => {
-      const agent = await answerOf('agent', agents.get(request.params.id))
+      const agent = await answerOf('agent', agents.get(idFor(request, request.params.id)))
       if (agent === undefined) throw absent(request.params.id)
       return view(agent)
     },
@@ -158,7 +162,8 @@ export function addAgents(api: Api, services: Services): void {
     },
     async (request, reply) => {
       const { id } = request.params
-      if (!(await turns.take(id, () => answerOf('agent', agents.remove(id))))) throw absent(id)
+      const inside = idFor(request, id)
+      if (!(await turns.take(inside, () => answerOf('agent', agents.remove(inside))))) throw absent(id)
       return reply.code(204).send()
     },
   )

@@ -2,6 +2,8 @@ import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, typ
 import { serializerCompiler } from 'fastify-type-provider-zod'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { scopeAccounts } from './account.js'
+import { addAccounts } from './accounts.js'
 import { addAgents } from './agents.js'
 import { createAuthenticator, type Principal } from './auth.js'
 import { addCalls } from './calls.js'
@@ -121,9 +123,11 @@ export function createApi(options: ApiOptions): Api {
         if (refused !== undefined) throw refused
       })
       requireRoles(v1)
+      scopeAccounts(v1)
       // In this scope, so that the hook above is asked first: a stranger learns nothing of what exists.
       v1.setNotFoundHandler(answerNotFound)
       const allowed = collectMethods(v1)
+      addAccounts(v1, services)
       addAgents(v1, services)
       addNumbers(v1, services)
       addTrunks(v1, services)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { LiveCall } from '../model/call.js'
 import { identifier } from '../model/text.js'
+import { mayKnow } from './account.js'
 import { addOriginate } from './originate.js'
 import { pageQuery } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -52,7 +53,12 @@ export function addCalls(api: Api, services: Services): void {
         response: { 200: liveCallPage, ...refusals(400) },
       },
     },
-    async (request) => pageOfCalls(calls.list(), request.query.limit, request.query.cursor),
+    async (request) =>
+      pageOfCalls(
+        calls.list().filter(({ account_id }) => mayKnow(request, account_id)),
+        request.query.limit,
+        request.query.cursor,
+      ),
   )
 
   api.get(
@@ -69,9 +75,9 @@ export function addCalls(api: Api, services: Services): void {
     async (request) => {
       const { id } = request.params
       const live = calls.get(id)
-      if (live !== undefined) return live
+      if (live !== undefined && mayKnow(request, live.account_id)) return live
       const cdr = await answerOf('call', cdrs.get(id))
-      if (cdr === undefined) throw absent(id)
+      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent(id)
       return { ...cdr, state: 'ended' as const }
     },
   )
@@ -89,8 +95,11 @@ export function addCalls(api: Api, services: Services): void {
     },
     async (request, reply) => {
       const { id } = request.params
-      if (await calls.hangUp(id)) return reply.code(204).send()
-      if ((await answerOf('call', cdrs.get(id))) === undefined) throw absent(id)
+      const live = calls.get(id)
+      if (live !== undefined && mayKnow(request, live.account_id) && (await calls.hangUp(id)))
+        return reply.code(204).send()
+      const cdr = await answerOf('call', cdrs.get(id))
+      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent(id)
       throw new ApiError('CALL_NOT_FOUND', `call "${id}" has ended already`)
     },
   )

@@ -44,6 +44,7 @@ export function addCdrs(api: Api, { cdrs }: Services): void {
         cdrs.list({
           limit,
           cursor,
+          accountId: request.account,
           phoneNumber: phone_number === undefined ? undefined : readNumberFilter(phone_number),
           since: since === undefined ? undefined : new Date(since).toISOString(),
         }),

@@ -25,6 +25,7 @@ const eventQuery = z.strictObject({
 })
 
 interface Filter {
+  readonly accountId?: string | undefined
   readonly types?: readonly EventType[] | undefined
   readonly trunkId?: string | undefined
   readonly agentId?: string | undefined
@@ -105,6 +106,7 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
       }
       const { types, trunk_id, agent_id, phone_number } = request.query
       const filter = {
+        accountId: request.account,
         types,
         trunkId: trunk_id,
         agentId: agent_id,
@@ -117,7 +119,8 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
   )
 }
 
-function matches(event: SignalboxEvent, { types, trunkId, agentId, phoneNumber }: Filter): boolean {
+function matches(event: SignalboxEvent, { accountId, types, trunkId, agentId, phoneNumber }: Filter): boolean {
+  if (accountId !== undefined && event.account_id !== accountId) return false
   if (types !== undefined && !types.includes(event.type)) return false
   if (trunkId !== undefined && event.data.trunk_id !== trunkId) return false
   if (agentId === undefined && phoneNumber === undefined) return true

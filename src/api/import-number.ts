@@ -1,10 +1,12 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { localId, scopedId } from '../model/account.js'
 import { extension, numberSchema, type PhoneNumber } from '../model/number.js'
-import { DEFAULT_ACCOUNT, identifier, safeText } from '../model/text.js'
+import { identifier, safeText } from '../model/text.js'
 import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
-import { checkAgents, clash } from './number-checks.js'
+import { accountField, namedWithin } from './account.js'
+import { checkAgents, clash, readKnown, takenElsewhere } from './number-checks.js'
 import { withPasswords } from './password.js'
 import { ApiError, fieldRefused, type FieldError } from './problem.js'
 import type { Services } from './services.js'
@@ -22,6 +24,7 @@ const { label: _trunkLabel, ...inlineTrunk } = trunkForm
 export const numberImport = namedBody(
   'NumberImport',
   z.strictObject({
+    account_id: accountField,
     phone_number: safeText(64).describe(
       'E.164, any usual spelling of it, or national with `country`; an extension with `kind`',
     ),
@@ -107,16 +110,17 @@ const samePassword = (a: string, b: string): boolean => {
 /** Finds or makes the trunk of an import; in a dry run, finds it or tells what would be made. */
 async function trunkOf(
   body: NumberImport,
+  accountId: string,
   services: Services,
   dryRun: boolean,
 ): Promise<{ trunk: Trunk; created: boolean }> {
   const fields = inlineFields(body)
-  if (fields === undefined) return { trunk: await knownTrunk(body.trunk_id ?? '', services), created: false }
+  if (fields === undefined) return { trunk: await knownTrunk(body.trunk_id ?? '', services, accountId), created: false }
   const passwords: GivenPasswords = {
     trunk: body.password ?? undefined,
     trunkInbound: body.inbound_auth?.password,
   }
-  const present = await answerOf('trunk', services.trunks.findEqual(fields, DEFAULT_ACCOUNT))
+  const present = await answerOf('trunk', services.trunks.findEqual(fields, accountId))
   const keptInbound =
     present !== undefined && (await answerOf('trunk', services.passwords.trunkInbound.has(present.id)))
   checkTrunk(fields, {
@@ -124,32 +128,34 @@ async function trunkOf(
     destinations: services.destinations,
     hasPassword: passwords.trunk !== undefined,
     hasInboundPassword: passwords.trunkInbound !== undefined || keptInbound,
-    certificateProblem: services.tlsProfiles.certificateProblem({ tls: fields.tls, account_id: DEFAULT_ACCOUNT }),
+    certificateProblem: services.tlsProfiles.certificateProblem({ tls: fields.tls, account_id: accountId }),
   })
   if (present !== undefined) return { trunk: await keepPasswords(present, passwords, services, dryRun), created: false }
-  if (dryRun) return { trunk: notYet(fields, services), created: true }
-  return makeTrunk(fields, passwords, services)
+  if (dryRun) return { trunk: notYet(fields, accountId, services), created: true }
+  return makeTrunk(fields, accountId, passwords, services)
 }
 
 /** The trunk with that id. @throws {ApiError} TRUNK_UNKNOWN when there is none in the account */
-export async function knownTrunk(id: string, { trunks }: Services, accountId = DEFAULT_ACCOUNT): Promise<Trunk> {
+export async function knownTrunk(id: string, { trunks }: Services, accountId: string): Promise<Trunk> {
   const trunk = await answerOf('trunk', trunks.get(id))
-  if (trunk?.account_id !== accountId) throw fieldRefused('trunk_id', `there is no trunk "${id}"`, 'TRUNK_UNKNOWN')
+  if (trunk?.account_id !== accountId)
+    throw fieldRefused('trunk_id', `there is no trunk "${localId(id)}"`, 'TRUNK_UNKNOWN')
   return trunk
 }
 
-function notYet(fields: TrunkFields, { clock }: Services): Trunk {
+function notYet(fields: TrunkFields, accountId: string, { clock }: Services): Trunk {
   const now = clock.date().toISOString()
-  return { ...fields, id: NOT_YET, account_id: DEFAULT_ACCOUNT, created_at: now, updated_at: now }
+  return { ...fields, id: scopedId(accountId, NOT_YET), account_id: accountId, created_at: now, updated_at: now }
 }
 
 /** Adds the trunk, its passwords first: an import of equal fields at the same moment compares its own with them. */
 async function makeTrunk(
   fields: TrunkFields,
+  accountId: string,
   passwords: GivenPasswords,
   services: Services,
 ): Promise<{ trunk: Trunk; created: boolean }> {
-  const id = `trunk-${randomBytes(6).toString('hex')}`
+  const id = scopedId(accountId, `trunk-${randomBytes(6).toString('hex')}`)
   const { trunk, trunkInbound } = services.passwords
   const found = await withPasswords(
     id,
@@ -158,7 +164,7 @@ async function makeTrunk(
       [trunkInbound, passwords.trunkInbound],
     ],
     services.logger,
-    () => answerOf('trunk', services.trunks.findOrCreate({ ...fields, id, account_id: DEFAULT_ACCOUNT })),
+    () => answerOf('trunk', services.trunks.findOrCreate({ ...fields, id, account_id: accountId })),
   )
   if (found.created) return found
   // Another import was faster: ours is not needed, and what was kept for it neither.
@@ -193,7 +199,7 @@ async function keepPasswords(
   if (errors.length > 0)
     throw new ApiError(
       'TRUNK_PASSWORD_DIFFERS',
-      `trunk "${id}" has the same fields and another password; change it with PATCH /v1/trunks/${id}, or give trunk_id`,
+      `trunk "${localId(id)}" has the same fields and another password; change it with PATCH /v1/trunks/${localId(id)}, or give trunk_id`,
       { errors },
     )
   if (dryRun || (missing.trunk === undefined && missing.trunkInbound === undefined)) return trunk
@@ -215,19 +221,28 @@ async function keepPasswords(
 /**
  * Adds a number, and the trunk its fields describe unless one with equal fields exists. All or nothing: a trunk made for a number
  * that then cannot be added is taken away again.
+ * @param accountId whose the number, and all that it names, is
  * @param dryRun checks everything and writes nothing
  */
-export async function importNumber(body: NumberImport, services: Services, dryRun = false): Promise<Imported> {
+export async function importNumber(
+  given: NumberImport,
+  accountId: string,
+  services: Services,
+  dryRun = false,
+): Promise<Imported> {
+  const body = namedWithin(accountId, given)
   const phoneNumber = readNumber(body.phone_number, body)
-  await checkAgents(services.agents, body)
-  const present = await answerOf('number', services.numbers.get(phoneNumber))
-  const refusal = present === undefined ? undefined : await clash(body, present, services)
+  await checkAgents(services.agents, body, accountId)
+  const present = await readKnown(phoneNumber, services, accountId, () => {
+    throw takenElsewhere(phoneNumber)
+  })
+  const refusal = present === undefined ? undefined : await clash(body, present, services, accountId)
   if (refusal !== undefined) throw refusal
 
   for (let attempt = 1; ; attempt++) {
-    const { trunk, created } = await trunkOf(body, services, dryRun)
+    const { trunk, created } = await trunkOf(body, accountId, services, dryRun)
     const wanted = {
-      account_id: DEFAULT_ACCOUNT,
+      account_id: accountId,
       phone_number: phoneNumber,
       kind: body.kind,
       label: body.label,
@@ -247,12 +262,12 @@ export async function importNumber(body: NumberImport, services: Services, dryRu
       number = await answerOf('number', services.numbers.create(wanted, { replaceInbound: body.replace }))
     } catch (error) {
       if (created) await withdraw(trunk.id, services)
-      throw await explained(error, body, phoneNumber, services)
+      throw await explained(error, body, phoneNumber, accountId, services)
     }
     // Whatever was removed while this was written was not yet in use: nobody else noticed.
     const gone = (await answerOf('trunk', services.trunks.get(trunk.id))) === undefined
     if (!gone) {
-      await checkAgents(services.agents, body).catch(async (error: unknown) => {
+      await checkAgents(services.agents, body, accountId).catch(async (error: unknown) => {
         await takeBack(number, present, services)
         if (created) await withdraw(trunk.id, services)
         throw error
@@ -261,7 +276,7 @@ export async function importNumber(body: NumberImport, services: Services, dryRu
     }
     await takeBack(number, present, services)
     if (body.trunk_id !== undefined || attempt === MAX_ATTEMPTS)
-      throw fieldRefused('trunk_id', `trunk "${trunk.id}" was removed at the same time`, 'TRUNK_UNKNOWN')
+      throw fieldRefused('trunk_id', `trunk "${localId(trunk.id)}" was removed at the same time`, 'TRUNK_UNKNOWN')
   }
 }
 
@@ -270,12 +285,16 @@ async function explained(
   error: unknown,
   body: NumberImport,
   phoneNumber: string,
+  accountId: string,
   services: Services,
 ): Promise<unknown> {
   if (!(error instanceof ApiError) || (error.code !== 'NUMBER_TAKEN' && error.code !== 'INBOUND_AGENT_TAKEN'))
     return error
   const present = await services.numbers.get(phoneNumber).catch(() => undefined)
-  return (present === undefined ? undefined : await clash(body, present, services).catch(() => undefined)) ?? error
+  return (
+    (present === undefined ? undefined : await clash(body, present, services, accountId).catch(() => undefined)) ??
+    error
+  )
 }
 
 /** Undoes the writing of a number that cannot stay. */

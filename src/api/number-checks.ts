@@ -1,7 +1,8 @@
 import type { PhoneNumber } from '../model/number.js'
-import { DEFAULT_ACCOUNT } from '../model/text.js'
+import { localId } from '../model/account.js'
 import type { NumberImport } from './import-number.js'
 import { ApiError, type FieldError } from './problem.js'
+import { StoreError } from '../store/errors.js'
 import type { Services } from './services.js'
 import { answerOf } from './store-answer.js'
 import { sharedNetwork } from './trunk-checks.js'
@@ -10,7 +11,7 @@ import { sharedNetwork } from './trunk-checks.js'
 export async function checkAgents(
   agents: Services['agents'],
   named: { inbound_agent_id?: string | null | undefined; outbound_agent_ids?: readonly string[] | undefined },
-  accountId = DEFAULT_ACCOUNT,
+  accountId: string,
 ): Promise<void> {
   const fields = new Map<string, string>()
   named.outbound_agent_ids?.forEach((id, index) => fields.set(id, `outbound_agent_ids[${index}]`))
@@ -19,7 +20,7 @@ export async function checkAgents(
   await Promise.all(
     [...fields].map(async ([id, field]) => {
       const agent = await answerOf('agent', agents.get(id))
-      if (agent?.account_id !== accountId) errors.push({ field, message: `there is no agent "${id}"` })
+      if (agent?.account_id !== accountId) errors.push({ field, message: `there is no agent "${localId(id)}"` })
     }),
   )
   if (errors.length === 0) return
@@ -33,9 +34,30 @@ export function refuseTaken(current: PhoneNumber, wanted: string | null | undefi
   if (replace || typeof wanted !== 'string' || has === null || has === wanted) return
   throw new ApiError(
     'INBOUND_AGENT_TAKEN',
-    `${current.phone_number} is answered by agent "${has}"; say "replace": true to take it over`,
-    { inbound_agent_id: has, trunk_id: current.trunk_id },
+    `${current.phone_number} is answered by agent "${localId(has)}"; say "replace": true to take it over`,
+    { inbound_agent_id: localId(has), trunk_id: localId(current.trunk_id) },
   )
+}
+
+/** The refusal of a number that another account has. Whose it is stays their business. */
+export const takenElsewhere = (phoneNumber: string): ApiError =>
+  new ApiError('NUMBER_TAKEN', `${phoneNumber} exists already`)
+
+/** The record of a number, as far as it is not another account's that cannot be read. @throws {ApiError} RECORD_INVALID */
+export async function readKnown(
+  phoneNumber: string,
+  { numbers }: Pick<Services, 'numbers'>,
+  accountId: string | undefined,
+  otherwise: () => undefined | never,
+): Promise<PhoneNumber | undefined> {
+  try {
+    return await answerOf('number', numbers.get(phoneNumber))
+  } catch (error) {
+    const cause = error instanceof ApiError ? error.cause : undefined
+    const isTheirs = cause instanceof StoreError && cause.code === 'INVALID' && cause.detail.account_id !== accountId
+    if (accountId === undefined || !isTheirs) throw error
+    return otherwise()
+  }
 }
 
 /** Why a number that is there already cannot be imported, or undefined when the request may replace it. */
@@ -43,10 +65,10 @@ export async function clash(
   body: NumberImport,
   present: PhoneNumber,
   { trunks }: Pick<Services, 'trunks'>,
+  accountId: string,
 ): Promise<ApiError | undefined> {
   const { phone_number, inbound_agent_id, trunk_id } = present
-  // Whose it is stays their business.
-  if (present.account_id !== DEFAULT_ACCOUNT) return new ApiError('NUMBER_TAKEN', `${phone_number} exists already`)
+  if (present.account_id !== accountId) return takenElsewhere(phone_number)
   if (body.replace) return undefined
   try {
     refuseTaken(present, body.inbound_agent_id, false)
@@ -54,16 +76,21 @@ export async function clash(
     if (error instanceof ApiError) return error
     throw error
   }
-  const answered = inbound_agent_id === null ? 'without an inbound agent' : `answered by agent "${inbound_agent_id}"`
+  const answered =
+    inbound_agent_id === null ? 'without an inbound agent' : `answered by agent "${localId(inbound_agent_id)}"`
   const trunk = await answerOf('trunk', trunks.get(trunk_id))
   const imported =
     body.trunk_id === undefined
       ? body.allowed_addresses
       : (await answerOf('trunk', trunks.get(body.trunk_id)))?.allowed_addresses
   const shared = body.trunk_id === trunk_id ? undefined : sharedNetwork(imported ?? [], trunk?.allowed_addresses ?? [])
-  const also = shared === undefined ? '' : `: it belongs to trunk "${trunk_id}", which allows ${shared} too`
-  return new ApiError('NUMBER_TAKEN', `${phone_number} exists already, on trunk "${trunk_id}", ${answered}${also}`, {
-    inbound_agent_id,
-    trunk_id,
-  })
+  const also = shared === undefined ? '' : `: it belongs to trunk "${localId(trunk_id)}", which allows ${shared} too`
+  return new ApiError(
+    'NUMBER_TAKEN',
+    `${phone_number} exists already, on trunk "${localId(trunk_id)}", ${answered}${also}`,
+    {
+      inbound_agent_id: inbound_agent_id === null ? null : localId(inbound_agent_id),
+      trunk_id: localId(trunk_id),
+    },
+  )
 }

@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import { extension, numberSchema, type PhoneNumber } from '../model/number.js'
+import type { FastifyRequest } from 'fastify'
+import { extension, numberSchema, shownNumber, type PhoneNumber } from '../model/number.js'
 import { identifier, safeText } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
 import { importNumber, knownTrunk, NOT_YET, numberImport, takeBack } from './import-number.js'
-import { checkAgents, refuseTaken } from './number-checks.js'
+import { accountOf, idFor, mayKnow, namedWithin } from './account.js'
+import { checkAgents, readKnown, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import { needRole } from './roles.js'
@@ -56,10 +58,10 @@ export function addNumbers(api: Api, services: Services): void {
   const { agents, numbers, trunks, origination } = services
   const tags = ['numbers']
 
-  async function find(text: string): Promise<PhoneNumber> {
+  async function find(request: FastifyRequest, text: string): Promise<PhoneNumber> {
     for (const key of candidates(text)) {
-      const number = await answerOf('number', numbers.get(key))
-      if (number !== undefined) return number
+      const number = await readKnown(key, services, request.account, () => undefined)
+      if (number !== undefined && mayKnow(request, number.account_id)) return number
     }
     throw absent(text)
   }
@@ -69,7 +71,7 @@ export function addNumbers(api: Api, services: Services): void {
     const shown = trunk === undefined ? null : await showTrunk(trunk, services)
     const { origination_uris, signalling_addresses } = origination()
     return {
-      ...number,
+      ...shownNumber(number),
       trunk: shown,
       origination_uris,
       allow_addresses: signalling_addresses,
@@ -91,7 +93,13 @@ export function addNumbers(api: Api, services: Services): void {
     },
     async (request) => {
       const { trunk_id, agent_id, ...page } = request.query
-      return pageView(await pageAnswerOf('number', numbers.list({ ...page, trunkId: trunk_id, agentId: agent_id })))
+      const filter = {
+        accountId: request.account,
+        trunkId: trunk_id === undefined ? undefined : idFor(request, trunk_id),
+        agentId: agent_id === undefined ? undefined : idFor(request, agent_id),
+      }
+      const found = await pageAnswerOf('number', numbers.list({ ...page, ...filter }))
+      return pageView({ ...found, items: found.items.map(shownNumber) })
     },
   )
 
@@ -113,7 +121,7 @@ export function addNumbers(api: Api, services: Services): void {
     },
     async (request, reply) => {
       const dryRun = request.query.dry_run
-      const { number, trunk, created } = await importNumber(request.body, services, dryRun)
+      const { number, trunk, created } = await importNumber(request.body, accountOf(request), services, dryRun)
       if (dryRun) {
         const would = await view(number, trunk)
         const { password, inbound_auth } = request.body
@@ -140,7 +148,7 @@ export function addNumbers(api: Api, services: Services): void {
         response: { 200: numberWithTrunkView, ...refusals(400, 404) },
       },
     },
-    async (request) => view(await find(request.params.phone_number)),
+    async (request) => view(await find(request, request.params.phone_number)),
   )
 
   api.patch(
@@ -157,10 +165,11 @@ export function addNumbers(api: Api, services: Services): void {
       },
     },
     async (request, reply) => {
-      const { replace, ...changes } = request.body
-      if (Object.keys(given(changes)).some((field) => field !== 'enabled'))
+      const { replace, ...wanted } = request.body
+      if (Object.keys(given(wanted)).some((field) => field !== 'enabled'))
         needRole(request, reply, 'admin', 'changing more of a number than "enabled"')
-      const { phone_number, account_id } = await find(request.params.phone_number)
+      const { phone_number, account_id } = await find(request, request.params.phone_number)
+      const changes = namedWithin(account_id, wanted)
       const check = async (): Promise<void> => {
         await checkAgents(agents, changes, account_id)
         if (changes.trunk_id !== undefined) await knownTrunk(changes.trunk_id, services, account_id)
@@ -168,6 +177,7 @@ export function addNumbers(api: Api, services: Services): void {
       await check()
       let before: PhoneNumber | undefined
       const change = (current: PhoneNumber): PhoneNumber => {
+        if (current.account_id !== account_id) throw absent(request.params.phone_number)
         refuseTaken(current, changes.inbound_agent_id, replace)
         before = current
         return { ...current, ...given(changes) }
@@ -196,7 +206,7 @@ export function addNumbers(api: Api, services: Services): void {
     async (request, reply) => {
       // Not by `find`: a record that others wrote and that does not parse must be removable too.
       for (const key of candidates(request.params.phone_number))
-        if (await answerOf('number', numbers.remove(key))) return reply.code(204).send()
+        if (await answerOf('number', numbers.remove(key, request.account))) return reply.code(204).send()
       throw absent(request.params.phone_number)
     },
   )

@@ -57,6 +57,7 @@ export function addOpenApi(api: Api): void {
         version: '1',
       },
       tags: [
+        { name: 'accounts', description: 'Whose numbers, trunks and agents there are' },
         { name: 'agents', description: 'Who answers calls' },
         { name: 'numbers', description: 'The routing table: which agent answers which number' },
         { name: 'trunks', description: "Customers' carriers, trunks and PBXs" },

@@ -3,6 +3,7 @@ import type { NotOriginated } from '../edge/originator.js'
 import type { LiveCall } from '../model/call.js'
 import { headerMap, identifier, safeText } from '../model/text.js'
 import type { VerdictCode } from '../model/verdict.js'
+import { accountField, accountOf, idFor } from './account.js'
 import { RecentRequests } from './idempotency.js'
 import { ApiError, fieldRefused, type ProblemCode } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -11,6 +12,7 @@ import { answer, liveCallView, namedBody, refusals } from './views.js'
 const body = namedBody(
   'NewCall',
   z.strictObject({
+    account_id: accountField,
     agent_id: identifier.describe('Who is called first, and connected'),
     from: safeText(64).min(1).describe('The number to present; it lists the agent among its outbound_agent_ids'),
     to: safeText(64).min(1).describe('Who is called: a number, or an extension that the trunk allows'),
@@ -76,7 +78,7 @@ export function addOriginate(api: Api, { originator, clock }: Services): void {
       const { agent_id, from, to, headers, ring_timeout_s, privacy } = request.body
       const place = async (): Promise<LiveCall> => {
         const originated = await originator.originate({
-          agentId: agent_id,
+          agentId: idFor(request, agent_id),
           from,
           to,
           headers,
@@ -88,7 +90,10 @@ export function addOriginate(api: Api, { originator, clock }: Services): void {
         return originated.call
       }
       try {
-        const call = await recent.once(readKey(request.headers['idempotency-key']), request.body, place)
+        const key = readKey(request.headers['idempotency-key'])
+        // Those of another account are other keys.
+        const ofAccount = key === undefined ? undefined : `${accountOf(request)} ${key}`
+        const call = await recent.once(ofAccount, request.body, place)
         return await reply.code(202).header('location', `/v1/calls/${call.call_id}`).send(call)
       } catch (error) {
         const wait = error instanceof ApiError ? retryAfter[error.code] : undefined

@@ -5,6 +5,7 @@ import { z } from 'zod'
  * The one table; the OpenAPI document lists its codes.
  */
 export const problems = {
+  ACCOUNT_NOT_ALLOWED: { status: 403, title: 'The token is bound to another account' },
   TOKEN_REQUIRED: { status: 401, title: 'A valid bearer token is required' },
   TOO_MANY_TOKEN_FAILURES: { status: 429, title: 'Too many tokens that are not valid' },
   ROLE_NEEDED: { status: 403, title: 'The role of the token does not suffice' },

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { registrationState, shownRegistration, type Registration } from '../model/registration.js'
+import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
 import type { RegistrationRequest } from '../store/registrations.js'
+import { idFor } from './account.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -33,21 +35,22 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
     async (request) => {
       const { state, trunk_id: trunkId, ...page } = request.query
       if (trunkId === undefined) {
-        const found = await pageAnswerOf('trunk', registrations.list({ ...page, state }))
+        const found = await pageAnswerOf('trunk', registrations.list({ ...page, state, accountId: request.account }))
         return pageView({ ...found, items: found.items.map(shownRegistration) })
       }
-      const found = await answerOf('trunk', registrations.get(trunkId))
+      const found = await answerOf('trunk', registrations.get(idFor(request, trunkId)))
       const fits = found !== undefined && (state ?? found.state) === found.state
       return { items: fits ? [shownRegistration(found)] : [], next_cursor: null }
     },
   )
 
-  const ask = async (id: string, what: RegistrationRequest['what']): Promise<Registration> => {
-    const trunk = await answerOf('trunk', trunks.get(id))
+  const ask = async (inside: string, what: RegistrationRequest['what']): Promise<Registration> => {
+    const id = localId(inside)
+    const trunk = await answerOf('trunk', trunks.get(inside))
     if (trunk === undefined) throw new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${id}"`)
     if (!trunk.register.enabled)
       throw new ApiError('REGISTRATION_OFF', `trunk "${id}" has "register": {"enabled": false}; switch it on first`)
-    await answerOf('trunk', registrar.request(id, what))
+    await answerOf('trunk', registrar.request(inside, what))
     const registration = await answerOf('trunk', registrar.view(trunk))
     if (registration === null) throw new ApiError('INTERNAL_ERROR', `trunk "${id}" has no registration`)
     return registration
@@ -69,7 +72,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
         response: responses('Asked for; the registration as it stands'),
       },
     },
-    async (request, reply) => reply.code(202).send(await ask(request.params.id, 'register')),
+    async (request, reply) => reply.code(202).send(await ask(idFor(request, request.params.id), 'register')),
   )
 
   api.post(
@@ -83,6 +86,6 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
         response: responses('Asked for; the registration as it stands'),
       },
     },
-    async (request, reply) => reply.code(202).send(await ask(request.params.id, 'unregister')),
+    async (request, reply) => reply.code(202).send(await ask(idFor(request, request.params.id), 'unregister')),
   )
 }

@@ -1,8 +1,10 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseUri } from '../engine/index.js'
+import { shownDecision } from '../model/decision.js'
 import { headerMap, safeText } from '../model/text.js'
 import type { InboundRequest } from '../routing/router.js'
+import { accountField } from './account.js'
 import type { Api, Services } from './services.js'
 import { decisionView, namedBody, refusals } from './views.js'
 
@@ -21,6 +23,7 @@ const uriOrNumber = (what: string) =>
 const routeTest = namedBody(
   'RouteTest',
   z.strictObject({
+    account_id: accountField,
     to: uriOrNumber('The dialled number'),
     from: uriOrNumber('Who calls').optional(),
     source_address: z
@@ -38,7 +41,7 @@ const userPart = (text: string): string => encodeURIComponent(text).replaceAll('
 const toUri = (text: string): string => (LIKE_URI.test(text) ? text : `sip:${userPart(text)}@${HOST}`)
 
 /** The INVITE a route test stands for, as routing sees it. */
-export function syntheticRequest(test: z.output<typeof routeTest>): InboundRequest {
+export function syntheticRequest(test: Omit<z.output<typeof routeTest>, 'account_id'>): InboundRequest {
   const to = toUri(test.to)
   const headers = new Map(Object.entries(test.headers).map(([name, value]) => [name.toLowerCase(), value]))
   headers.set('to', `<${to}>`)
@@ -63,6 +66,11 @@ export function addRouteTests(api: Api, { router }: Services): void {
         response: { 200: decisionView, ...refusals(400) },
       },
     },
-    async (request) => (await router.decide(syntheticRequest(request.body))).decision,
+    async (request) => {
+      const { account } = request
+      const asked = syntheticRequest(request.body)
+      const { decision } = await router.decide(account === undefined ? asked : { ...asked, accountId: account })
+      return shownDecision(decision)
+    },
   )
 }

@@ -6,6 +6,7 @@ import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
 import type { Destinations } from '../model/destinations.js'
 import type { Router } from '../routing/router.js'
+import type { Accounts } from '../store/accounts.js'
 import type { Agents } from '../store/agents.js'
 import type { ApiTokens } from '../store/api-tokens.js'
 import type { CdrLog } from '../store/cdr-log.js'
@@ -45,6 +46,7 @@ export interface Readiness {
 
 /** What the API works on. */
 export interface Services {
+  readonly accounts: Pick<Accounts, 'list'>
   readonly agents: Pick<Agents, 'get' | 'put' | 'remove' | 'list'>
   readonly numbers: Pick<Numbers, 'get' | 'create' | 'update' | 'remove' | 'list'>
   readonly trunks: Pick<Trunks, 'get' | 'findEqual' | 'findOrCreate' | 'update' | 'remove' | 'list'>

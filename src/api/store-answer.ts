@@ -1,3 +1,4 @@
+import { localId } from '../model/account.js'
 import { StoreError } from '../store/errors.js'
 import { ApiError, fieldRefused } from './problem.js'
 
@@ -11,6 +12,8 @@ const notFound = {
   token: 'TOKEN_NOT_FOUND',
 } as const
 
+const shownAgent = (id: string | null | undefined): string | null => (typeof id === 'string' ? localId(id) : null)
+
 /** What a store's refusal means to the client that asked for a `noun`. */
 export function refusalOfStore(error: StoreError, noun: Noun): ApiError {
   const { code, message, detail } = error
@@ -22,12 +25,12 @@ export function refusalOfStore(error: StoreError, noun: Noun): ApiError {
       return new ApiError(
         'INBOUND_AGENT_TAKEN',
         `${message}; say "replace": true to take it over`,
-        { inbound_agent_id: detail.inbound_agent_id ?? null },
+        { inbound_agent_id: shownAgent(detail.inbound_agent_id) },
         cause,
       )
     case 'EXISTS':
       return noun === 'number'
-        ? new ApiError('NUMBER_TAKEN', message, { inbound_agent_id: detail.inbound_agent_id ?? null }, cause)
+        ? new ApiError('NUMBER_TAKEN', message, { inbound_agent_id: shownAgent(detail.inbound_agent_id) }, cause)
         : new ApiError('EDIT_CONFLICT', message, {}, cause)
     case 'IN_USE':
       return new ApiError(

@@ -47,7 +47,7 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
   api.get(
     '/tokens',
     {
-      config: { role: 'admin' },
+      config: { role: 'admin', accountsItself: true },
       schema: {
         tags,
         summary: 'List tokens, without their text',
@@ -64,7 +64,7 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
   api.post(
     '/tokens',
     {
-      config: { role: 'admin' },
+      config: { role: 'admin', accountsItself: true },
       schema: {
         tags,
         summary: 'Make a token. Its text is in this answer and nowhere else',
@@ -93,7 +93,7 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
   api.delete(
     '/tokens/:id',
     {
-      config: { role: 'admin' },
+      config: { role: 'admin', accountsItself: true },
       schema: {
         tags,
         summary: 'Revoke a token: every edge refuses it within a second, and ends the event streams that it opened',

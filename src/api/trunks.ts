@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
 import { CallError } from '../model/verdict.js'
 import { Turns } from '../store/turns.js'
+import { idFor } from './account.js'
 import { pageQuery, pageView } from './paging.js'
 import { withPasswords } from './password.js'
 import { ApiError } from './problem.js'
@@ -36,7 +38,7 @@ export function addTrunks(api: Api, services: Services): void {
 
   async function change(id: string, changes: TrunkChanges): Promise<Trunk> {
     const current = await answerOf('trunk', trunks.get(id))
-    if (current === undefined) throw absent(id)
+    if (current === undefined) throw absent(localId(id))
     const { password, inboundPassword } = changedTrunk(current, changes)
     const context = {
       origination: origination(),
@@ -65,7 +67,7 @@ export function addTrunks(api: Api, services: Services): void {
       schema: { tags, summary: 'List trunks', querystring: pageQuery, response: { 200: trunkPage, ...refusals(400) } },
     },
     async (request) => {
-      const page = await pageAnswerOf('trunk', trunks.list(request.query))
+      const page = await pageAnswerOf('trunk', trunks.list({ ...request.query, accountId: request.account }))
       return { ...pageView(page), items: await Promise.all(page.items.map(view)) }
     },
   )
@@ -82,7 +84,7 @@ export function addTrunks(api: Api, services: Services): void {
       },
     },
     async (request) => {
-      const trunk = await answerOf('trunk', trunks.get(request.params.id))
+      const trunk = await answerOf('trunk', trunks.get(idFor(request, request.params.id)))
       if (trunk === undefined) throw absent(request.params.id)
       return {
         ...(await view(trunk)),
@@ -105,7 +107,7 @@ export function addTrunks(api: Api, services: Services): void {
       },
     },
     async (request) => {
-      const trunk = await answerOf('trunk', trunks.get(request.params.id))
+      const trunk = await answerOf('trunk', trunks.get(idFor(request, request.params.id)))
       if (trunk === undefined) throw absent(request.params.id)
       try {
         return { items: await trunkPaths.states(trunk), problem: null }
@@ -129,7 +131,7 @@ export function addTrunks(api: Api, services: Services): void {
       },
     },
     async (request) => {
-      const { id } = request.params
+      const id = idFor(request, request.params.id)
       return view(await turns.take(id, () => change(id, request.body)))
     },
   )
@@ -147,7 +149,8 @@ export function addTrunks(api: Api, services: Services): void {
     },
     async (request, reply) => {
       const { id } = request.params
-      if (!(await turns.take(id, () => answerOf('trunk', trunks.remove(id))))) throw absent(id)
+      const inside = idFor(request, id)
+      if (!(await turns.take(inside, () => answerOf('trunk', trunks.remove(inside))))) throw absent(id)
       return reply.code(204).send()
     },
   )

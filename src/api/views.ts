@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { localId } from '../model/account.js'
 import { agentSchema } from '../model/agent.js'
 import { apiTokenSchema } from '../model/api-token.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
@@ -185,6 +186,7 @@ export const readinessView = named(
 )
 
 export const apiTokenPage = named('ApiTokenPage', pageOf(apiTokenView))
+export const accountPage = named('AccountPage', pageOf(z.object({ account_id: z.string() })))
 export const agentPage = named('AgentPage', pageOf(agentView))
 export const numberPage = named('NumberPage', pageOf(numberView))
 export const registrationPage = named('RegistrationPage', pageOf(registrationView))
@@ -226,5 +228,13 @@ export async function showTrunk(
   const registration_next_hop = trunk.register.enabled ? next_hop : null
   const literal = hop === undefined ? undefined : destinations.hostRefusal(hop.host, hop.port)
   const rejected = literal ?? trunkPaths.rejection(trunk.id) ?? null
-  return { ...trunk, has_password, has_inbound_password, next_hop, registration_next_hop, rejected }
+  return {
+    ...trunk,
+    id: localId(trunk.id),
+    has_password,
+    has_inbound_password,
+    next_hop,
+    registration_next_hop,
+    rejected,
+  }
 }

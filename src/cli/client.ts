@@ -33,9 +33,19 @@ export interface Page<T> {
 export class Client {
   readonly #fetch: Fetch
 
-  constructor(readonly edge: EdgeAddress) {
+  /** @param account what is asked is this account's; undefined: the token says whose */
+  constructor(
+    readonly edge: EdgeAddress,
+    private readonly account?: string,
+  ) {
     const { url, certificateFile } = edge
     this.#fetch = certificateFile !== undefined && url.startsWith('https:') ? pinnedFetch(certificateFile) : fetch
+  }
+
+  private at(path: string): URL {
+    const url = new URL(path, this.edge.url)
+    if (this.account !== undefined) url.searchParams.set('account_id', this.account)
+    return url
   }
 
   /** The answer's body. @throws {CliError} in one line, when the edge cannot be asked or refuses */
@@ -82,7 +92,7 @@ export class Client {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(new DOMException('', 'TimeoutError')), TIMEOUT_MS)
-    const response = await this.#fetch(new URL(path, url), {
+    const response = await this.#fetch(this.at(path), {
       headers: { ...headers, ...authorization },
       redirect: 'error',
       signal: AbortSignal.any([signal, late.signal]),
@@ -105,7 +115,7 @@ export class Client {
   async answer(method: string, path: string, body?: unknown): Promise<Answer> {
     const { url, token } = this.edge
     try {
-      const response = await this.#fetch(new URL(path, url), {
+      const response = await this.#fetch(this.at(path), {
         method,
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

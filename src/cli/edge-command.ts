@@ -9,6 +9,8 @@ export interface EdgeOptions {
   readonly url?: string
   readonly token?: string
   readonly json?: boolean
+  /** What is asked, and changed, is this account's. */
+  readonly account?: string | undefined
 }
 
 /** A command with an example in its help. */
@@ -21,8 +23,16 @@ export function command(name: string, description: string, ...examples: string[]
     )
 }
 
-/** A command that asks a running edge: with --url, --token and --json. */
+/** A command that asks a running edge for what belongs to accounts: with --account, --url, --token and --json. */
 export function edgeCommand(name: string, description: string, ...examples: string[]): Command {
+  return edgeWideCommand(name, description, ...examples).option(
+    '--account <id>',
+    'whose; else the account of the token, or `default`',
+  )
+}
+
+/** A command that asks a running edge: with --url, --token and --json. */
+export function edgeWideCommand(name: string, description: string, ...examples: string[]): Command {
   return command(name, description, ...examples)
     .option('--url <url>', 'REST API of the edge; else that of the instance on this machine')
     .option('--token <token>', 'bearer token; else SIGNALBOX_ADMIN_TOKEN or that of the data folder')
@@ -45,7 +55,7 @@ export function findEdge(options: EdgeOptions): EdgeAddress {
   return { url: found, token: options.token ?? own, certificateFile }
 }
 
-export const connectTo = (options: EdgeOptions): Client => new Client(findEdge(options))
+export const connectTo = (options: EdgeOptions): Client => new Client(findEdge(options), options.account)
 
 function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined

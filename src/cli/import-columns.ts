@@ -34,7 +34,7 @@ const asBoolean: Reader = (text) => {
 export const importColumns: Readonly<Record<string, Reader>> = {
   ...Object.fromEntries(
     (
-      'phone_number kind label source inbound_agent_id trunk_id sip_domain termination_uri username auth_username outbound_proxy ' +
+      'account_id phone_number kind label source inbound_agent_id trunk_id sip_domain termination_uri username auth_username outbound_proxy ' +
       'transport from_user from_domain caller_id number_format country inbound_auth.username inbound_auth.realm ' +
       'media_encryption tls.server_name tls.client_certificate tls.pinned_name'
     )

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { accountCommand } from './account.js'
 import { agentCommand } from './agent.js'
 import { callCommand } from './call.js'
 import { cdrCommand } from './cdr.js'
@@ -31,6 +32,7 @@ export function createProgram(io: Io): Command {
   for (const add of [
     serveCommand,
     engineCommand,
+    accountCommand,
     agentCommand,
     numberCommand,
     trunkCommand,

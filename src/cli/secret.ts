@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Rotation } from '../store/secret-rotation.js'
 import type { Client } from './client.js'
-import { command, connectTo, edgeCommand, print, type EdgeOptions } from './edge-command.js'
+import { command, connectTo, edgeWideCommand, print, type EdgeOptions } from './edge-command.js'
 import { CliError } from './errors.js'
 import type { Io } from './io.js'
 import { ProgressBar } from './progress.js'
@@ -28,7 +28,7 @@ const STEPS = [
 export function secretCommand(io: Io): Command {
   const group = command('secret', 'The key that encrypts passwords at rest', 'signalbox secret rotate')
   group.addCommand(
-    edgeCommand(
+    edgeWideCommand(
       'rotate',
       'Go over to another key: the edge makes it, uses it at once and encrypts every password anew. Safe to run again',
       'signalbox secret rotate',

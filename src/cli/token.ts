@@ -1,6 +1,15 @@
 import { Option, type Command } from 'commander'
 import { roles, type ApiToken, type Role } from '../model/api-token.js'
-import { command, connectTo, DEFAULT_LIMIT, edgeCommand, givenOnly, more, print, readNumber } from './edge-command.js'
+import {
+  command,
+  connectTo,
+  DEFAULT_LIMIT,
+  edgeWideCommand,
+  givenOnly,
+  more,
+  print,
+  readNumber,
+} from './edge-command.js'
 import type { EdgeOptions } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
@@ -22,7 +31,7 @@ export function tokenCommand(io: Io): Command {
   )
 
   group.addCommand(
-    edgeCommand(
+    edgeWideCommand(
       'create',
       'Make a token. Its text is shown this once',
       'signalbox token create noc-screen --role viewer',
@@ -35,14 +44,18 @@ export function tokenCommand(io: Io): Command {
       .action(async (name: string, options: CreateOptions) => {
         const expires = options.expires === undefined ? undefined : readExpiry(options.expires)
         const body = givenOnly({ name, role: options.role, account_id: options.account, expires_at: expires })
-        const made = await connectTo(options).ask<ApiToken & { token: string }>('POST', '/v1/tokens', body)
+        const made = await connectTo({ ...options, account: undefined }).ask<ApiToken & { token: string }>(
+          'POST',
+          '/v1/tokens',
+          body,
+        )
         print(io, options, made, () => fields({ ...made, account_id: made.account_id ?? 'all' }))
         if (options.json !== true) io.err('The token is shown this once: only a digest of it is kept.')
       }),
   )
 
   group.addCommand(
-    edgeCommand('list', 'List tokens, without their text', 'signalbox token list', 'signalbox token list --json')
+    edgeWideCommand('list', 'List tokens, without their text', 'signalbox token list', 'signalbox token list --json')
       .option('--limit <n>', 'tokens at most', DEFAULT_LIMIT)
       .action(async (options: EdgeOptions & { limit: string }) => {
         const limit = readNumber('--limit', options.limit) ?? 0
@@ -66,7 +79,7 @@ export function tokenCommand(io: Io): Command {
   )
 
   group.addCommand(
-    edgeCommand(
+    edgeWideCommand(
       'revoke',
       'Revoke a token: within a second it opens nothing any more',
       'signalbox token revoke k3j9x0q2m4aa',

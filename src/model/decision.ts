@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { localId } from './account.js'
 import { identifier } from './text.js'
 import { verdicts, type VerdictCode } from './verdict.js'
 
@@ -90,3 +91,13 @@ export const decisionSchema = z.object({
   trace: decisionTraceSchema,
 })
 export type Decision = z.output<typeof decisionSchema>
+
+/** A decision as others than the edge see it: with the ids that the account gave its trunk and agent. */
+export function shownDecision(decision: Decision): Decision {
+  const { trunk_id, agent_id } = decision
+  return {
+    ...decision,
+    trunk_id: trunk_id === null ? null : localId(trunk_id),
+    agent_id: agent_id === null ? null : localId(agent_id),
+  }
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '../engine/index.js'
+import { localId } from '../model/account.js'
 import { agentSchema, type Agent } from '../model/agent.js'
 import type { Connection } from './connection.js'
 import { JsonRecords, type Kind, type Untimed } from './json-records.js'
@@ -49,7 +50,7 @@ export class Agents {
     const { records } = this
     const { removed } = await removeUnused<Agent>(
       this.numbers,
-      `agent ${id}`,
+      `agent ${localId(id)}`,
       { agentId: id },
       {
         get: () => records.get(id),

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../engine/index.js'
+import { localId } from '../model/account.js'
 import type { PhoneNumber } from '../model/number.js'
 import { DEFAULT_ACCOUNT } from '../model/text.js'
 import type { Connection } from './connection.js'
@@ -211,7 +212,11 @@ export class Numbers {
 }
 
 function conflict({ phone_number, inbound_agent_id }: PhoneNumber): StoreError {
-  return new StoreError('CONFLICT', `${phone_number} already has the inbound agent ${inbound_agent_id ?? ''}`, {
-    inbound_agent_id,
-  })
+  return new StoreError(
+    'CONFLICT',
+    `${phone_number} already has the inbound agent ${localId(inbound_agent_id ?? '')}`,
+    {
+      inbound_agent_id,
+    },
+  )
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../engine/index.js'
+import { localId } from '../model/account.js'
 import { trunkFields, trunkSchema, type Trunk, type TrunkFields } from '../model/trunk.js'
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
@@ -90,7 +91,7 @@ export class Trunks {
     const { records } = this
     const { removed, record: trunk } = await removeUnused<Trunk>(
       this.numbers,
-      `trunk ${id}`,
+      `trunk ${localId(id)}`,
       { trunkId: id },
       {
         get: () => records.get(id),

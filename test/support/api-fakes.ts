@@ -36,6 +36,10 @@ function pageOf<T>(all: T[], idOf: (item: T) => string, limit: number, cursor: s
   return { items, next_cursor: sorted.length > limit && last !== undefined ? `after:${idOf(last)}` : null }
 }
 
+function ofAccount<T extends { readonly account_id: string | null }>(records: Map<string, T>, accountId?: string): T[] {
+  return [...records.values()].filter(({ account_id }) => accountId === undefined || account_id === accountId)
+}
+
 /** The store, the router and the calls of an edge, in memory, for the API to work on. */
 export class FakeServices implements Services {
   readonly agentRecords = new Map<string, Agent>()
@@ -87,6 +91,14 @@ export class FakeServices implements Services {
     return answer()
   }
 
+  readonly accounts: Services['accounts'] = {
+    list: ({ limit, cursor }) =>
+      this.asked(() => {
+        const records = [...this.numberRecords.values(), ...this.agentRecords.values(), ...this.trunkRecords.values()]
+        return pageOf([...new Set(records.map(({ account_id }) => account_id))], (id) => id, limit, cursor)
+      }),
+  }
+
   readonly agents: Services['agents'] = {
     get: (id) => this.asked(() => this.agentRecords.get(id)),
     put: (agent) =>
@@ -106,8 +118,8 @@ export class FakeServices implements Services {
         this.agentSecrets.delete(id)
         return this.agentRecords.delete(id)
       }),
-    list: ({ limit, cursor }) =>
-      this.asked(() => pageOf([...this.agentRecords.values()], (agent) => agent.id, limit, cursor)),
+    list: ({ limit, cursor, accountId }) =>
+      this.asked(() => pageOf(ofAccount(this.agentRecords, accountId), (agent) => agent.id, limit, cursor)),
   }
 
   readonly numbers: Services['numbers'] = {
@@ -131,11 +143,16 @@ export class FakeServices implements Services {
         this.numberRecords.set(phoneNumber, changed)
         return changed
       }),
-    remove: (phoneNumber) => this.asked(() => this.numberRecords.delete(phoneNumber)),
-    list: ({ limit, cursor, trunkId, agentId }) =>
+    remove: (phoneNumber, accountId) =>
+      this.asked(() => {
+        const present = this.numberRecords.get(phoneNumber)
+        if (accountId !== undefined && present?.account_id !== accountId) return false
+        return this.numberRecords.delete(phoneNumber)
+      }),
+    list: ({ limit, cursor, trunkId, agentId, accountId }) =>
       this.asked(() =>
         pageOf(
-          [...this.numberRecords.values()].filter(
+          ofAccount(this.numberRecords, accountId).filter(
             (number) =>
               (trunkId === undefined || number.trunk_id === trunkId) &&
               (agentId === undefined ||
@@ -189,8 +206,8 @@ export class FakeServices implements Services {
         this.inboundSecrets.delete(id)
         return this.trunkRecords.delete(id)
       }),
-    list: ({ limit, cursor }) =>
-      this.asked(() => pageOf([...this.trunkRecords.values()], (trunk) => trunk.id, limit, cursor)),
+    list: ({ limit, cursor, accountId }) =>
+      this.asked(() => pageOf(ofAccount(this.trunkRecords, accountId), (trunk) => trunk.id, limit, cursor)),
   }
 
   readonly registrationRecords = new Map<string, Registration>()
@@ -199,10 +216,10 @@ export class FakeServices implements Services {
 
   readonly registrations: Services['registrations'] = {
     get: (id) => this.asked(() => this.registrationRecords.get(id)),
-    list: ({ limit, cursor, state }) =>
+    list: ({ limit, cursor, state, accountId }) =>
       this.asked(() =>
         pageOf(
-          [...this.registrationRecords.values()].filter((one) => state === undefined || one.state === state),
+          ofAccount(this.registrationRecords, accountId).filter((one) => state === undefined || one.state === state),
           (one) => one.trunk_id,
           limit,
           cursor,
@@ -304,10 +321,10 @@ export class FakeServices implements Services {
 
   readonly cdrs: Services['cdrs'] = {
     get: (callId) => this.asked(() => this.cdrRecords.get(callId)),
-    list: ({ limit, cursor, phoneNumber, since }) =>
+    list: ({ limit, cursor, phoneNumber, since, accountId }) =>
       this.asked(() =>
         pageOf(
-          [...this.cdrRecords.values()].filter(
+          ofAccount(this.cdrRecords, accountId).filter(
             (cdr) =>
               (phoneNumber === undefined || cdr.phone_number === phoneNumber) &&
               (since === undefined || cdr.ended_at >= since),
@@ -544,6 +561,7 @@ export function startApi(services = new FakeServices(), options: Partial<ApiOpti
 }
 
 const servicesOf = (services: FakeServices): Services => ({
+  accounts: services.accounts,
   agents: services.agents,
   numbers: services.numbers,
   trunks: services.trunks,
