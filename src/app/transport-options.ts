@@ -29,6 +29,7 @@ export function transportOptions(
     maxConsecutiveTimeouts: sip.max_consecutive_timeouts ?? defaults.maxConsecutiveTimeouts,
     maxConnections: sip.max_connections,
     maxConnectionsPerAddress: sip.max_connections_per_address,
+    maxConnectionsPerStranger: sip.max_connections_per_unknown_address,
     handshakeTimeoutMs: sip.tls.handshake_timeout_ms,
     udpBufferBytes: sip.udp_buffer_bytes,
   }

@@ -128,6 +128,8 @@ const sip = z.strictObject({
   max_connections: whole(1, 1_000_000).default(2_048),
   /** TCP connections from one address at the same time. */
   max_connections_per_address: whole(1, 1_000_000).default(1_024),
+  /** The same, of addresses that no trunk, agent or registration is known to be at. */
+  max_connections_per_unknown_address: whole(1, 1_000_000).default(100),
   /** Bytes of send and receive buffer asked of the system for each UDP socket. */
   udp_buffer_bytes: whole(65_536, 256 * MEBIBYTE).default(4 * MEBIBYTE),
   /** Headers of the caller's INVITE that reach the agent besides `X-*` and `User-to-User`. */

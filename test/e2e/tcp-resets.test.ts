@@ -83,7 +83,7 @@ TcpResets(
   },
 )
 
-TcpResets('connections that say nothing, or a byte at a time, are closed after the read deadline', async () => {
+TcpResets('[A13] connections that say nothing, or a byte at a time, are closed after the read deadline', async () => {
   const peers = await Promise.all(Array.from({ length: 20 }, () => openTcp(CALLER, edge.sip)))
   const dripping = setInterval(() => peers.slice(10).forEach((peer) => peer.send('O')), 200)
   const end = performance.now() + 6_000

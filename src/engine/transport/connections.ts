@@ -21,6 +21,8 @@ export interface ConnectionsSettings extends ConnectionSettings {
   readonly connectTimeoutMs: number
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  /** The same, of addresses that nobody is known to be at. */
+  readonly maxConnectionsPerStranger: number
   /** Milliseconds a TLS handshake may take, once the connection is up. */
   readonly handshakeTimeoutMs: number
   /** Silence on a stream after which the system asks whether the peer's machine is still there; 0: never. */
@@ -48,6 +50,8 @@ export class Connections implements ConnectionKeeper {
     readonly settings: ConnectionsSettings,
     readonly traffic: Traffic,
     private readonly tls: Tls | undefined,
+    /** Whether somebody is known to be at an address. */
+    private readonly isKnown: (address: string) => boolean,
   ) {
     const { pingIntervalMs, pongTimeoutMs } = settings
     const pings = pingIntervalMs > 0 ? [pingIntervalMs / 2, pongTimeoutMs] : []
@@ -74,7 +78,7 @@ export class Connections implements ConnectionKeeper {
   admit(socket: Socket): boolean {
     const from = socket.remoteAddress
     const fromThere = this.acceptedFrom.get(from ?? '') ?? 0
-    const full = this.count >= this.settings.maxConnections || fromThere >= this.settings.maxConnectionsPerAddress
+    const full = this.count >= this.settings.maxConnections || fromThere >= this.capOf(from, fromThere)
     if (from === undefined || full) {
       if (full) this.traffic.counters.refusedConnections++
       socket.on('error', () => undefined)
@@ -90,6 +94,12 @@ export class Connections implements ConnectionKeeper {
       else this.acceptedFrom.delete(from)
     })
     return true
+  }
+
+  private capOf(from: string | undefined, fromThere: number): number {
+    const { maxConnectionsPerAddress, maxConnectionsPerStranger } = this.settings
+    const doubtful = fromThere >= maxConnectionsPerStranger && from !== undefined
+    return doubtful && !this.isKnown(from) ? maxConnectionsPerStranger : maxConnectionsPerAddress
   }
 
   /** Takes in a stream that was admitted, when messages can be read from it. */

@@ -38,6 +38,8 @@ export interface TransportSettings extends ConnectionsSettings {
    * above the calls it holds; a carrier or PBX needs a handful.
    */
   readonly maxConnectionsPerAddress: number
+  /** Streams accepted from one address that is not known (`isKnown`), whatever `maxConnectionsPerAddress` is. */
+  readonly maxConnectionsPerStranger: number
   /** Bytes that may wait for one stream's peer to read or to accept; past it the stream is given up. */
   readonly maxQueuedBytes: number
   /** Milliseconds a TLS handshake may take, whoever connected. */
@@ -63,6 +65,7 @@ export const defaultTransportSettings: TransportSettings = {
   readDeadlineMs: 10_000,
   maxConnections: 10_000,
   maxConnectionsPerAddress: 100,
+  maxConnectionsPerStranger: 100,
   maxQueuedBytes: 1024 * 1024,
   handshakeTimeoutMs: 5_000,
   keepAliveMs: 120_000,
@@ -84,6 +87,8 @@ export interface TransportsOptions extends Partial<TransportSettings> {
   readonly tls?: TlsSettings
   /** Where nothing is sent to; default: everywhere may be. */
   readonly destinations?: Destinations
+  /** Whether somebody is known to be at an IP address. Default: at all. */
+  readonly isKnown?: (address: string) => boolean
   readonly clock: Clock
   readonly limits: Limits
   readonly sink: TransportSink
@@ -121,7 +126,14 @@ export class Transports {
     this.tlsPeers = new TlsPeers(options.clock)
     this.traffic = new Traffic(options.sink, options.observer, options.onError)
     this.tls = options.tls && new Tls(options.tls, this.tlsProfiles, this.tlsPeers)
-    this.streams = new Connections(options.clock, options.limits, this.settings, this.traffic, this.tls)
+    this.streams = new Connections(
+      options.clock,
+      options.limits,
+      this.settings,
+      this.traffic,
+      this.tls,
+      options.isKnown ?? (() => true),
+    )
     for (const ip of [options.externalIp, ...options.contacts.map((contact) => contact.externalIp)]) {
       if (ip !== undefined && (familyOf(ip) === undefined || ip.includes('%'))) {
         throw new TransportError('BAD_CONTACT', `external-ip ${JSON.stringify(ip)} is no IP address`)
