@@ -61,6 +61,8 @@ export interface AgentInvite {
   readonly hopsLeft: number
   readonly agentHeaders: Readonly<Record<string, string>>
   readonly trunkHeaders: Readonly<Record<string, string>>
+  /** What a trunk that is believed says of the caller, as it may be told. */
+  readonly assertedHeaders?: Readonly<Record<string, string>>
   readonly forwardHeaders: readonly string[]
   readonly userAgent: string | null
   readonly sessionTimers: SessionTimerPolicy | null
@@ -88,6 +90,7 @@ export function agentInviteHeaders(call: AgentInvite): HeaderMap {
   if (call.userAgent !== null) headers.put('User-Agent', call.userAgent)
   headers.putAll(call.agentHeaders)
   headers.putAll(call.trunkHeaders)
+  if (call.assertedHeaders !== undefined) headers.putAll(call.assertedHeaders)
   if (invite.body !== '') headers.copyContent(invite)
   headers.copy(invite, ['User-to-User', 'Privacy', ...call.forwardHeaders.filter((name) => !staysOnItsLeg(name))])
   headers.copyExtensions(invite)

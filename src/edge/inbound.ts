@@ -3,8 +3,9 @@ import type { Trunk } from '../model/trunk.js'
 import type { InboundRequest, Routed } from '../routing/router.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import { hopsLeft, refusal } from './admission.js'
+import { readAsserted } from './asserted-identity.js'
 import { Attempts } from './attempts.js'
-import { toBytes } from './header-value.js'
+import { ownCopy, toBytes } from './header-value.js'
 import { agentInviteHeaders } from './headers.js'
 import { MediaGuard } from './media-guard.js'
 import { ReceivedLeg } from './leg-credentials.js'
@@ -40,6 +41,7 @@ export function takeInbound(received: ReceivedCall, routed: Routed, parts: Inbou
   facts.trunkId = decision.trunk_id
   facts.explanation = { detail: decision.detail, trace: decision.trace }
   if (decision.phone_number !== null) facts.to = decision.phone_number
+  if (trunk?.trust_identity === true) facts.from = ownCopy(readAsserted(received.invite, received.caller).caller.number)
   if (received.over) return
   const known = decision.outcome === 'refused' ? undefined : agent
   const full =
@@ -84,7 +86,9 @@ function callAgent(
   targets: readonly string[],
   { server, clock, settings }: ReceivedCallParts,
 ): void {
-  const { invite, call, caller } = received
+  const { invite, call } = received
+  const asserted = trunk?.trust_identity === true ? readAsserted(invite, received.caller) : undefined
+  const caller = asserted?.caller ?? received.caller
   const options = {
     server,
     clock,
@@ -104,6 +108,7 @@ function callAgent(
         hopsLeft: hopsLeft(invite),
         agentHeaders: agent.headers,
         trunkHeaders: trunk?.headers ?? {},
+        assertedHeaders: asserted?.headers ?? {},
         forwardHeaders: settings.forwardHeaders,
         userAgent: settings.userAgent,
         sessionTimers: settings.sessionTimers,

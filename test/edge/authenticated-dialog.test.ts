@@ -161,7 +161,7 @@ InDialog('nothing is shown ahead where the dialog leads past the trunk’s own s
     assert.ok(placed(established, identity).request('INFO').inner.sent[0]?.request.headers['Proxy-Authorization'])
 })
 
-InDialog('a stranger on a leg we placed gets no answer, not for a realm of the trunk either', () => {
+InDialog('[A6] a stranger on a leg we placed gets no answer, not for a realm of the trunk either', () => {
   const identity = new TestIdentity().knowing('pbx')
   identity.allowed = ['198.51.100.7']
   const policy = new PlacedPolicy(identity)
@@ -180,7 +180,7 @@ InDialog('a stranger on a leg we placed gets no answer, not for a realm of the t
   assert.not(policy.mayAnswer(from('198.51.100.7'), ['r99']), 'what a leg remembers is bounded')
 })
 
-InDialog('a callee that a dialog leads to directly gets no answer for the trunk’s realm', async () => {
+InDialog('[A6] a callee that a dialog leads to directly gets no answer for the trunk’s realm', async () => {
   const identity = new TestIdentity()
   identity.hosts = []
   const leg = new PlacedLeg(identity)
@@ -213,7 +213,7 @@ InDialog('on a leg that came from a trunk, one of its servers that asks for a re
   assert.ok(provesPassword(bench.inner.byes[1]?.['Authorization'] ?? '', 'BYE', 'geheim'))
 })
 
-InDialog('on a leg that came from a trunk, nobody else gets an answer', async () => {
+InDialog('[A6] on a leg that came from a trunk, nobody else gets an answer', async () => {
   const policy = new ReceivedPolicy(new TestIdentity().knowing('pbx').session, ['192.0.2.1', '2001:db8::1'])
   assert.ok(policy.mayAnswer({ sourceAddress: '2001:db8:0:0::1' }, ['pbx']))
   assert.not(policy.mayAnswer({ sourceAddress: '192.0.2.1' }, ['other']))

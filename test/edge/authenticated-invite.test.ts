@@ -86,7 +86,7 @@ Inviting('sent by a name, its retry goes to the server that challenged', async (
   }
 })
 
-Inviting('a second challenge without stale is the end, and says why', async () => {
+Inviting('[A7] a second challenge without stale is the end, and says why', async () => {
   const bench = await new InviteBench().send()
   for (const nonce of ['n1', 'n2']) bench.server.last.refuse(407, 'Proxy Authentication Required', challenge(nonce))
   assert.is(bench.server.out.length, 2)
@@ -183,7 +183,7 @@ Inviting('without credentials, or with a challenge that is none of ours, the cha
   assert.equal(basic.events, ['sent', 'failed 401: WWW-Authenticate: another scheme than Digest'])
 })
 
-Inviting('is not answered to whom it was not sent', async () => {
+Inviting('[A6] is not answered to whom it was not sent', async () => {
   const strange = await new InviteBench().send({ proxy: 'sip:192.0.2.1:5060' })
   const response = Object.assign(new Response(407, 'No', challenge('n1')), { sourceAddress: '203.0.113.66' })
   strange.server.last.events.failed('407 No', response)

@@ -231,7 +231,7 @@ scenario(
   },
 )
 
-scenario('a challenge loop ends after one retry, on INVITE, in the dialog and on BYE', async () => {
+scenario('[A7] a challenge loop ends after one retry, on INVITE, in the dialog and on BYE', async () => {
   let count = 0
   const loop = (): PeerAnswer => proxyChallenge(`n${(count += 1)}`)
   peer.answer = loop
@@ -359,7 +359,7 @@ for (const [title, prepare] of [
   ['a realm it has never asked for', () => identity.knowing('other')],
   ['a server that is none of its', () => (identity.knowing('pbx').servers = ['127.0.0.9'])],
 ] as const)
-  scenario(`in a call that came from a trunk, ${title} is never answered`, async () => {
+  scenario(`[A6] in a call that came from a trunk, ${title} is never answered`, async () => {
     prepare()
     await callIn()
     peer.answer = () => serverChallenge('n1')
@@ -373,7 +373,7 @@ for (const [title, prepare] of [
     assert.equal([peer.of('INFO').length, peer.of('BYE').length], [1, 1])
   })
 
-scenario('an agent that challenges us is never answered, whatever trunk the call came from', async () => {
+scenario('[A6] an agent that challenges us is never answered, whatever trunk the call came from', async () => {
   identity.knowing('pbx')
   identity.servers.push('127.0.0.2')
   await callIn()

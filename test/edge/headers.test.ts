@@ -90,6 +90,51 @@ Headers('carry what the configuration names besides, but never what names addres
   assert.not(JSON.stringify(out.options.headers).includes(ADDRESS))
 })
 
+const TRUSTED = {
+  'P-Asserted-Identity': `"Bob \\"x\\"" <sip:+4930123456@${ADDRESS};user=phone>, <tel:+4930123456>`,
+  'Remote-Party-ID': `<sip:666@${ADDRESS}>;party=calling`,
+  Diversion: `<sip:+14155550177@${ADDRESS}:5060>;reason=unconditional;counter=1;x="${ADDRESS}", <tel:+14155550178>;reason="no-answer"`,
+}
+
+Headers(
+  '[A3] of a trunk that is not trusted, who it asserts to call or to have diverted is nobody’s word',
+  async () => {
+    const bench = new Bench({})
+    await bench.call(Bench.invite(TRUSTED))
+    const out = bench.server.last
+    assert.is(out.header('x-signalbox-caller'), '+13125550199')
+    for (const name of ['P-Asserted-Identity', 'Remote-Party-ID', 'Diversion', 'History-Info'])
+      assert.is(out.header(name), undefined, name)
+    assert.is(bench.calls.list()[0]?.from, '+13125550199')
+  },
+)
+
+Headers('of a trusted trunk, the agent and the record have who it asserts, without its addresses', async () => {
+  const bench = new Bench({ trunk: { trust_identity: true } })
+  await bench.call(Bench.invite(TRUSTED))
+  const out = bench.server.last
+  assert.is(out.header('x-signalbox-caller'), '+4930123456')
+  assert.is(out.header('from'), '"Bob \\"x\\"" <sip:+4930123456@localhost>')
+  assert.is(out.header('p-asserted-identity'), '"Bob \\"x\\"" <sip:+4930123456@anonymous.invalid>')
+  assert.is(
+    out.header('diversion'),
+    '<sip:+14155550177@anonymous.invalid>;reason=unconditional;counter=1, <tel:+14155550178>;reason="no-answer"',
+  )
+  assert.is(bench.calls.list()[0]?.from, '+4930123456')
+  assert.not(JSON.stringify(out.options.headers).includes(ADDRESS))
+  const hidden = await sent({ ...TRUSTED, Privacy: 'id' }, { trunk: { trust_identity: true } })
+  assert.is(hidden.header('x-signalbox-caller'), 'anonymous')
+  assert.not(JSON.stringify(hidden.options.headers).includes('4930123456'))
+  const rpid = await sent({ 'Remote-Party-ID': TRUSTED['Remote-Party-ID'] }, { trunk: { trust_identity: true } })
+  assert.is(rpid.header('x-signalbox-caller'), '666')
+  const broken = await sent(
+    { 'P-Asserted-Identity': '<<sip', Diversion: 'x'.repeat(9_000) },
+    { trunk: { trust_identity: true } },
+  )
+  assert.is(broken.header('x-signalbox-caller'), '+13125550199')
+  assert.is(broken.header('diversion'), undefined)
+})
+
 Headers('never carry an address of the caller’s side', async () => {
   const uri = `<sip:+13125550199@${ADDRESS}>`
   const out = await sent({

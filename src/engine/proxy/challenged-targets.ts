@@ -11,6 +11,7 @@ const NONCE = /(?:^|[\s,])nonce="([^"]{1,512})"/i
 
 /** Who challenged a caller: its next try goes to the same destination, since others may not know the nonce. */
 export class ChallengedTargets {
+  /** By call and nonce: what another caller shows does not lead there, though it has overheard the nonce. */
   private readonly byNonce = new Map<string, { destination: string; until: number }>()
 
   constructor(private readonly clock: Clock) {}
@@ -36,12 +37,14 @@ export class ChallengedTargets {
   }
 }
 
+/** The nonces of a message, each with its Call-ID. */
 function noncesOf(message: SipMessage, names: readonly string[]): string[] {
   const nonces: string[] = []
+  const callId = message.headers.get('call-id') ?? ''
   for (const name of names)
     for (const value of message.headers.getAll(name)) {
       const nonce = NONCE.exec(value)?.[1]
-      if (nonce !== undefined) nonces.push(nonce)
+      if (nonce !== undefined) nonces.push(`${nonce} ${callId}`)
     }
   return nonces
 }

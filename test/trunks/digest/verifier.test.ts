@@ -71,7 +71,7 @@ Verifier('a user name that is not ASCII is taken by its UTF-8', async () => {
   assert.equal([verified.result, ...found], ['ok', zoe.username])
 })
 
-Verifier('refuses what proves nothing, and says what it is', async () => {
+Verifier('[A4] refuses what proves nothing, and says what it is', async () => {
   const { verifier, verify } = setUp()
   const [challenge = ''] = verifier.challenge(REALM)
   const good = answer(challenge)
@@ -104,6 +104,15 @@ Verifier('refuses what proves nothing, and says what it is', async () => {
   assert.is(await codeOf(verify(good)), 'ok', 'none of this has used it up')
 })
 
+Verifier('[A4] MD5 is refused where SHA-256 alone is offered, and offered nowhere', async () => {
+  const { verifier, verify } = setUp({ algorithms: ['SHA-256'] })
+  const [challenge = '', ...others] = verifier.challenge(REALM)
+  assert.equal(others, [])
+  assert.is(await codeOf(verify(answer(challenge.replace('SHA-256', 'MD5')))), 'unsupported')
+  assert.is(await codeOf(verify(answer(challenge.replace(', algorithm=SHA-256', '')))), 'unsupported')
+  assert.is(await codeOf(verify(answer(challenge))), 'ok')
+})
+
 Verifier('nobody has an empty password', async () => {
   const { verifier } = setUp()
   const authorization = answer(verifier.challenge(REALM)[0] ?? '', { ...ann, password: '' })
@@ -122,7 +131,7 @@ Verifier('credentials may name the server alone, as SIPp writes them', async () 
   assert.is(await codeOf(verify(answer(challenge, ann, { ...INVITE, uri: 'sip:127.0.0.1:5060' }))), 'ok')
 })
 
-Verifier('each use of a nonce counts once, in any order within 64', async () => {
+Verifier('[A4] each use of a nonce counts once, in any order within 64', async () => {
   const { verifier, verify } = setUp()
   const session = new DigestSession()
   const exchange = session.begin(INVITE, ann)
@@ -153,7 +162,7 @@ Verifier('a client of RFC 2069 is taken with MD5, once a nonce', async () => {
 })
 
 Verifier(
-  'a nonce serves for its lifetime; then, and when it is not ours, the proof is stale and a wrong one is denied',
+  '[A4] a nonce serves for its lifetime; then, and when it is not ours, the proof is stale and a wrong one is denied',
   async () => {
     const { clock, verifier, verify } = setUp({ nonceLifetimeMs: 60_000 })
     const [challenge = ''] = verifier.challenge(REALM)
@@ -224,13 +233,14 @@ Verifier(
   },
 )
 
-Verifier('an unknown user takes as long as a wrong password', async () => {
+Verifier('[A4] an unknown user takes as long as a wrong password, and gets the same words', async () => {
   const { verifier, verify } = setUp()
   const [challenge = ''] = verifier.challenge(REALM)
   const tries = {
     ann: answer(challenge, { ...ann, password: 'wrong' }),
     bob: answer(challenge, { ...ann, username: 'bob' }),
   }
+  assert.equal(await verify(tries.ann), await verify(tries.bob))
   const taken = { ann: [] as number[], bob: [] as number[] }
   for (let round = 0; round < 500; round++)
     for (const name of ['ann', 'bob'] as const) {
