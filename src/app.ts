@@ -1,4 +1,5 @@
 import { createApi, type Origination } from './api/index.js'
+import { createAccess } from './app/access.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
 import { watchCertificates } from './app/certificates.js'
 import { httpTls, listen, refuseClearHttp, reloadHttpTls } from './app/http.js'
@@ -24,6 +25,7 @@ import {
 import { Calls, type DrachtioOptions, DrachtioServer, Edge } from './edge/index.js'
 import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js'
 import type { Destinations } from './model/destinations.js'
+import { AgentIdentifier } from './routing/identify-agent.js'
 import { OutboundRouter } from './routing/outbound.js'
 import { Router } from './routing/router.js'
 import { Accounts } from './store/accounts.js'
@@ -110,10 +112,13 @@ export function createApp(config: Config): App {
         // Made below; until then nothing is registered that could lose its connection.
         let registrations = noneYet()
         const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
+        const calls = new Calls({ maxCalls: config.limits.max_calls, clock })
+        const access = started(createAccess(config, { clock, logger, metrics, calls }), (part) => part.stop())
         const engine =
           config.drachtio.host === null
-            ? createSipEngine(config, metrics, logger, connectionClosed, destinations)
+            ? createSipEngine(config, metrics, logger, connectionClosed, destinations, access.door)
             : undefined
+        if (engine !== undefined) access.measure(engine)
         const sip = await sipServer(config, engine, logger, started)
         if (engine !== undefined) {
           reloads.push(() => reloadTls(engine, logger))
@@ -190,7 +195,6 @@ export function createApp(config: Config): App {
 
         const callers = createCallers(config, { clock, ring, metrics, passwords: passwords.trunkInbound })
         const router = new Router({ directory, metrics, logger, sources })
-        const calls = new Calls({ maxCalls: config.limits.max_calls })
         const callEvents = config.events.calls ? { events } : {}
         const callParts = {
           calls,
@@ -211,6 +215,8 @@ export function createApp(config: Config): App {
           ...callParts,
           srf: sip,
           router,
+          // The engine asks it itself.
+          ...(engine === undefined ? { door: access.door } : {}),
           limits: trunks.limits,
           identities: trunks.identities,
           trunkAuth: callers.trunkAuth,
@@ -225,7 +231,9 @@ export function createApp(config: Config): App {
         const originator = createOriginator(config, {
           ...outbound,
           stopping: () => edge?.stopping === true || stopping !== undefined,
+          overloaded: () => access.overload.refused(),
         })
+        access.door.guard({ sources, directory, router, identifier: new AgentIdentifier(directory) })
         await sip.connect()
         trunks.start()
         registrations = started(

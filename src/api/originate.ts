@@ -50,6 +50,7 @@ const problemOf: Partial<Record<VerdictCode, readonly [ProblemCode, field?: stri
   DESTINATION_HIGH_RISK: ['DESTINATION_HIGH_RISK', 'to'],
   ROUTING_UNAVAILABLE: ['ROUTING_UNAVAILABLE'],
   EDGE_FULL: ['EDGE_FULL'],
+  EDGE_OVERLOADED: ['EDGE_OVERLOADED'],
   EDGE_STOPPING: ['EDGE_STOPPING'],
 }
 
@@ -96,17 +97,19 @@ export function addOriginate(api: Api, { originator, clock }: Services): void {
         const call = await recent.once(ofAccount, request.body, place)
         return await reply.code(202).header('location', `/v1/calls/${call.call_id}`).send(call)
       } catch (error) {
-        const wait = error instanceof ApiError ? retryAfter[error.code] : undefined
-        if (wait !== undefined) reply.header('retry-after', wait)
+        const wait = error instanceof ApiError ? (error.retryAfterS ?? retryAfter[error.code]) : undefined
+        if (wait !== undefined) reply.header('retry-after', String(wait))
         throw error
       }
     },
   )
 }
 
-function refusalOf({ code, detail }: NotOriginated): ApiError {
+function refusalOf({ code, detail, retryAfterS }: NotOriginated): ApiError {
   const [problem, field] = problemOf[code] ?? ['INTERNAL_ERROR']
-  return field === undefined ? new ApiError(problem, detail) : fieldRefused(field, detail, problem)
+  const error = field === undefined ? new ApiError(problem, detail) : fieldRefused(field, detail, problem)
+  error.retryAfterS = retryAfterS
+  return error
 }
 
 function readKey(value: string | string[] | undefined): string | undefined {

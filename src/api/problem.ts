@@ -56,6 +56,8 @@ export const problems = {
   TOO_MANY_LISTENERS: { status: 503, title: 'Too many clients follow the event stream' },
   EDGE_FULL: { status: 503, title: 'Too many calls' },
   ROUTING_UNAVAILABLE: { status: 503, title: 'The routing table cannot be asked' },
+  EDGE_OVERLOADED: { status: 503, title: 'The edge is overloaded' },
+  BAN_NOT_FOUND: { status: 404, title: 'No such ban' },
   EDGE_STOPPING: { status: 503, title: 'The edge is stopping' },
   STORE_UNAVAILABLE: { status: 503, title: 'The store cannot be reached' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
@@ -106,6 +108,8 @@ export class ApiError extends Error {
   override readonly name = 'ApiError'
   /** Read by Fastify when the error passes through its own machinery. */
   readonly statusCode: number
+  /** Seconds after which it may be tried again, where that is known. */
+  retryAfterS: number | undefined
 
   constructor(
     readonly code: ProblemCode,

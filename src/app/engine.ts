@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/index.js'
-import { type ConnectionPeer, createEngine, type Destinations, type Engine } from '../engine/index.js'
+import { type ConnectionPeer, createEngine, type Destinations, type Door, type Engine } from '../engine/index.js'
 import { type Logger, type Metrics, SipTrace } from '../telemetry/index.js'
 import { edgeDefaults, tlsOptions, transportOptions } from './transport-options.js'
 
@@ -20,6 +20,7 @@ export function createSipEngine(
   logger: Logger,
   onConnectionClosed: (peer: ConnectionPeer) => void,
   destinations: Destinations,
+  door: Door,
 ): Engine {
   const { sip } = config
   const tls = tlsOptions(config, edgeDefaults)
@@ -49,6 +50,7 @@ export function createSipEngine(
     // Requests of a registered trunk take the route that its registrar gave (RFC 3608).
     appRoutes: true,
     destinations,
+    door,
     onConnectionClosed,
     onHandshakeFailed: failedHandshakes(logger),
     observer: new SipTrace(metrics.sipMessageCounter, logger),

@@ -1,3 +1,4 @@
+import type { Clock } from '../engine/index.js'
 import type { Direction, LiveCall } from '../model/call.js'
 import type { VerdictCode } from '../model/verdict.js'
 import type { Ending } from './call.js'
@@ -13,14 +14,47 @@ export interface RegisteredCall {
   end(ending: Ending): void
 }
 
+export interface CallsOptions {
+  /** Most calls at the same time, 1 or more. */
+  readonly maxCalls: number
+  /** Tells how fast calls end. */
+  readonly clock?: Pick<Clock, 'now'>
+  /** 0 to below 1; for jitter. */
+  readonly random?: () => number
+}
+
+/** Where it is not known how fast calls end. */
+const UNKNOWN_RETRY_S = 5
+const LONGEST_RETRY_S = 60
+
 /** The calls that are going on in this process. */
 export class Calls {
   readonly #calls = new Map<string, RegisteredCall>()
   readonly #ofAgents = new Map<string, number>()
   readonly #emptied = new Set<() => void>()
+  #refused = 0
+  #lastEndMs: number | undefined
+  /** Milliseconds between two ends lately, on average. */
+  #gapMs: number | undefined
 
-  /** @param options.maxCalls most calls at the same time, 1 or more */
-  constructor(private readonly options: { readonly maxCalls: number }) {}
+  constructor(private readonly options: CallsOptions) {}
+
+  /** Calls refused since the start because there was no room. */
+  get refused(): number {
+    return this.#refused
+  }
+
+  /**
+   * Counts a call for which there is no room.
+   * @returns seconds after which there will be room again, as calls have ended lately; spread, so that not all come back at once
+   */
+  refuse(): number {
+    this.#refused++
+    const { random = Math.random } = this.options
+    if (this.#gapMs === undefined) return UNKNOWN_RETRY_S + Math.floor(random() * UNKNOWN_RETRY_S)
+    const seconds = Math.min(Math.max(Math.ceil(this.#gapMs / 1_000), 1), LONGEST_RETRY_S)
+    return seconds + Math.floor(random() * (seconds + 1))
+  }
 
   get size(): number {
     return this.#calls.size
@@ -45,6 +79,7 @@ export class Calls {
   /** @param agentId whom it was assigned to */
   remove(id: string, agentId?: string): void {
     if (!this.#calls.delete(id)) return
+    this.noteEnd()
     if (agentId !== undefined) this.unassign(agentId)
     if (this.#calls.size > 0) return
     const waiting = [...this.#emptied]
@@ -88,6 +123,17 @@ export class Calls {
   emptied(): Promise<void> {
     if (this.#calls.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#emptied.add(resolve))
+  }
+
+  private noteEnd(): void {
+    const { clock } = this.options
+    if (clock === undefined) return
+    const now = clock.now()
+    if (this.#lastEndMs !== undefined) {
+      const gapMs = now - this.#lastEndMs
+      this.#gapMs = this.#gapMs === undefined ? gapMs : this.#gapMs + (gapMs - this.#gapMs) / 16
+    }
+    this.#lastEndMs = now
   }
 
   private unassign(agentId: string): void {

@@ -5,6 +5,8 @@ import { headerLines } from '../trunks/digest/header-lines.js'
 import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import type { Routed } from '../routing/router.js'
 import { AGENT_REALM } from './agent-auth.js'
+import type { EdgeDoor } from './access/edge-door.js'
+import { Entrance } from './access/entrance.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
@@ -37,6 +39,8 @@ export interface EdgeParts {
   readonly outbound?: Pick<OutboundCalls, 'take'> | undefined
   /** Proves by `inbound_auth` which trunk a call comes from; undefined: addresses and Contacts alone say it. */
   readonly trunkAuth?: Pick<TrunkAuth, 'prove'> | undefined
+  /** Says who comes in, where the SIP server is not one that asks it itself. */
+  readonly door?: Pick<EdgeDoor, 'knows' | 'admits' | 'busy'> | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */
@@ -59,8 +63,15 @@ export class Edge {
   /** Takes calls from now on. Called once. */
   start(): void {
     const { srf } = this.parts
-    srf.onInvite((invite) => this.invite(invite))
-    srf.onRequest((request) => this.request(request))
+    const { door } = this.parts
+    if (door === undefined) {
+      srf.onInvite((invite) => this.invite(invite))
+      srf.onRequest((request) => this.request(request))
+    } else {
+      const entrance = new Entrance(door, this.parts.logger)
+      srf.onInvite((invite) => entrance.invite(invite, () => this.invite(invite)))
+      srf.onRequest((request) => entrance.request(request, () => this.request(request)))
+    }
     srf.onLost(() => {
       const ending: Ending = { result: 'INTERNAL_ERROR', by: 'edge', detail: 'connection to the SIP server lost' }
       for (const call of this.parts.calls.all()) call.end(ending)

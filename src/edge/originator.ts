@@ -13,6 +13,8 @@ export interface OriginatorParts extends OriginatedParts {
   }
   /** Whether the edge takes no calls any more. */
   stopping(): boolean
+  /** Seconds to wait while the edge is overloaded; undefined: it is not. Absent: it never is. */
+  readonly overloaded?: (() => number | undefined) | undefined
 }
 
 /** What comes of a request for a call: the call as it begins, or why there is none. */
@@ -23,6 +25,8 @@ export interface NotOriginated {
   readonly code: VerdictCode
   /** What exactly is in the way. */
   readonly detail: string
+  /** Seconds after which it may be tried again, where that is known. */
+  readonly retryAfterS?: number | undefined
 }
 
 const refused = (code: VerdictCode, detail: string): NotOriginated => ({ code, detail })
@@ -53,14 +57,23 @@ export class Originator {
     // Until the first message is on its way nothing else runs: what was asked above still holds.
     if (!originated.start()) {
       parts.limits.release(id)
-      return this.refuse('EDGE_FULL', 'limits.max_calls calls are going on', request)
+      const { code, detail, retryAfterS } = this.full()
+      return { ...this.refuse(code, detail, request), retryAfterS }
     }
     return { call: originated.call.live() }
   }
 
   private refusedHere(): NotOriginated | undefined {
     if (this.parts.stopping()) return refused('EDGE_STOPPING', 'the edge is stopping')
-    return this.parts.calls.full ? refused('EDGE_FULL', 'limits.max_calls calls are going on') : undefined
+    const retryAfterS = this.parts.overloaded?.()
+    if (retryAfterS !== undefined)
+      return { ...refused('EDGE_OVERLOADED', 'messages wait longer than limits.shed_delay_ms'), retryAfterS }
+    return this.parts.calls.full ? this.full() : undefined
+  }
+
+  private full(): NotOriginated {
+    const retryAfterS = this.parts.calls.refuse()
+    return { ...refused('EDGE_FULL', 'limits.max_calls calls are going on'), retryAfterS }
   }
 
   private agentFull(agent: { readonly id: string; readonly channel_limit: number | null }): NotOriginated | undefined {

@@ -228,7 +228,9 @@ export class ReceivedCall {
     if (stopping) return refusal('EDGE_STOPPING', 'the edge is stopping', retry)
     const refused = refuseInvite(this.invite)
     if (refused !== undefined) return refused
-    return this.call.register() ? undefined : refusal('EDGE_FULL', 'limits.max_calls calls are going on', retry)
+    if (this.call.register()) return undefined
+    const full = { 'Retry-After': String(this.parts.calls.refuse()) }
+    return refusal('EDGE_FULL', 'limits.max_calls calls are going on', full)
   }
 
   private sent(callId: string): void {

@@ -20,6 +20,10 @@ export interface Timer {
 
 /** Longest delay a timer of Node takes. */
 const MAX_DELAY_MS = 2 ** 31 - 1
+/** From this lateness on the machine was away, or overloaded: what timers wait for may lie unread in the sockets. */
+const LATE_MS = 250
+/** What is then read first, before timers say that it has not come. */
+const CATCH_UP_MS = 50
 /** Delays that have a list of their own; more of them, and a timer has a timer of Node to itself. */
 const MAX_LISTS = 64
 
@@ -53,6 +57,8 @@ class TimerList {
   private first: ListedTimer | undefined
   private last: ListedTimer | undefined
   private handle: NodeJS.Timeout | undefined
+  /** What is due has been put off once. */
+  private putOff = false
 
   constructor(
     private readonly clock: SystemClock,
@@ -103,6 +109,11 @@ class TimerList {
   private readonly expire = (): void => {
     this.handle = undefined
     const now = performance.now()
+    if (!this.putOff && this.first !== undefined && now - this.first.dueAt > LATE_MS) {
+      this.putOff = true
+      return this.wait(CATCH_UP_MS)
+    }
+    this.putOff = false
     try {
       for (let { first } = this; first !== undefined && first.dueAt <= now; { first } = this) {
         this.remove(first)

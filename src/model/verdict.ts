@@ -22,6 +22,7 @@ export const verdicts = {
   ANSWER_NOT_ACCEPTABLE: { status: 406, reason: 'Caller does not accept SDP', tryNext: false },
   EXTENSION_UNSUPPORTED: { status: 420, reason: 'Bad Extension', tryNext: false },
   EDGE_FULL: { status: 503, reason: 'Too many calls', tryNext: false },
+  EDGE_OVERLOADED: { status: 503, reason: 'Edge is overloaded', tryNext: false },
   EDGE_STOPPING: { status: 503, reason: 'Edge is stopping', tryNext: false },
   AGENT_CHANNELS_FULL: { status: 486, reason: 'Agent has no free channel', tryNext: false },
   AGENT_ADDRESS_REFUSED: { status: 503, reason: 'Agent address not allowed', tryNext: true },

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { addAccessMetrics, type ObservedAccess } from './access-metrics.js'
 import { addEngineMetrics, messageCounter, type ObservedEngine } from './engine-metrics.js'
 import { EventLoopDelay } from './event-loop-delay.js'
 import { SipMessageCounter } from './sip-message-counter.js'
@@ -151,6 +152,11 @@ export class Metrics {
         for (const [certificate, left] of seconds()) this.set({ certificate }, left)
       },
     })
+  }
+
+  /** Adds the metrics of who is turned away. Once only. */
+  observeAccess(access: ObservedAccess): void {
+    addAccessMetrics(this.registry, access)
   }
 
   /** What `/metrics` answers, in Prometheus' text form. */

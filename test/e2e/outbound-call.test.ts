@@ -368,12 +368,6 @@ OutboundCall('is refused with the code that says why, before anything reaches th
     ['caller_id_missing', 403, () => place(line, { headers: ['X-Signalbox-Number: '] })],
     ['destination_impossible', 484, () => place(line, { to: '12345678' })],
     ['destination_not_allowed', 403, () => place(line, { to: '200' })],
-    [
-      'agent_source_unknown',
-      403,
-      () => place(line, { by: elsewhere, headers: [`X-Signalbox-Number: ${line.number}`] }),
-    ],
-    ['source_unknown', 403, () => place(line, { by: elsewhere })],
   ]
   for (const [result, status, call] of rows) {
     const placed = await call()
@@ -381,6 +375,15 @@ OutboundCall('is refused with the code that says why, before anything reaches th
     const cdr = await recordOf(placed)
     assert.is(cdr.result, result)
     assert.type(cdr.explanation?.trace.nearest_miss, 'string')
+  }
+  // From an address that is nobody's it is no call, whatever it says of itself.
+  for (const headers of [[], [`X-Signalbox-Number: ${line.number}`]]) {
+    const placed = await place(line, { by: elsewhere, headers })
+    assert.is((await placed.final('INVITE')).message.status, 403)
+    assert.equal(
+      (await edge.allCdrs()).filter(({ leg_a_call_id }) => leg_a_call_id === placed.callId),
+      [],
+    )
   }
   assert.is(invites(plain).length, 0)
 })

@@ -104,32 +104,51 @@ Refusals('to an unknown number gets 404; record and route test show the forms th
   }
 })
 
-Refusals('from an unknown source gets 403 and learns nothing; the record names the nearest miss', async () => {
-  const number = freshNumber()
-  await edge.addNumber(number, 'somebody', [agent.uri])
-  const cdr = await refuseSipp('SOURCE_UNKNOWN', 'uac-wrong-source', number, STRANGER)
-  assert.is(cdr.source_address, STRANGER)
-  const decision = await routeTest(number, STRANGER)
-  assert.is(decision.code, 'SOURCE_UNKNOWN')
-  for (const miss of [cdr.explanation?.trace.nearest_miss, decision.trace.nearest_miss]) {
+Refusals(
+  'from an unknown source gets 403 and learns nothing; a log line tells of it, and a route test why',
+  async () => {
+    const number = freshNumber()
+    await edge.addNumber(number, 'somebody', [agent.uri])
+    const turnedAway = async () =>
+      (await edge.metrics()).count('signalbox_refused_at_door_total', { reason: 'unknown_source' })
+    const before = await turnedAway()
+    const result = await runSipp({ scenario: 'uac-wrong-source', address: STRANGER, target: edge.sip, service: number })
+    assert.is(result.exitCode, 0, result.errors)
+    const answer = responsesTo(result, 'INVITE').at(-1)
+    assert.is(answer?.status, verdicts.SOURCE_UNKNOWN.status)
+    assert.match(`${answer?.header('warning')} ${answer?.header('reason')}`, verdicts.SOURCE_UNKNOWN.reason)
+    assert.is(responsesTo(result, 'INVITE').length, 1, 'no 100')
+    // Its ACK is counted as well.
+    assert.ok((await turnedAway()) > before)
+    assert.equal(
+      (await edge.allCdrs()).filter(({ leg_a_call_id }) => leg_a_call_id === answer?.callId),
+      [],
+    )
+    const line = await eventually('a log line tells of it', async () =>
+      edge.output.split('\n').find((text) => text.includes('turned away') && text.includes(STRANGER)),
+    )
+    assert.ok(line.includes('"method":"INVITE"') && line.includes(`"dialled":"${number}"`), line)
+    const decision = await routeTest(number, STRANGER)
+    assert.is(decision.code, 'SOURCE_UNKNOWN')
+    const miss = decision.trace.nearest_miss
     assert.ok(miss, 'there is a nearest miss')
     assert.ok(miss.includes(number), miss)
     assert.ok(miss.includes(`${CALLER}/32`), miss)
     assert.ok(miss.includes(STRANGER), miss)
-  }
-  // A known and an unknown number look the same from outside.
-  const peer = await openUdp(STRANGER, edge.sip)
-  const known = await inviteOver(peer, { target: edge.sip, protocol: 'udp', number })
-  const unknown = await inviteOver(peer, { target: edge.sip, protocol: 'udp', number: '+14155559998' })
-  peer.close()
-  assert.is(known.startLine, unknown.startLine)
-  assert.equal(
-    known.headers.map(([name]) => name),
-    unknown.headers.map(([name]) => name),
-  )
-  assert.is(known.header('warning'), unknown.header('warning'))
-  assert.is(agent.requests.length, 0, 'no agent is called')
-})
+    // A known and an unknown number look the same from outside.
+    const peer = await openUdp(STRANGER, edge.sip)
+    const known = await inviteOver(peer, { target: edge.sip, protocol: 'udp', number })
+    const unknown = await inviteOver(peer, { target: edge.sip, protocol: 'udp', number: '+14155559998' })
+    peer.close()
+    assert.is(known.startLine, unknown.startLine)
+    assert.equal(
+      known.headers.map(([name]) => name),
+      unknown.headers.map(([name]) => name),
+    )
+    assert.is(known.header('warning'), unknown.header('warning'))
+    assert.is(agent.requests.length, 0, 'no agent is called')
+  },
+)
 
 Refusals('to a number of another trunk gets 403', async () => {
   const number = freshNumber()

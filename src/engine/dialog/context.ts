@@ -9,6 +9,7 @@ import type { Apps, Origin, RequestRouter } from './app.js'
 import type { CallRecords } from './call-record.js'
 import type { Avoided } from './avoided.js'
 import type { Dialogs } from './dialogs.js'
+import type { Door } from './door.js'
 import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
 import type { RegisteredFlows } from './registered-flows.js'
@@ -39,6 +40,8 @@ export interface CoreSettings {
   readonly keptSpellings?: ReadonlySet<string> | undefined
   readonly nat?: NatSettings | undefined
   readonly screening?: Screening | undefined
+  /** Says whether what belongs to nothing that is going on comes in. */
+  readonly door?: Door | undefined
 }
 
 /** What the core is made of. */

@@ -12,6 +12,7 @@ import type { AppText } from './app-text.js'
 import { Avoided } from './avoided.js'
 import { ClientSide } from './client-side.js'
 import type { Context, CoreCounts, CoreParts } from './context.js'
+import { Doorway } from './door.js'
 import { FlowWatch } from './flow-watch.js'
 import { GuardedClock } from './guarded-clock.js'
 import { InDialog } from './in-dialog.js'
@@ -45,6 +46,7 @@ export class Core implements TransportSink, TransactionSink {
   private readonly client: ClientSide
   private readonly inDialog: InDialog
   private readonly relay: Relay | undefined
+  private readonly doorway: Doorway | undefined
 
   /** @param report hears of errors in the engine itself; each harms one message at most */
   constructor(parts: CoreParts, report: (error: unknown) => void) {
@@ -71,6 +73,8 @@ export class Core implements TransportSink, TransactionSink {
     this.server = new ServerSide(this.context, this.inDialog)
     this.client = new ClientSide(this.context, this.inDialog)
     if (this.context.settings.relay !== false) this.relay = new Relay(this.context)
+    const { door } = this.context.settings
+    if (door !== undefined) this.doorway = new Doorway({ ...this.context, door, now: () => this.context.clock.now() })
   }
 
   /** Requests that are proxied and have no final response yet. */
@@ -123,11 +127,23 @@ export class Core implements TransportSink, TransactionSink {
       if (this.context.settings.screening?.isBlacklisted(flow.remoteAddress) === true && this.isUninvited(parsed, flow))
         return
       if (parsed.ok) this.context.transactions.receive(parsed.message, flow)
-      else if (parsed.request !== undefined && parsed.request.method !== 'ACK')
+      else if (parsed.request === undefined) {
+        if (this.doorway !== undefined) this.noise(flow.remoteAddress)
+      } else if (parsed.request.method !== 'ACK' && this.doorway?.mayAnswer(parsed.request, flow) !== false)
         this.answerUnusable(parsed.request, parsed.status, parsed.reason, flow)
     } catch (error) {
       this.context.report(error)
     }
+  }
+
+  /** Whether nothing of this source is read. */
+  bars(address: string): boolean {
+    return this.doorway?.bars(address) === true
+  }
+
+  /** What came from there is no SIP message that could be answered. */
+  noise(address: string): void {
+    this.doorway?.noise(address)
   }
 
   closed(flow: Flow): void {
@@ -144,11 +160,12 @@ export class Core implements TransportSink, TransactionSink {
   }
 
   passOn(request: SipRequest, flow: Flow): boolean {
-    return this.relay?.request(request, flow) === true
+    return this.relay?.request(request, flow) === true || this.doorway?.holdsUp(request, flow) === true
   }
 
   ack(request: SipRequest, flow: Flow): void {
-    if (this.relay?.request(request, flow) !== true) this.server.ack(request, flow)
+    if (this.relay?.request(request, flow) === true || this.doorway?.holdsUp(request, flow) === true) return
+    this.server.ack(request, flow)
   }
 
   response(response: SipResponse): void {

@@ -85,6 +85,13 @@ export class Transactions {
     return this.servers.has(key) || this.acks.has(key)
   }
 
+  /** The addresses that requests of ours wait at for answers. */
+  peers(): Set<string> {
+    const peers = new Set<string>()
+    for (const { flow } of this.clients.values()) peers.add(flow.remoteAddress)
+    return peers
+  }
+
   /** Sends a request other than ACK. The request is taken over: a Via with a fresh branch is put on top. */
   open(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction {
     const branch = newBranch()

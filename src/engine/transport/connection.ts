@@ -212,6 +212,10 @@ export class Connection implements Flow {
     this.liveness.keepAlive()
   }
 
+  dismiss(): void {
+    if (this.accepted) this.abort(new TransportError('CLOSED', `${this.describe()}: closed, its peer is not wanted`))
+  }
+
   /** A request that was sent on it had no answer at all. */
   requestTimedOut(): void {
     const { maxConsecutiveTimeouts } = this.keeper.settings

@@ -79,7 +79,7 @@ export class Connections implements ConnectionKeeper {
     const from = socket.remoteAddress
     const fromThere = this.acceptedFrom.get(from ?? '') ?? 0
     const full = this.count >= this.settings.maxConnections || fromThere >= this.capOf(from, fromThere)
-    if (from === undefined || full) {
+    if (from === undefined || full || this.traffic.bars(from)) {
       if (full) this.traffic.counters.refusedConnections++
       socket.on('error', () => undefined)
       socket.destroy()

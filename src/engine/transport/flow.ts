@@ -29,4 +29,6 @@ export interface Flow {
   requestTimedOut?(): void
   /** The peer asked that its stream be kept alive (RFC 5626). */
   keepAlive?(): void
+  /** A stream of the peer's that serves nobody is closed, without a word; one of ours stays. */
+  dismiss?(): void
 }

@@ -15,6 +15,7 @@ export class Traffic {
     sendFailures: 0,
     failedHandshakes: 0,
     deadPeers: 0,
+    barred: 0,
   }
 
   constructor(
@@ -26,6 +27,19 @@ export class Traffic {
   /** A fault of ours while bytes of a peer were read: it costs them, and nobody else. */
   report(error: unknown): void {
     this.onError(error)
+  }
+
+  /** Whether nothing of this source is read; counts it then. */
+  bars(address: string): boolean {
+    if (this.sink.bars?.(address) !== true) return false
+    this.counters.barred++
+    return true
+  }
+
+  /** A datagram that is no SIP message. */
+  ignored(address: string): void {
+    this.counters.ignoredDatagrams++
+    this.sink.noise?.(address)
   }
 
   /** Hands up what arrived, its source written into the top Via. `raw` is the datagram, which a stream does not have. */

@@ -53,6 +53,10 @@ export interface TransportSink {
    * and is only owed answers. Called once for each, never for UDP.
    */
   closed?(flow: Flow): void
+  /** Whether nothing of this source is read: its datagrams are dropped, and it cannot connect. Absent: it never is so. */
+  bars?(address: string): boolean
+  /** A datagram that is no SIP message came from there. */
+  noise?(address: string): void
   /** A peer connected to a TLS contact and did not get through the handshake. */
   handshakeFailed?(peer: { readonly address: string; readonly port: number }, why: string): void
 }
@@ -82,6 +86,8 @@ export interface TransportCounters {
   readonly failedHandshakes: number
   /** Connections given up because their peer did not answer pings or requests any more. */
   readonly deadPeers: number
+  /** Datagrams that were not read, and connections closed at once, because of where they came from. */
+  readonly barred: number
 }
 
 /** What went wrong below SIP: nothing could be sent, or an address could not be listened on. */

@@ -11,6 +11,7 @@ import type { ContactOption } from './contact.js'
 import type { Destinations, Source } from './destinations.js'
 import type { Flow } from './flow.js'
 import { addressesOf } from './local-addresses.js'
+import { MessageWait } from './message-wait.js'
 import { reaches } from './reach.js'
 import { responseTarget } from './response-target.js'
 import { TcpListener } from './tcp.js'
@@ -119,6 +120,8 @@ export class Transports {
   /** Addresses that were sent to lately, or could not be. */
   private readonly sendable = new Map<string, boolean>()
   private local: readonly LocalBinding[] = []
+  /** How long messages wait before they are read; nothing until it is started. */
+  readonly wait: MessageWait
 
   /** @throws {TransportError} BAD_CONTACT when `externalIp`, here or of a contact, is no IP literal. */
   constructor(private readonly options: TransportsOptions) {
@@ -126,6 +129,7 @@ export class Transports {
     this.tlsPeers = new TlsPeers(options.clock)
     this.traffic = new Traffic(options.sink, options.observer, options.onError)
     this.tls = options.tls && new Tls(options.tls, this.tlsProfiles, this.tlsPeers)
+    this.wait = new MessageWait(options.clock, () => this.udp.values())
     this.streams = new Connections(
       options.clock,
       options.limits,
@@ -167,6 +171,7 @@ export class Transports {
   /** Closes every socket, after what already waits on streams has been sent. Idempotent. */
   async stop(): Promise<void> {
     const { listeners } = this
+    this.wait.stop()
     this.listeners = []
     this.local = []
     this.udp.clear()

@@ -5,6 +5,7 @@ import type { Limits } from '../message/parse.js'
 import { describeAddress, seenFrom } from './binding.js'
 import type { LocalBinding } from './binding.js'
 import type { Flow } from './flow.js'
+import { QueueProbe } from './queue-probe.js'
 import type { Traffic } from './traffic.js'
 import { TransportError } from './transport.js'
 
@@ -14,6 +15,8 @@ const maxQueuedBytes = 4 * 1024 * 1024
 /** One UDP socket: every datagram in and out of one binding. */
 export class UdpListener {
   private closed = false
+  /** Once somebody wants to know how long datagrams wait. */
+  private probe: QueueProbe | undefined
 
   private constructor(
     private readonly socket: Socket,
@@ -90,6 +93,21 @@ export class UdpListener {
     }
   }
 
+  /** Milliseconds that datagrams wait in the socket's queue. Measured from the first time on that it is asked. */
+  waitMs(nowMs: number): number {
+    this.probe ??= new QueueProbe()
+    return this.closed ? 0 : this.probe.measure(nowMs, this.sendToItself)
+  }
+
+  private readonly sendToItself = (bytes: Buffer): void => {
+    const { address, port } = this.binding
+    try {
+      this.socket.send(bytes, port, address, () => undefined)
+    } catch {
+      // The next one may go.
+    }
+  }
+
   close(): Promise<void> {
     if (this.closed) return Promise.resolve()
     this.closed = true
@@ -98,9 +116,10 @@ export class UdpListener {
 
   private readonly arrived = (bytes: Buffer, source: RemoteInfo): void => {
     try {
+      if (this.probe?.take(bytes, now) === true || this.traffic.bars(source.address)) return
       // Port 0 cannot be answered.
       const parsed = source.port === 0 ? undefined : parseDatagram(bytes, this.limits)
-      if (parsed === undefined) this.traffic.counters.ignoredDatagrams++
+      if (parsed === undefined) this.traffic.ignored(source.address)
       else this.traffic.arrived(parsed, new UdpFlow(this, source.address, source.port), bytes.length, bytes)
     } catch (error) {
       this.traffic.report(error)
@@ -116,6 +135,8 @@ export class UdpListener {
     failed(new TransportError('SEND_FAILED', `${nameOf(flow)}: ${cause.message}`, { cause }))
   }
 }
+
+const now = (): number => performance.now()
 
 function nameOf(flow: Flow): string {
   return describeAddress(flow.protocol, flow.remoteAddress, flow.remotePort)

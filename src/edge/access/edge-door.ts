@@ -1,0 +1,197 @@
+import type { Clock, Door, DoorAnswer, DoorRequest, DoorVerdict } from '../../engine/index.js'
+import { verdicts } from '../../model/verdict.js'
+import { contactTokensIn, type InboundRequest } from '../../routing/did.js'
+import type { AgentIdentifier } from '../../routing/identify-agent.js'
+import type { Router } from '../../routing/router.js'
+import type { Directory } from '../../store/directory.js'
+import type { KnownSources } from '../../trunks/known-sources.js'
+import { presentedNumber } from '../presented.js'
+import { refusalHeaders } from '../reason.js'
+import type { Overload } from './overload.js'
+import type { Scanners } from './scanners.js'
+import type { SourceLedger } from './source-ledger.js'
+import { dialledUser, type StrangerLog } from './stranger-log.js'
+
+/** Why something was turned away at the door. */
+export const turnedAwayFor = ['banned', 'malformed', 'not_sip', 'rate', 'scanner', 'unknown_source'] as const
+export type TurnedAwayFor = (typeof turnedAwayFor)[number]
+
+export interface EdgeDoorOptions {
+  readonly clock: Clock
+  /** What unknown sources get. */
+  readonly unknownSource: 'drop' | '403'
+  readonly ledger: SourceLedger
+  /** Whether this address is never limited or banned. */
+  readonly exempt: (address: string) => boolean
+  readonly scanners: Scanners
+  readonly overload: Overload
+  readonly log: StrangerLog
+}
+
+/** What tells who a source is. */
+export interface WhoIsKnown {
+  readonly sources: KnownSources
+  readonly directory: Pick<Directory, 'trunkOfToken'>
+  readonly router: Pick<Router, 'decide'>
+  readonly identifier: Pick<AgentIdentifier, 'identify'>
+  /** Whether a REGISTER is for a trunk that registers to us, and may be challenged. */
+  readonly registers?: ((request: DoorRequest) => boolean) | undefined
+}
+
+/** A scanner's request counts for this many. */
+const SCANNER_COST = 10
+/** Requests of unknown sources, of all together, that are looked into a second, and at once: who they are may take a round trip. */
+const LOOKS_A_SECOND = 200
+const LOOKS_UNDER_WAY = 64
+
+/**
+ * Who comes in, by where it comes from. Requests of unknown sources are turned away, unless they come to a Contact that we registered,
+ * or concern a trunk or an agent that may prove by digest who it is. A source that sends too many is banned for a while.
+ */
+export class EdgeDoor implements Door {
+  /** What was turned away since the start, by why. */
+  readonly turnedAway: Record<TurnedAwayFor, number> = {
+    banned: 0,
+    malformed: 0,
+    not_sip: 0,
+    rate: 0,
+    scanner: 0,
+    unknown_source: 0,
+  }
+  private who: WhoIsKnown | undefined
+  private readonly refusal: DoorAnswer
+  private looks = LOOKS_A_SECOND
+  private looksAtMs = 0
+  private looksUnderWay = 0
+
+  constructor(private readonly options: EdgeDoorOptions) {
+    const { status, reason } = verdicts.SOURCE_UNKNOWN
+    this.refusal = { status, reason, headers: Object.entries(refusalHeaders('SOURCE_UNKNOWN', status)) }
+  }
+
+  /** Lets in only who is known, from now on; until then everybody comes in. */
+  guard(who: WhoIsKnown): void {
+    this.who = who
+  }
+
+  bars(address: string): boolean {
+    const { ledger } = this.options
+    if (!ledger.isBanned(address)) return false
+    // A trunk may have been given this address meanwhile.
+    if (ledger.mayHaveBecomeKnown(address) && this.isSpared(address)) {
+      ledger.lift(address)
+      return false
+    }
+    this.turnedAway.banned++
+    return true
+  }
+
+  knows(address: string): boolean {
+    return this.who === undefined || this.who.sources.known(address)
+  }
+
+  busy(): DoorAnswer | 'drop' | undefined {
+    return this.options.overload.answer()
+  }
+
+  noise(address: string): void {
+    if (this.knows(address)) return
+    this.turnedAway.not_sip++
+    if (this.who?.sources.complete === true) this.charge(address)
+  }
+
+  judge(request: DoorRequest): DoorVerdict | Promise<DoorVerdict> {
+    const { who } = this
+    if (who === undefined || this.isNamed(request, who)) return 'admit'
+    const { sourceAddress: address, method } = request
+    const isScanner = this.options.scanners.isScanner(request.header('user-agent'))
+    // Before all trunks are known, those that are not yet must not be banned.
+    const within = !who.sources.complete || this.charge(address, isScanner)
+    if (isScanner || !within) return this.turnAway(request, isScanner ? 'scanner' : 'rate')
+    if (request.malformed) {
+      this.turnedAway.malformed++
+      return this.options.unknownSource === 'drop' ? 'drop' : 'admit'
+    }
+    if (method === 'REGISTER' && who.registers?.(request) === true) return 'admit'
+    const mayProve = method === 'INVITE' && who.sources.digestPossible
+    if (!mayProve && who.sources.complete) return this.refuse(request)
+    if (!this.mayLook()) return this.refuse(request)
+    if (method !== 'INVITE') return 'admit'
+    return this.look(request, who)
+  }
+
+  /**
+   * The same where somebody else's SIP server has taken the request already, and keeps state of it.
+   * @returns whether it may come in
+   */
+  async admits(request: DoorRequest): Promise<boolean> {
+    if (this.knows(request.sourceAddress)) return true
+    if (this.bars(request.sourceAddress)) return false
+    return (await this.judge(request)) === 'admit'
+  }
+
+  private charge(address: string, isScanner = false): boolean {
+    if (this.options.exempt(address)) return true
+    return this.options.ledger.charge(address, isScanner ? 'scanner' : 'rate', isScanner ? SCANNER_COST : 1)
+  }
+
+  private isSpared(address: string): boolean {
+    return this.knows(address) || this.options.exempt(address)
+  }
+
+  /** It comes to a Contact that a trunk was registered with: that trunk's, wherever it comes from. */
+  private isNamed(request: DoorRequest, { directory }: WhoIsKnown): boolean {
+    return contactTokensIn(seenByRouting(request)).some((token) => directory.trunkOfToken(token) !== undefined)
+  }
+
+  private async look(request: DoorRequest, { router, identifier }: WhoIsKnown): Promise<DoorVerdict> {
+    this.looksUnderWay++
+    try {
+      const seen = seenByRouting(request)
+      const { decision, asks } = await router.decide(seen)
+      if (asks !== undefined || decision.trace.identified_by !== null) return 'admit'
+      const message = { header: seen.header, headers: () => [], body: '' }
+      const claim = { sourceAddress: request.sourceAddress, presented: presentedNumber(message).value }
+      return (await identifier.identify(claim)).by === 'nobody' ? this.refuse(request) : 'admit'
+    } finally {
+      this.looksUnderWay--
+    }
+  }
+
+  private mayLook(): boolean {
+    const now = this.options.clock.now()
+    this.looks = Math.min(LOOKS_A_SECOND, this.looks + ((now - this.looksAtMs) / 1000) * LOOKS_A_SECOND)
+    this.looksAtMs = now
+    if (this.looks < 1 || this.looksUnderWay >= LOOKS_UNDER_WAY) return false
+    this.looks--
+    return true
+  }
+
+  /** Nobody we know, and nothing it could prove. */
+  private refuse(request: DoorRequest): DoorVerdict {
+    const { ledger } = this.options
+    const { sourceAddress: address, method } = request
+    const calls = method !== 'ACK' && method !== 'CANCEL'
+    if (calls && ledger.scans(address, dialledUser(request))) {
+      this.charge(address, true)
+      return this.turnAway(request, 'scanner')
+    }
+    return this.turnAway(request, 'unknown_source')
+  }
+
+  private turnAway(request: DoorRequest, reason: TurnedAwayFor): DoorVerdict {
+    const { unknownSource, log } = this.options
+    this.turnedAway[reason]++
+    const verdict = reason === 'unknown_source' && unknownSource === '403' ? this.refusal : 'drop'
+    log.tell(request, reason, verdict === 'drop' ? 'none' : '403')
+    return verdict
+  }
+}
+
+function seenByRouting(request: DoorRequest): InboundRequest {
+  return {
+    requestUri: request.requestUri,
+    sourceAddress: request.sourceAddress,
+    header: (name) => request.header(name),
+  }
+}
