@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { extension } from '../model/number.js'
-import { safeText } from '../model/text.js'
+import { numberText } from '../model/strict-text.js'
 import { normaliseNumber } from '../routing/normalise.js'
 import { pageQuery, pageView } from './paging.js'
 import { fieldRefused } from './problem.js'
@@ -10,7 +10,7 @@ import { cdrPage, refusals } from './views.js'
 
 const cdrQuery = z.strictObject({
   ...pageQuery.shape,
-  phone_number: safeText(64).optional().describe('Calls for this number only'),
+  phone_number: numberText(64).optional().describe('Calls for this number only'),
   since: z.iso.datetime({ offset: true }).optional().describe('Calls that ended at this instant or later'),
 })
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { eventType, type EventType, type SignalboxEvent } from '../model/event.js'
+import { numberText } from '../model/strict-text.js'
 import { identifier, safeText } from '../model/text.js'
 import type { Principal } from './auth.js'
 import { readNumberFilter } from './cdrs.js'
@@ -21,7 +22,7 @@ const eventQuery = z.strictObject({
   types: typeList.optional().describe(`Only these, separated by commas: ${eventType.options.join(', ')}`),
   trunk_id: identifier.optional().describe('Only what concerns this trunk'),
   agent_id: identifier.optional().describe('Only calls of this agent'),
-  phone_number: safeText(64).optional().describe('Only calls of this number'),
+  phone_number: numberText(64).optional().describe('Only calls of this number'),
 })
 
 interface Filter {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { NotOriginated } from '../edge/originator.js'
 import type { LiveCall } from '../model/call.js'
-import { headerMap, identifier, safeText } from '../model/text.js'
+import { dialText } from '../model/strict-text.js'
+import { headerMap, identifier } from '../model/text.js'
 import type { VerdictCode } from '../model/verdict.js'
 import { accountField, accountOf, idFor } from './account.js'
 import { RecentRequests } from './idempotency.js'
@@ -14,8 +15,8 @@ const body = namedBody(
   z.strictObject({
     account_id: accountField,
     agent_id: identifier.describe('Who is called first, and connected'),
-    from: safeText(64).min(1).describe('The number to present; it lists the agent among its outbound_agent_ids'),
-    to: safeText(64).min(1).describe('Who is called: a number, or an extension that the trunk allows'),
+    from: dialText(64).min(1).describe('The number to present; it lists the agent among its outbound_agent_ids'),
+    to: dialText(64).min(1).describe('Who is called: a number, or an extension that the trunk allows'),
     headers: headerMap
       .default({})
       .describe("More headers of the agent's INVITE; pass_headers of the trunk go on to it"),

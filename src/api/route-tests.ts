@@ -2,7 +2,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseUri } from '../engine/index.js'
 import { shownDecision } from '../model/decision.js'
-import { headerMap, safeText } from '../model/text.js'
+import { dialText } from '../model/strict-text.js'
+import { headerMap } from '../model/text.js'
 import type { InboundRequest } from '../routing/router.js'
 import { accountField } from './account.js'
 import type { Api, Services } from './services.js'
@@ -12,7 +13,7 @@ const HOST = 'signalbox.invalid'
 const LIKE_URI = /^(sips?|tel):/i
 
 const uriOrNumber = (what: string) =>
-  safeText(256)
+  dialText(256)
     .min(1)
     .refine(
       (text) => !LIKE_URI.test(text) || (!/[\s<>",]/.test(text) && parseUri(text) !== undefined),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { allowedNetwork } from '../model/destinations.js'
 import { networks } from '../model/network.js'
-import { safeText } from '../model/text.js'
+import { plainText } from '../model/strict-text.js'
 
 /** A whole number between two bounds, both allowed. */
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
@@ -28,7 +28,7 @@ export const access = z.strictObject({
   /** Addresses (CIDR) that are never limited or banned, besides those of trunks and agents. It lets nobody in. */
   exempt_addresses: networks.default([]),
   /** Texts in the User-Agent of scanners, besides those that are built in; case is nothing. Unknown sources that show one get no answer. */
-  scanner_user_agents: z.array(safeText(128).min(3)).max(256).default([]),
+  scanner_user_agents: z.array(plainText(128).min(3)).max(256).default([]),
   /**
    * Networks that requests may go to although they are not public: loopback, private, link-local and metadata addresses are refused
    * otherwise, and so are ports of known services, which an entry with a port names. Null: loopback while every contact listens on

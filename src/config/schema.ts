@@ -12,12 +12,15 @@ import {
   sipContact,
   unicastAddress,
 } from './values.js'
+import { notReserved, plainText, RESERVED_WORDS } from '../model/strict-text.js'
 import { identifier, safeText } from '../model/text.js'
 
 /** A whole number between two bounds, both allowed. */
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
 
-const edgeId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, "_", "." or "-"')
+const edgeId = notReserved(
+  z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, "_", "." or "-"'),
+)
 
 const HOUR_MS = 3_600_000
 const DAY_S = 86_400
@@ -34,7 +37,17 @@ const sessionTimers = z.strictObject({
   refresher: z.enum(['edge', 'peer']).default('edge'),
 })
 
-const file = z.string().min(1).max(1_024)
+/** A path: it reaches no message, but no path holds control characters. */
+const file = safeText(1_024).min(1)
+
+/** OpenSSL's cipher lists. */
+const cipherList = z
+  .string()
+  .max(4_096)
+  .refine(
+    (text) => /^[A-Za-z0-9_+!@=:,. -]+$/.test(text) && !RESERVED_WORDS.has(text),
+    'must be a list of ciphers as OpenSSL takes it',
+  )
 
 const namedCertificate = z.strictObject({
   /** PEM: the certificate, then the intermediate ones. */
@@ -59,7 +72,7 @@ const tls = z.strictObject({
   /** The oldest version spoken. */
   min_version: z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
   /** OpenSSL cipher list; null: that of Node.js. */
-  ciphers: z.string().min(1).max(4_096).nullable().default(null),
+  ciphers: cipherList.nullable().default(null),
   /** Whether peers that connect are asked for a certificate of an authority in `ca_file`. */
   client_certificates: z.enum(['none', 'ask', 'require']).default('none'),
   /** Certificates that trunks may want to see in place of ours, by the name that their `tls.client_certificate` gives. */
@@ -83,7 +96,7 @@ const sip = z.strictObject({
   /** Milliseconds an agent's offer may wait for the destination before it is answered without it; null: 40 times T1. */
   offer_patience_ms: whole(100, 60_000).nullable().default(null),
   /** `User-Agent` of our INVITEs; null: none is sent. */
-  user_agent: safeText(128).min(1).nullable().default('signalbox'),
+  user_agent: plainText(128).min(1).nullable().default('signalbox'),
   /** Digest algorithms that callers are asked for, the one we like best first (RFC 8760 2.4). */
   digest_algorithms: z
     .array(z.enum(['MD5', 'SHA-256', 'SHA-512-256']))
@@ -264,7 +277,7 @@ export const configSchema = z.strictObject({
   data: z
     .strictObject({
       /** The folder for what this instance keeps: token, keys, and the data of the Redis it starts. */
-      dir: z.string().min(1).max(1_024).default('.signalbox'),
+      dir: file.default('.signalbox'),
     })
     .prefault({}),
   log: z

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseContact } from '../engine/index.js'
 import { network } from '../model/network.js'
+import { RESERVED_WORDS } from '../model/strict-text.js'
 import { headerMap } from '../model/text.js'
 
 const MOST_PORT = 65_535
@@ -69,7 +70,10 @@ export const listenAddress = z
 /** A host name or an IP literal without brackets. */
 export const host = z
   .string()
-  .refine((text) => isIP(text) !== 0 || isHostName(text), 'must be a host name or an IP address')
+  .refine(
+    (text) => isIP(text) !== 0 || (isHostName(text) && !RESERVED_WORDS.has(text)),
+    'must be a host name or an IP address',
+  )
 
 /** An IP address that peers can send to. */
 export const unicastAddress = z
@@ -126,6 +130,7 @@ export const proxies = z.union([
 
 /** The name of a header of the caller's INVITE that may reach the agent; those the edge writes itself may not. */
 export const forwardedHeader = z.string().superRefine((name, context) => {
+  if (RESERVED_WORDS.has(name)) context.addIssue({ code: 'custom', message: 'is a reserved word' })
   for (const issue of headerMap.safeParse({ [name]: '' }).error?.issues ?? [])
     context.addIssue({ code: 'custom', message: issue.message })
 })

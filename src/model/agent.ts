@@ -3,13 +3,14 @@ import { mediaEncryption } from './media-encryption.js'
 import { channelLimit, cpsLimit, maxCallSeconds, minutesPerDay } from './limit-fields.js'
 import { networks } from './network.js'
 import { sipUri } from './sip-address.js'
-import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
+import { plainText, userText } from './strict-text.js'
+import { DEFAULT_ACCOUNT, headerMap, identifier, instant } from './text.js'
 
 /** Who answers calls, and places them. */
 export const agentSchema = z.strictObject({
   account_id: identifier.default(DEFAULT_ACCOUNT),
   id: identifier,
-  name: safeText(128).default(''),
+  name: plainText(128).default(''),
   sip_uri: sipUri,
   /** Tried in order after `sip_uri` on 408, 5xx or an unreachable address. */
   fallback_sip_uris: z.array(sipUri).max(8).default([]),
@@ -26,7 +27,7 @@ export const agentSchema = z.strictObject({
   allowed_addresses: networks.default([]),
   /** Digest user of calls this agent places from any address. The password is kept apart, encrypted. */
   auth: z
-    .strictObject({ username: safeText(128).min(1) })
+    .strictObject({ username: userText(128).min(1) })
     .nullable()
     .default(null),
   /** Whether media on its side of calls are encrypted. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { plainText } from './strict-text.js'
 import { identifier, instant, safeText } from './text.js'
 
 /**
@@ -18,7 +19,7 @@ export const tokenId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letter
 /** A token of the API as it may be shown: without its text, of which only a digest is kept. */
 export const apiTokenSchema = z.object({
   id: tokenId.describe('The part of the token between the underscores'),
-  name: safeText(128).min(1).describe('For people: who or what uses it'),
+  name: plainText(128).min(1).describe('For people: who or what uses it'),
   role: z.enum(roles),
   account_id: identifier.nullable().describe('The account whose things it sees and changes; null: those of all'),
   created_at: instant,

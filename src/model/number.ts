@@ -1,14 +1,15 @@
 import { z } from 'zod'
 import { localId } from './account.js'
-import { DEFAULT_ACCOUNT, identifier, instant, safeText } from './text.js'
+import { notReserved, plainText } from './strict-text.js'
+import { DEFAULT_ACCOUNT, identifier, instant } from './text.js'
 
 /** `+` and 7 to 15 digits. Whether it is a *possible* number is asked of libphonenumber-js in `routing/`. */
 export const e164 = z.string().regex(/^\+[1-9][0-9]{6,14}$/, 'must be E.164: "+" and 7 to 15 digits')
 
 /** A PBX extension or another opaque id: 1 to 32 of letters, digits, `_`, `.`, `*`, `#`, `-`. */
-export const extension = z
-  .string()
-  .regex(/^[A-Za-z0-9_.*#-]{1,32}$/, 'must be 1 to 32 letters, digits or any of _ . * # -')
+export const extension = notReserved(
+  z.string().regex(/^[A-Za-z0-9_.*#-]{1,32}$/, 'must be 1 to 32 letters, digits or any of _ . * # -'),
+)
 
 /**
  * A number customers' calls arrive for and agents' calls leave with. Kept as one Redis hash, `signalbox:did:<phone_number>`,
@@ -20,7 +21,7 @@ export const numberSchema = z
     /** E.164, or the extension itself when `kind` is `extension`. */
     phone_number: z.string().min(1).max(32),
     kind: z.enum(['e164', 'extension']).default('e164'),
-    label: safeText(128).default(''),
+    label: plainText(128).default(''),
     trunk_id: identifier,
     inbound_agent_id: identifier.nullable().default(null),
     outbound_agent_ids: z.array(identifier).max(1000).default([]),

@@ -1,9 +1,11 @@
 import { parseUri, type SipUri } from '../engine/index.js'
+import { ESCAPED_CONTROL, RESERVED_WORDS } from './strict-text.js'
 import { safeText } from './text.js'
 
 const BAD_IN_URI = /[\s<>"?,\\^`{|}]/
 
 function problemOf(text: string): string | undefined {
+  if (ESCAPED_CONTROL.test(text)) return 'must not contain escaped control characters'
   if (BAD_IN_URI.test(text)) return 'must be a SIP URI without spaces, brackets, commas or embedded headers'
   const uri = parseUri(text)
   if (uri === undefined || uri.scheme === 'tel')
@@ -23,7 +25,8 @@ export const sipUri = safeText(512).superRefine((text, context) => {
 
 /** A host name, IPv4 address or bracketed IPv6 address, with an optional port. */
 export const hostPort = safeText(300).superRefine((text, context) => {
-  const uri = BAD_IN_URI.test(text) || /[;@/]/.test(text) ? undefined : parseUri(`sip:${text}`)
+  const bad = BAD_IN_URI.test(text) || /[;@/]/.test(text) || RESERVED_WORDS.has(text)
+  const uri = bad ? undefined : parseUri(`sip:${text}`)
   if (uri === undefined || uri.scheme === 'tel')
     context.addIssue({
       code: 'custom',

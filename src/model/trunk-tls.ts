@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { notReserved } from './strict-text.js'
 import { identifier, safeText } from './text.js'
 
 /** Characters of PEM that authorities of one trunk may have. */
@@ -8,7 +9,7 @@ const MAX_PEM = 16_384
 const MAX_AUTHORITIES = 16
 
 /** A host name of a certificate, or an IP literal without brackets. */
-const certificateName = safeText(253).refine(
+const certificateName = notReserved(safeText(253)).refine(
   (name) =>
     isIP(name) !== 0 || (/^(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/.test(name) && !/^[\d.]+$/.test(name)),
   'must be a host name or an IP address, without a port: sip.example.com',

@@ -3,6 +3,7 @@ import { mediaEncryption } from './media-encryption.js'
 import { allowedDestinations, channelLimit, cpsLimit, maxCallSeconds, minutesPerDay } from './limit-fields.js'
 import { networks } from './network.js'
 import { hostPort } from './sip-address.js'
+import { notReserved, plainText, userText } from './strict-text.js'
 import { DEFAULT_ACCOUNT, headerMap, identifier, instant, safeText } from './text.js'
 import { trunkTls } from './trunk-tls.js'
 
@@ -25,9 +26,9 @@ export const defaultDidSources: DidSource[] = ['request-uri', 'to', 'p-called-pa
 export const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters, such as DE')
 
 /** `200`, `2*`, `*`: an extension, or all that begin so. */
-const extensionPattern = z
-  .string()
-  .regex(/^(?:[A-Za-z0-9_.#-]{1,32}\*?|\*)$/, 'must be an extension such as 200, or its beginning and "*"')
+const extensionPattern = notReserved(
+  z.string().regex(/^(?:[A-Za-z0-9_.#-]{1,32}\*?|\*)$/, 'must be an extension such as 200, or its beginning and "*"'),
+)
 
 /** A header that an agent may send through to a trunk. Those of ours never are. */
 const passedHeader = z
@@ -37,13 +38,13 @@ const passedHeader = z
 
 /** The trunk's fields as a person gives them; `id`, `account_id` and the times are ours. */
 export const trunkFields = z.strictObject({
-  label: safeText(128).default(''),
+  label: plainText(128).default(''),
   sip_domain: hostPort.nullable().default(null),
-  username: safeText(128).nullable().default(null),
-  auth_username: safeText(128).nullable().default(null),
+  username: userText(128).nullable().default(null),
+  auth_username: userText(128).nullable().default(null),
   outbound_proxy: safeText(300).nullable().default(null),
   transport: z.enum(['udp', 'tcp', 'tls']).nullable().default(null),
-  from_user: safeText(128).nullable().default(null),
+  from_user: userText(128).nullable().default(null),
   from_domain: hostPort.nullable().default(null),
   caller_id: z.enum(['from', 'p-asserted-identity', 'p-preferred-identity', 'remote-party-id']).default('from'),
   number_format: z.enum(['+e164', 'e164', 'national']).default('+e164'),
@@ -59,7 +60,7 @@ export const trunkFields = z.strictObject({
   allowed_addresses: networks.default([]),
   /** Who calls from this trunk when its address does not say: digest credentials it must show. The password is kept apart. */
   inbound_auth: z
-    .strictObject({ username: safeText(128).min(1), realm: safeText(128).min(1).default('signalbox') })
+    .strictObject({ username: userText(128).min(1), realm: userText(128).min(1).default('signalbox') })
     .nullable()
     .default(null),
   /** What a call from this trunk must show, all of it; empty: any one rule that identifies the trunk will do. */

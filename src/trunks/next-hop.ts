@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { parseUri, type SipUri } from '../engine/index.js'
+import { RESERVED_WORDS } from '../model/strict-text.js'
 import type { TrunkFields } from '../model/trunk.js'
 
 export type Transport = 'udp' | 'tcp' | 'tls'
@@ -47,7 +48,7 @@ function properHost(host: string): boolean {
   if (host.startsWith('[')) return host.endsWith(']') && isIP(host.slice(1, -1)) === 6
   if (isIP(host) === 4) return true
   const name = host.endsWith('.') ? host.slice(0, -1) : host
-  if (name.length === 0 || name.length > 253) return false
+  if (name.length === 0 || name.length > 253 || RESERVED_WORDS.has(name)) return false
   const labels = name.split('.')
   if (!labels.every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))) return false
   return /^[A-Za-z]/.test(labels.at(-1) ?? '')
