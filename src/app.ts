@@ -218,6 +218,7 @@ export function createApp(config: Config): App {
           // The engine asks it itself.
           ...(engine === undefined ? { door: access.door } : {}),
           limits: trunks.limits,
+          maxCallSeconds: config.limits.max_call_seconds,
           identities: trunks.identities,
           trunkAuth: callers.trunkAuth,
           outbound: createOutbound(config, {

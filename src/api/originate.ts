@@ -56,7 +56,11 @@ const problemOf: Partial<Record<VerdictCode, readonly [ProblemCode, field?: stri
 }
 
 /** Seconds after which it may be tried again, where time alone can help. */
-const retryAfter: Partial<Record<ProblemCode, string>> = { TRUNK_RATE_LIMITED: '1', EDGE_FULL: '10' }
+const retryAfter: Partial<Record<ProblemCode, string>> = {
+  TRUNK_RATE_LIMITED: '1',
+  EDGE_FULL: '10',
+  EDGE_STOPPING: '10',
+}
 
 /** `POST /v1/calls`: a call from an agent to a destination, by the trunk of a number. */
 export function addOriginate(api: Api, { originator, clock }: Services): void {

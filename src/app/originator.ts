@@ -3,7 +3,7 @@ import { Originator, type OriginatorParts, TrunkDial } from '../edge/index.js'
 import { createDialling, type DiallingOptions } from './dialling.js'
 import type { TrunkParts } from './trunks.js'
 
-export interface OriginatorOptions extends Omit<OriginatorParts, 'limits' | 'dialTrunk'> {
+export interface OriginatorOptions extends Omit<OriginatorParts, 'limits' | 'maxCallSeconds' | 'dialTrunk'> {
   readonly trunks: DiallingOptions['trunks'] & Pick<TrunkParts, 'limits'>
 }
 
@@ -15,6 +15,7 @@ export function createOriginator(config: Config, options: OriginatorOptions): Or
   return new Originator({
     ...parts,
     limits: trunks.limits,
+    maxCallSeconds: config.limits.max_call_seconds,
     dialTrunk: ({ plan, offer, headers, privacy, ringTimeoutMs = ring_timeout_s * 1_000, run }, events) =>
       new TrunkDial(
         dialling,

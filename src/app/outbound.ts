@@ -8,7 +8,7 @@ import { TrunkCredentials } from '../trunks/trunk-credentials.js'
 import { createDialling, type DiallingOptions } from './dialling.js'
 import type { TrunkParts } from './trunks.js'
 
-export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'calls' | 'metrics' | 'router'> {
+export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'metrics' | 'router'> {
   readonly directory: Directory
   readonly verifier: DigestVerifier
   /** The passwords of agents. */
@@ -18,11 +18,10 @@ export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'c
 
 /** What takes calls of agents. */
 export function createOutbound(config: Config, options: OutboundOptions): OutboundCalls {
-  const { calls, metrics, router, directory, trunks } = options
+  const { metrics, router, directory, trunks } = options
   const identifier = new AgentIdentifier(directory)
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_agents })
   return new OutboundCalls({
-    calls,
     metrics,
     router,
     identifier,
@@ -35,6 +34,7 @@ export function createOutbound(config: Config, options: OutboundOptions): Outbou
       },
     }),
     limits: trunks.limits,
+    maxCallSeconds: config.limits.max_call_seconds,
     dialling: createDialling(config, options),
     ringTimeoutMs: config.trunks.ring_timeout_s * 1_000,
   })

@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.js'
 import { type Clock, type Destinations, type Engine, Resolver } from '../engine/index.js'
 import type { Connection } from '../store/connection.js'
-import { TrunkLimits } from '../store/limits.js'
+import { CallLimits } from '../store/limits.js'
 import type { Passwords } from '../store/passwords.js'
 import type { Logger } from '../telemetry/index.js'
 import { DigestSessions } from '../trunks/digest/session.js'
@@ -50,7 +50,7 @@ export interface TrunkParts {
   readonly identities: TrunkIdentities
   readonly servers: ServerAddresses
   readonly requests: TrunkRequests
-  readonly limits: TrunkLimits
+  readonly limits: CallLimits
   /** Asks trunks' servers whether they are there, from now on; once the SIP server is connected. */
   start(): void
   stop(): void
@@ -65,7 +65,7 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const profiles = new TrunkTlsProfiles(options.engine?.tlsProfiles, namedCertificates(config))
   const targets = new Targets({ resolver, health, profiles })
   const digests = new DigestSessions()
-  const limits = new TrunkLimits({ connection, clock })
+  const limits = new CallLimits({ connection, clock })
   const paths = new TrunkPaths({ targets, health, registered: options.registered })
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks })
   const requests = new TrunkRequests({ client, sessions: digests, clock })

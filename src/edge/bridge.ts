@@ -1,3 +1,4 @@
+import type { Refusal } from './admission.js'
 import { ALLOW, SUPPORTED, unknownOptions } from './capabilities.js'
 import { cseqNumber } from './guard.js'
 import { tidy } from './header-value.js'
@@ -8,6 +9,9 @@ import { refusal } from './admission.js'
 import type { HeaderMap, RequestFailure, RequestOutcome, SipDialog, SipMessage, SipRequest } from './sip-server.js'
 
 export type LegName = 'a' | 'b'
+
+/** Why a REFER may not cross, or undefined. */
+export type TransferScreen = (refer: SipRequest) => Refusal | undefined
 
 /** Requests that wait until their leg may pass some on, at most. */
 const MAX_HELD = 16
@@ -45,6 +49,7 @@ export class Bridge {
   readonly #held: Relay[] = []
   readonly #pending = new Set<Relay>()
   readonly #awaited: { a?: AwaitedAck; b?: AwaitedAck } = {}
+  readonly #screens: { a?: TransferScreen; b?: TransferScreen } = {}
   readonly #passed: { a?: Passed; b?: Passed } = {}
   #media: MediaGuard | undefined
   #closed = false
@@ -70,6 +75,11 @@ export class Bridge {
     this.#media = media
   }
 
+  /** Holds a leg's REFERs, which the other leg is to follow, to where its calls may go. */
+  screen(leg: LegName, screen: TransferScreen): void {
+    this.#screens[leg] = screen
+  }
+
   /** Lets pass what comes in on a leg, and what has been held of it, in its order. */
   open(leg: LegName): void {
     if (this.#closed || this.#open[leg]) return
@@ -84,7 +94,7 @@ export class Bridge {
   /** A request that came in on a leg. */
   request(from: LegName, request: SipRequest): void {
     if (this.#closed) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
-    if (this.answerHere(request)) return
+    if (this.answerHere(request) || this.refuseTransfer(from, request)) return
     const negotiates = request.method === 'INVITE' || (request.method === 'UPDATE' && request.body !== '')
     if (negotiates && (this.refuseMedia(request) || this.refuseGlare(from, request))) return
     const relay: Relay = { from, request, negotiates }
@@ -165,6 +175,15 @@ export class Bridge {
     if (fault === undefined) return false
     const { status, reason, headers } = refusal(fault.code, fault.message)
     request.answer(status, reason, { headers })
+    return true
+  }
+
+  /** Refuses a REFER that would lead the call to where it may not go. */
+  private refuseTransfer(from: LegName, request: SipRequest): boolean {
+    const screen = request.method === 'REFER' ? this.#screens[from] : undefined
+    const refused = screen?.(request)
+    if (refused === undefined) return false
+    request.answer(refused.status, refused.reason, { headers: refused.headers })
     return true
   }
 

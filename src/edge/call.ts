@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../engine/index.js'
+import type { Clock, Timer } from '../engine/index.js'
 import type { Cdr, Direction, LiveCall } from '../model/call.js'
 import type { EventSink, SignalboxEvent } from '../model/event.js'
 import { CallError, type VerdictCode } from '../model/verdict.js'
@@ -38,10 +38,11 @@ export class Call implements RegisteredCall {
   #state: LiveCall['state'] = 'trying'
   #registered = false
   #begun = false
-  /** Whose call it counts as. */
-  #agentId: string | undefined
   #withdrawn = false
   #ending: Ending | undefined
+  #onAnswer: (() => void) | undefined
+  #longest: { readonly ms: number; readonly detail: string } | undefined
+  #longestTimer: Timer | undefined
   readonly #releases: ((ending: Ending) => void)[] = []
   readonly #startedMs: number
 
@@ -100,9 +101,7 @@ export class Call implements RegisteredCall {
   announce(): void {
     if (!this.#registered || this.#begun || this.ended) return
     this.#begun = true
-    const { calls, metrics, logger } = this.parts
-    this.#agentId = this.facts.agentId ?? undefined
-    if (this.#agentId !== undefined) calls.assign(this.#agentId)
+    const { metrics, logger } = this.parts
     metrics.callsActive.inc({ direction: this.direction })
     logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
     this.tell('call.started', this.facts.startedAt)
@@ -129,6 +128,16 @@ export class Call implements RegisteredCall {
     else this.#releases.push(release)
   }
 
+  /** Sets what is to be done when the call is answered. */
+  onAnswer(listener: () => void): void {
+    this.#onAnswer = listener
+  }
+
+  /** Ends the call so many milliseconds after its answer. @param detail for the record */
+  lastAtMost(ms: number, detail: string): void {
+    this.#longest = { ms, detail }
+  }
+
   /** The called side rings, or lets early media be heard. */
   ringing(): void {
     if (this.#state !== 'trying') return
@@ -147,6 +156,12 @@ export class Call implements RegisteredCall {
     metrics.setupSeconds.observe(setupMs / 1000)
     logger.info({ ...this.logFields(), setupMs: Math.round(setupMs) }, 'Call answered')
     this.tell('call.answered', this.facts.answeredAt)
+    const longest = this.#longest
+    if (longest !== undefined)
+      this.#longestTimer = clock.after(longest.ms, () =>
+        this.end({ result: 'CALL_TOO_LONG', by: 'edge', detail: longest.detail }),
+      )
+    this.#onAnswer?.()
   }
 
   /** The call is being wound up; what is left is to hear the called side out. */
@@ -160,6 +175,7 @@ export class Call implements RegisteredCall {
     this.announce()
     this.#ending = ending
     this.#state = 'ending'
+    this.#longestTimer?.cancel()
     const { calls, cdrs, metrics } = this.parts
     for (const release of this.#releases.splice(0)) this.#try('release', () => release(ending))
     const record = recordOf(this.id, this.facts, {
@@ -180,7 +196,7 @@ export class Call implements RegisteredCall {
         data: record,
       }),
     )
-    calls.remove(this.id, this.#agentId)
+    calls.remove(this.id)
   }
 
   hangUp(code: VerdictCode, detail: string): void {

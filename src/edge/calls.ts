@@ -30,7 +30,6 @@ const LONGEST_RETRY_S = 60
 /** The calls that are going on in this process. */
 export class Calls {
   readonly #calls = new Map<string, RegisteredCall>()
-  readonly #ofAgents = new Map<string, number>()
   readonly #emptied = new Set<() => void>()
   #refused = 0
   #lastEndMs: number | undefined
@@ -71,16 +70,9 @@ export class Calls {
     return true
   }
 
-  /** Counts a call that was taken in as one of that agent. */
-  assign(agentId: string): void {
-    this.#ofAgents.set(agentId, this.countOfAgent(agentId) + 1)
-  }
-
-  /** @param agentId whom it was assigned to */
-  remove(id: string, agentId?: string): void {
+  remove(id: string): void {
     if (!this.#calls.delete(id)) return
     this.noteEnd()
-    if (agentId !== undefined) this.unassign(agentId)
     if (this.#calls.size > 0) return
     const waiting = [...this.#emptied]
     this.#emptied.clear()
@@ -107,10 +99,6 @@ export class Calls {
     return count
   }
 
-  countOfAgent(agentId: string): number {
-    return this.#ofAgents.get(agentId) ?? 0
-  }
-
   /** Ends a call. False when there is none of that id. */
   async hangUp(id: string): Promise<boolean> {
     const call = this.#calls.get(id)
@@ -134,11 +122,5 @@ export class Calls {
       this.#gapMs = this.#gapMs === undefined ? gapMs : this.#gapMs + (gapMs - this.#gapMs) / 16
     }
     this.#lastEndMs = now
-  }
-
-  private unassign(agentId: string): void {
-    const left = this.countOfAgent(agentId) - 1
-    if (left > 0) this.#ofAgents.set(agentId, left)
-    else this.#ofAgents.delete(agentId)
   }
 }

@@ -7,13 +7,14 @@ import type { Routed } from '../routing/router.js'
 import { AGENT_REALM } from './agent-auth.js'
 import type { EdgeDoor } from './access/edge-door.js'
 import { Entrance } from './access/entrance.js'
+import type { CallLimiter } from './call-limits.js'
 import type { Calls } from './calls.js'
 import type { Ending } from './call.js'
 import { hasToTag } from './guard.js'
 import { inboundRequest, type InboundParts, takeInbound } from './inbound.js'
 import { maybeAgents, type OutboundCalls } from './outbound.js'
 import { answerOutOfDialog } from './out-of-dialog.js'
-import type { CallLogger, CallMetrics, CdrSink, InboundRouter, TrunkChannels } from './ports.js'
+import type { CallLogger, CallMetrics, CdrSink, InboundRouter } from './ports.js'
 import { NUMBER_HEADER } from './presented.js'
 import { ReceivedCall } from './received-call.js'
 import type { EdgeSettings } from './settings.js'
@@ -31,8 +32,10 @@ export interface EdgeParts {
   readonly clock: Clock
   readonly settings: EdgeSettings
   readonly events?: EventSink | undefined
-  /** Undefined: trunks are not limited. */
-  readonly limits?: TrunkChannels | undefined
+  /** Undefined: trunks and agents are not limited. */
+  readonly limits?: CallLimiter | undefined
+  /** Seconds from its answer that a call may last; null or undefined: no limit. */
+  readonly maxCallSeconds?: number | null | undefined
   /** Who we are to trunks that challenge us in their own calls; absent: no challenge is answered. */
   readonly identities?: TrunkIdentityFinder | undefined
   /** Calls of agents; undefined: none are taken. */

@@ -5,17 +5,20 @@ import type { TrunkIdentityFinder } from '../trunks/trunk-identities.js'
 import { hopsLeft, refusal } from './admission.js'
 import { readAsserted } from './asserted-identity.js'
 import { Attempts } from './attempts.js'
+import { type CallLimiter, retryHeaders, takeLimits } from './call-limits.js'
 import { ownCopy, toBytes } from './header-value.js'
 import { agentInviteHeaders } from './headers.js'
 import { MediaGuard } from './media-guard.js'
 import { ReceivedLeg } from './leg-credentials.js'
-import type { TrunkChannels } from './ports.js'
 import type { ReceivedCall, ReceivedCallParts } from './received-call.js'
 import { mayChallenge } from './session-timers.js'
 import type { SipInvite } from './sip-server.js'
 
 export interface InboundParts extends ReceivedCallParts {
-  readonly limits?: TrunkChannels | undefined
+  /** Undefined: trunks and agents are not limited. */
+  readonly limits?: CallLimiter | undefined
+  /** Seconds from its answer that a call may last; null or undefined: no limit. */
+  readonly maxCallSeconds?: number | null | undefined
   /** Who we are to trunks that challenge us in their own calls; absent: no challenge is answered. */
   readonly identities?: TrunkIdentityFinder | undefined
 }
@@ -44,36 +47,24 @@ export function takeInbound(received: ReceivedCall, routed: Routed, parts: Inbou
   if (trunk?.trust_identity === true) facts.from = ownCopy(readAsserted(received.invite, received.caller).caller.number)
   if (received.over) return
   const known = decision.outcome === 'refused' ? undefined : agent
-  const full =
-    known !== undefined && known.channel_limit !== null && parts.calls.countOfAgent(known.id) >= known.channel_limit
   facts.agentId = known?.id ?? decision.agent_id
   received.call.announce()
   if (known === undefined) return received.refuse(refusal(decision.code ?? 'INTERNAL_ERROR', decision.detail))
-  if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${known.id} has ${known.channel_limit ?? 0} calls`))
   if (received.refuseUnusable()) return
   received.holdMedia(MediaGuard.of(known, trunk))
   const { identities } = parts
   if (trunk !== undefined && identities !== undefined)
     received.authenticate(new ReceivedLeg(() => identities.of(trunk)), mayChallenge(trunk))
-  takeChannel(received, trunk, parts, () => callAgent(received, known, trunk, decision.targets, parts))
-}
-
-/** Goes on with a channel of the trunk; at once where it has no limit. */
-function takeChannel(
-  received: ReceivedCall,
-  trunk: Trunk | undefined,
-  { limits }: InboundParts,
-  goOn: () => void,
-): void {
-  if (limits === undefined || trunk === undefined || trunk.channel_limit === null) return goOn()
+  if (trunk !== undefined) received.screenTransfers('b', trunk, decision.phone_number)
   const { call } = received
-  call.onEnd(() => limits.release(call.id))
-  limits.takeInbound(trunk, call.id).then(
-    (taken) =>
+  const taking = takeLimits(call, trunk, known, false, parts)
+  if (taking === undefined) return callAgent(received, known, trunk, decision.targets, parts)
+  taking.then(
+    (full) =>
       call.run(() => {
         if (received.over) return
-        if (taken === 'ok') return goOn()
-        received.refuse(refusal('TRUNK_BUSY', `trunk ${trunk.id} has ${trunk.channel_limit ?? 0} calls`))
+        if (full === undefined) return callAgent(received, known, trunk, decision.targets, parts)
+        received.refuse(refusal(full.code, full.detail, retryHeaders(full)))
       }),
     (error: unknown) => call.failed(error),
   )

@@ -13,6 +13,7 @@ import { originatedInviteHeaders } from './originated-invite.js'
 import { copiedReason, endedHere, ownReason } from './reason.js'
 import { ReInvite } from './reinvite.js'
 import { inactiveOffer, isSdp, staysWithin } from './sdp.js'
+import { transferRefusal } from './transfer.js'
 import type { EdgeSettings } from './settings.js'
 import type {
   DialogEnd,
@@ -118,6 +119,7 @@ export class OriginatedCall {
     this.#bridge.confine('a', trunk.pass_headers)
     this.#media = MediaGuard.of(agent, trunk)
     this.#bridge.hold(this.#media)
+    this.#bridge.screen('a', (refer) => transferRefusal(refer, number.phone_number, trunk))
     const { clock, settings } = parts
     this.#agent = new AgentLeg(
       { clock, offerPatienceMs: settings.offerPatienceMs, run },

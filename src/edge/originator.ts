@@ -1,16 +1,11 @@
 import type { LiveCall } from '../model/call.js'
 import type { VerdictCode } from '../model/verdict.js'
 import type { OutboundDecision, OutboundRequest } from '../routing/outbound-plan.js'
-import type { Limited, Taken } from '../store/limits.js'
+import { type Full, type LimitParts, takeLimits } from './call-limits.js'
 import { OriginatedCall, type OriginatedParts, type OriginateRequest } from './originated.js'
 
-export interface OriginatorParts extends OriginatedParts {
+export interface OriginatorParts extends OriginatedParts, LimitParts {
   readonly router: { decide(request: OutboundRequest): Promise<OutboundDecision> }
-  /** Limits of trunks. */
-  readonly limits: {
-    take(trunk: Limited, callId: string): Promise<Taken>
-    release(callId: string): void
-  }
   /** Whether the edge takes no calls any more. */
   stopping(): boolean
   /** Seconds to wait while the edge is overloaded; undefined: it is not. Absent: it never is. */
@@ -20,13 +15,8 @@ export interface OriginatorParts extends OriginatedParts {
 /** What comes of a request for a call: the call as it begins, or why there is none. */
 export type Originated = { readonly call: LiveCall } | NotOriginated
 
-export interface NotOriginated {
+export interface NotOriginated extends Full {
   readonly call?: undefined
-  readonly code: VerdictCode
-  /** What exactly is in the way. */
-  readonly detail: string
-  /** Seconds after which it may be tried again, where that is known. */
-  readonly retryAfterS?: number | undefined
 }
 
 const refused = (code: VerdictCode, detail: string): NotOriginated => ({ code, detail })
@@ -43,22 +33,20 @@ export class Originator {
     const { agentId, from, to } = request
     const decision = await parts.router.decide({ agentId, from, to })
     const { plan } = decision
-    if (plan === undefined) return this.refuse(decision.code ?? 'INTERNAL_ERROR', decision.detail, request)
+    if (plan === undefined) return this.refuse(refused(decision.code ?? 'INTERNAL_ERROR', decision.detail), request)
     const { trunk, agent } = plan
     const originated = new OriginatedCall(parts, plan, decision, request)
     const { id } = originated.call
-    const taken = await parts.limits.take(trunk, id)
-    const met = metLimit(taken, trunk.id) ?? this.refusedHere() ?? this.agentFull(agent)
+    const full = await takeLimits(originated.call, trunk, agent, true, parts)
+    const met = full ?? this.refusedHere()
     if (met !== undefined) {
       parts.limits.release(id)
-      return this.refuse(met.code, met.detail, request)
+      return this.refuse(met, request)
     }
-    originated.call.onEnd(() => parts.limits.release(id))
     // Until the first message is on its way nothing else runs: what was asked above still holds.
     if (!originated.start()) {
       parts.limits.release(id)
-      const { code, detail, retryAfterS } = this.full()
-      return { ...this.refuse(code, detail, request), retryAfterS }
+      return this.refuse(this.full(), request)
     }
     return { call: originated.call.live() }
   }
@@ -76,21 +64,8 @@ export class Originator {
     return { ...refused('EDGE_FULL', 'limits.max_calls calls are going on'), retryAfterS }
   }
 
-  private agentFull(agent: { readonly id: string; readonly channel_limit: number | null }): NotOriginated | undefined {
-    const { id, channel_limit: limit } = agent
-    if (limit === null || this.parts.calls.countOfAgent(id) < limit) return undefined
-    return refused('AGENT_CHANNELS_FULL', `agent ${id} has ${limit} calls`)
-  }
-
-  private refuse(code: VerdictCode, detail: string, { agentId, sourceAddress }: OriginateRequest): NotOriginated {
+  private refuse({ code, detail, ...rest }: Full, { agentId, sourceAddress }: OriginateRequest): NotOriginated {
     this.parts.logger.info({ code, detail, agent: agentId, source: sourceAddress }, 'Call refused')
-    return refused(code, detail)
+    return { code, detail, ...rest }
   }
-}
-
-function metLimit(taken: Taken, trunkId: string): NotOriginated | undefined {
-  if (taken === 'channels') return refused('TRUNK_CHANNELS_FULL', `trunk ${trunkId} has channel_limit calls`)
-  return taken === 'rate'
-    ? refused('TRUNK_RATE_LIMITED', `trunk ${trunkId} has had cps_limit calls this second`)
-    : undefined
 }

@@ -4,10 +4,9 @@ import type { VerdictCode } from '../model/verdict.js'
 import type { AgentIdentifier, Identified } from '../routing/identify-agent.js'
 import type { OutboundCaller, OutboundRouter } from '../routing/outbound.js'
 import type { OutboundDecision, OutboundPlan } from '../routing/outbound-plan.js'
-import type { TrunkLimits } from '../store/limits.js'
 import { hopsLeft, refusal } from './admission.js'
 import { type AgentAuth, type Proof, showsCredentials } from './agent-auth.js'
-import type { Calls } from './calls.js'
+import { type LimitParts, retryHeaders, takeLimits } from './call-limits.js'
 import { toBytes } from './header-value.js'
 import { supports100rel } from './headers.js'
 import { MediaGuard } from './media-guard.js'
@@ -17,20 +16,15 @@ import type { ReceivedCall } from './received-call.js'
 import type { HeaderMap } from './sip-server.js'
 import { TrunkDial, type TrunkDialParts } from './trunk-dial.js'
 
-export interface OutboundParts {
-  readonly calls: Calls
+export interface OutboundParts extends LimitParts {
   readonly metrics: ChallengeMetrics
   readonly identifier: Pick<AgentIdentifier, 'identify'>
   readonly auth: Pick<AgentAuth, 'prove'>
   readonly router: Pick<OutboundRouter, 'decide'>
-  readonly limits: Pick<TrunkLimits, 'take' | 'release'>
   readonly dialling: TrunkDialParts
   /** Milliseconds a destination may ring. */
   readonly ringTimeoutMs: number
 }
-
-/** Seconds after which a call that came too soon may be tried again: `cps_limit` is about a second. */
-const RATE_RETRY_S = 1
 
 /** Refusals of inbound routing behind which may be a call of an agent: it calls somebody who is not one of our numbers here. */
 const PERHAPS_AN_AGENTS: ReadonlySet<VerdictCode> = new Set([
@@ -145,7 +139,7 @@ class OutboundCall {
   }
 
   private decided(agent: Agent, decision: OutboundDecision): void {
-    const { received, parts } = this
+    const { received } = this
     const { facts } = received.call
     const { plan, code, detail, trace } = decision
     facts.accountId = agent.account_id
@@ -157,34 +151,26 @@ class OutboundCall {
       facts.to = plan.destination.value
     }
     if (received.over) return
-    const limit = agent.channel_limit
-    const full = limit !== null && parts.calls.countOfAgent(agent.id) >= limit
     facts.agentId = agent.id
     received.call.announce()
     if (plan === undefined) return received.refuse(refusal(code ?? 'INTERNAL_ERROR', detail))
-    if (full) return received.refuse(refusal('AGENT_CHANNELS_FULL', `${agent.id} has ${limit} calls`))
     if (received.refuseUnusable()) return
     received.holdMedia(MediaGuard.of(agent, plan.trunk))
-    this.takeChannel(plan)
+    this.takeLimits(plan)
   }
 
-  private takeChannel(plan: OutboundPlan): void {
+  private takeLimits(plan: OutboundPlan): void {
     const { received, parts } = this
     const { call } = received
-    const { trunk } = plan
-    if (trunk.channel_limit === null && trunk.cps_limit === null) return this.dial(plan)
-    call.onEnd(() => parts.limits.release(call.id))
-    parts.limits.take(trunk, call.id).then(
-      (taken) =>
+    const { trunk, agent } = plan
+    const taking = takeLimits(call, trunk, agent, true, parts)
+    if (taking === undefined) return this.dial(plan)
+    taking.then(
+      (full) =>
         call.run(() => {
           if (received.over) return
-          if (taken === 'ok') return this.dial(plan)
-          if (taken === 'channels') {
-            const detail = `trunk ${trunk.id} has ${trunk.channel_limit ?? 0} calls`
-            return received.refuse(refusal('TRUNK_CHANNELS_FULL', detail))
-          }
-          const detail = `trunk ${trunk.id} takes ${trunk.cps_limit ?? 0} calls a second`
-          received.refuse(refusal('TRUNK_RATE_LIMITED', detail, { 'Retry-After': String(RATE_RETRY_S) }))
+          if (full === undefined) return this.dial(plan)
+          received.refuse(refusal(full.code, full.detail, retryHeaders(full)))
         }),
       (error: unknown) => call.failed(error),
     )
@@ -195,6 +181,7 @@ class OutboundCall {
     const { invite, call, caller } = received
     const privacy = asksPrivacy(invite)
     received.confine(plan.trunk.pass_headers)
+    received.screenTransfers('a', plan.trunk, plan.number.phone_number)
     received.dial(
       (events) =>
         new TrunkDial(

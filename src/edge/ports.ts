@@ -1,6 +1,5 @@
 import type { Cdr, Direction } from '../model/call.js'
 import type { Router } from '../routing/router.js'
-import type { TrunkLimits } from '../store/limits.js'
 
 /** The part of the router an inbound call asks. */
 export type InboundRouter = Pick<Router, 'decide'>
@@ -9,9 +8,6 @@ export type InboundRouter = Pick<Router, 'decide'>
 export interface CdrSink {
   append(cdr: Cdr): void
 }
-
-/** The channels of trunks, counted for all edges together. */
-export type TrunkChannels = Pick<TrunkLimits, 'takeInbound' | 'release'>
 
 /** The call's metrics, as `telemetry/` has them. */
 export interface CallMetrics {

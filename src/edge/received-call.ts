@@ -1,4 +1,5 @@
 import type { Cdr } from '../model/call.js'
+import type { Trunk } from '../model/trunk.js'
 import { type VerdictCode, verdicts } from '../model/verdict.js'
 import { refusal, refuseInvite, type Refusal } from './admission.js'
 import { answeredInvite } from './answered-invite.js'
@@ -21,6 +22,7 @@ import {
 import type { MediaGuard } from './media-guard.js'
 import type { LegCredentials } from './leg-credentials.js'
 import { copiedReason, endedHere, ownReason, withCause } from './reason.js'
+import { transferRefusal } from './transfer.js'
 import { supportedIn, timerAnswer } from './session-timers.js'
 import type { EdgeSettings } from './settings.js'
 import type {
@@ -172,6 +174,11 @@ export class ReceivedCall {
     this.#media = media
     this.#bridge.hold(media)
     media?.check(this.invite)
+  }
+
+  /** Holds transfers that the agent asks of the trunk to where the trunk's calls may go. @param agent the agent's leg */
+  screenTransfers(agent: LegName, trunk: Trunk, presented: string | null): void {
+    this.#bridge.screen(agent, (refer) => transferRefusal(refer, presented, trunk))
   }
 
   /** Asks the caller to come again with credentials. It is no call, then. */

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../engine/index.js'
 import type { Attempt } from '../model/call.js'
 import type { Trunk } from '../model/trunk.js'
 import { CallError, type VerdictCode, verdicts } from '../model/verdict.js'
+import { transferFault } from '../routing/allowed-destinations.js'
 import type { OutboundPlan } from '../routing/outbound-plan.js'
 import { formatTarget, nameTarget, type Target } from '../trunks/target.js'
 import type { TargetHealth } from '../trunks/target-health.js'
@@ -287,13 +288,19 @@ export class TrunkDial implements Dial {
     this.tryNext()
   }
 
-  /** Follows a 3xx: whom we ask for changes, not whom we ask. False when it cannot be followed. */
+  /** Follows a 3xx: whom we ask for changes, not whom we ask; to where the trunk's calls may go. False when it cannot be followed. */
   private redirect(target: Target, response: SipResponse): boolean {
     if (this.options.committed?.() === true) return false
     const uri = redirectedUri(response)
     const { maxRedirects, destinations } = this.parts.settings
     if (uri === undefined || uri === this.#uri || this.#redirects >= maxRedirects) return false
     if (uriRefusal(uri, destinations) !== undefined) return false
+    const { plan } = this.options
+    const fault = transferFault(uri, plan.number.phone_number, plan.trunk)
+    if (fault !== undefined) {
+      this.fail({ code: fault.code, detail: `${nameTarget(target)}: redirected the call: ${fault.why}` })
+      return true
+    }
     this.#redirects += 1
     this.#uri = uri
     this.#heard = false

@@ -8,6 +8,7 @@ import type { VerdictCode } from '../model/verdict.js'
 import type { Directory } from '../store/directory.js'
 import type { Log, LookupMetrics } from '../store/observe.js'
 import { nextHopOf } from '../trunks/next-hop.js'
+import { destinationFault } from './allowed-destinations.js'
 import { readDestination } from './destination.js'
 import { Lookups } from './lookups.js'
 import type { OutboundDecision, OutboundPlan, OutboundRequest } from './outbound-plan.js'
@@ -147,6 +148,9 @@ class OutboundDeciding {
     if (!read.ok) return this.refuse(read.code, read.why, read.nearestMiss)
     const { destination } = read
     this.destination = destination.value
+    const fault =
+      destination.kind === 'e164' ? destinationFault(destination.value, number.phone_number, trunk) : undefined
+    if (fault !== undefined) return this.refuse(fault.code, fault.why)
     const plan: OutboundPlan = { agent, number, trunk, destination }
     const detail = `agent ${agent.id} calls ${destination.value} as ${number.phone_number} on trunk ${trunk.id}`
     return { plan, detail: printable(detail, MAX_DETAIL), trace: this.trace(null) }

@@ -87,6 +87,12 @@ export const keys = {
   trunkChannels: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:channels`,
   /** List of the times, in microseconds, of the trunk's latest outbound calls; the newest first. */
   trunkCallStarts: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:starts`,
+  /** Hash: milliseconds that the trunk's calls of a day have had or have reserved, `<day>`, and those placed on it, `<day>:outbound`. */
+  trunkMinutes: (id: string) => `{${PREFIX}limit:${checkedId(id)}}:minutes`,
+  /** The same of an agent's calls. */
+  agentChannels: (id: string) => `{${PREFIX}agent-limit:${checkedId(id)}}:channels`,
+  agentCallStarts: (id: string) => `{${PREFIX}agent-limit:${checkedId(id)}}:starts`,
+  agentMinutes: (id: string) => `{${PREFIX}agent-limit:${checkedId(id)}}:minutes`,
   /** Hash: who registers the trunk, under which fence, with which Call-ID and CSeq, and the registration as JSON. */
   registration: (trunkId: string) => `${PREFIX}registration:${checkedId(trunkId)}`,
   /** Sorted set of `<account_id>:<trunk_id>`: the trunks that have a registration. */

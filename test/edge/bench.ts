@@ -1,7 +1,7 @@
 import { Calls } from '../../src/edge/calls.js'
 import { Edge } from '../../src/edge/edge.js'
 import type { OutboundCalls } from '../../src/edge/outbound.js'
-import type { TrunkChannels } from '../../src/edge/ports.js'
+import type { CallLimiter } from '../../src/edge/call-limits.js'
 import type { TrunkAuth } from '../../src/edge/trunk-auth.js'
 import { defaultEdgeSettings, type EdgeSettings } from '../../src/edge/settings.js'
 import { agentSchema, type Agent } from '../../src/model/agent.js'
@@ -11,6 +11,7 @@ import { trunkSchema, type Trunk } from '../../src/model/trunk.js'
 import { eventSchema, type SignalboxEvent } from '../../src/model/event.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import type { InboundRequest, Routed } from '../../src/routing/router.js'
+import { awayLimits } from '../support/away-limits.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { type Dialog, Incoming, type Outgoing, SDP, ScriptedServer } from './scripted-server.js'
 
@@ -35,7 +36,9 @@ export interface BenchOptions {
   readonly maxCalls?: number
   /** What the router does in place of deciding. */
   readonly decide?: (request: InboundRequest) => Promise<Routed>
-  readonly limits?: TrunkChannels
+  /** Default: those of an edge that is alone. */
+  readonly limits?: CallLimiter
+  readonly maxCallSeconds?: number
   readonly trunkAuth?: (bench: Bench) => Pick<TrunkAuth, 'prove'>
   /** Takes calls of agents. */
   readonly outbound?: (bench: Bench) => Pick<OutboundCalls, 'take'>
@@ -78,7 +81,8 @@ export class Bench {
       logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       clock: this.clock,
       settings: { ...defaultEdgeSettings, ...options.settings },
-      limits: options.limits,
+      limits: options.limits ?? awayLimits(this.clock),
+      maxCallSeconds: options.maxCallSeconds,
       outbound: options.outbound?.(this),
       trunkAuth: options.trunkAuth?.(this),
       events: { publish: (event) => void this.events.push(eventSchema.parse(event)) },

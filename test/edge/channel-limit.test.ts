@@ -1,26 +1,29 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { TrunkChannels } from '../../src/edge/ports.js'
-import type { Limited, Taken } from '../../src/store/limits.js'
+import type { CallLimiter } from '../../src/edge/call-limits.js'
+import type { LimitedCall, Met } from '../../src/store/limits.js'
 import { Bench, turn } from './bench.js'
 
 /** Channels that are given or not when the test says so. */
-class HeldChannels implements TrunkChannels {
+class HeldChannels implements CallLimiter {
   readonly asked: string[] = []
   readonly released: string[] = []
-  private answers: { resolve: (taken: Taken) => void; reject: (error: Error) => void }[] = []
+  private answers: { resolve: (met: Met | undefined) => void; reject: (error: Error) => void }[] = []
 
-  takeInbound({ id }: Limited, callId: string): Promise<Taken> {
-    this.asked.push(`${id} ${callId}`)
+  take({ id, trunk }: LimitedCall): Promise<Met | undefined> {
+    this.asked.push(`${trunk?.id ?? ''} ${id}`)
     return new Promise((resolve, reject) => this.answers.push({ resolve, reject }))
   }
+
+  answered(): void {}
 
   release(callId: string): void {
     this.released.push(callId)
   }
 
-  async answer(taken: Taken): Promise<void> {
-    for (const { resolve } of this.answers.splice(0)) resolve(taken)
+  async answer(limit?: Met['limit']): Promise<void> {
+    const met = limit && ({ of: 'trunk', id: 'pbx-1', limit } as const)
+    for (const { resolve } of this.answers.splice(0)) resolve(met)
     await turn()
   }
 
@@ -41,7 +44,7 @@ ChannelLimit('goes to the agent when it has a channel, and gives it back when it
   const { limits, bench } = start()
   await bench.call()
   assert.is(bench.server.out.length, 0)
-  await limits.answer('ok')
+  await limits.answer()
   const b = bench.server.last.answer()
   bench.server.callerDialogs.at(-1)!.acknowledge()
   assert.equal(limits.released, [])
@@ -54,7 +57,7 @@ ChannelLimit('goes to the agent when it has a channel, and gives it back when it
 ChannelLimit('is refused with 486 when there is none, and the agent hears nothing of it', async () => {
   const { limits, bench } = start()
   const invite = await bench.call()
-  await limits.answer('channels')
+  await limits.answer('channel_limit')
   assert.equal([invite.final?.status, bench.server.out.length], [486, 0])
   const { result, ended_by, end_reason, leg_a_status } = bench.cdr
   assert.equal([result, ended_by, end_reason, leg_a_status], ['trunk_busy', 'edge', 'trunk pbx-1 has 2 calls', 486])
@@ -67,7 +70,7 @@ ChannelLimit('that the caller cancels meanwhile goes nowhere, and gives back wha
   const invite = await bench.call()
   invite.cancel()
   assert.is(limits.released.length, 1)
-  await limits.answer('ok')
+  await limits.answer()
   assert.is(bench.server.out.length, 0)
   assert.is(bench.cdr.result, 'caller_cancelled')
   assert.is(bench.leaks, '')

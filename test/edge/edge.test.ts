@@ -87,8 +87,6 @@ CallsSuite('are listed with what is known of them, and counted by direction and 
   assert.is(bench.calls.get('nobody'), undefined)
   assert.is(bench.calls.count('inbound'), 1)
   assert.is(bench.calls.count('outbound'), 0)
-  assert.is(bench.calls.countOfAgent('front'), 1)
-  assert.is(bench.calls.countOfAgent('other'), 0)
 })
 
 CallsSuite('are hung up by id, answered or not', async () => {

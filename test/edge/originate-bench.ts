@@ -10,7 +10,8 @@ import { numberSchema } from '../../src/model/number.js'
 import { trunkSchema, type Trunk } from '../../src/model/trunk.js'
 import type { VerdictCode } from '../../src/model/verdict.js'
 import type { OutboundDecision, OutboundRequest } from '../../src/routing/outbound-plan.js'
-import type { Taken } from '../../src/store/limits.js'
+import type { Met } from '../../src/store/limits.js'
+import { awayLimits } from '../support/away-limits.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { type Dialog, type Outgoing, ScriptedServer } from './scripted-server.js'
 
@@ -49,7 +50,8 @@ export interface BenchOptions {
   readonly settings?: Partial<EdgeSettings>
   readonly maxCalls?: number
   readonly request?: Partial<OriginateRequest>
-  readonly taken?: Taken
+  /** A limit that it meets; undefined: those of an edge that is alone. */
+  readonly met?: Met
 }
 
 /** Lets promises that are settled go on. */
@@ -62,21 +64,21 @@ export class OriginateBench {
   readonly cdrs: Cdr[] = []
   readonly events: SignalboxEvent[] = []
   readonly errors: unknown[] = []
+  readonly taken = new Set<string>()
   readonly released: string[] = []
   readonly asked: OutboundRequest[] = []
   readonly calls: Calls
   readonly originator: Originator
   active = 0
   ended = 0
-  taken: Taken
   stopping = false
 
   constructor(private readonly options: BenchOptions = {}) {
     const { clock, server } = this
     const settings = { ...defaultEdgeSettings, ...options.settings }
-    this.taken = options.taken ?? 'ok'
     this.calls = new Calls({ maxCalls: options.maxCalls ?? 100 })
     const ignore = (): void => {}
+    const limits = awayLimits(clock)
     this.originator = new Originator({
       server,
       clock,
@@ -97,7 +99,18 @@ export class OriginateBench {
           return this.decision
         },
       },
-      limits: { take: async () => this.taken, release: (id) => void this.released.push(id) },
+      limits: {
+        take: (call) => {
+          this.taken.add(call.id)
+          return options.met === undefined ? limits.take(call) : Promise.resolve(options.met)
+        },
+        answered: (id) => limits.answered(id),
+        release: (id) => {
+          this.released.push(id)
+          this.taken.delete(id)
+          limits.release(id)
+        },
+      },
       stopping: () => this.stopping,
       dialTrunk: ({ plan, offer, headers, privacy, ringTimeoutMs, run }, events) =>
         new TrunkDial(
@@ -209,7 +222,7 @@ export class OriginateBench {
     if (this.clock.pending !== 0) left.push(`${this.clock.pending} timers`)
     if (this.server.openDialogs.length !== 0) left.push(`${this.server.openDialogs.length} dialogs`)
     if (this.cdrs.length !== this.ended) left.push(`${this.cdrs.length} records of ${this.ended} calls`)
-    if (!this.cdrs.every(({ call_id }) => this.released.includes(call_id))) left.push('a channel of the trunk')
+    if (this.taken.size > 0) left.push('a channel of the trunk')
     if (this.errors.length !== 0) left.push(`errors ${JSON.stringify(this.errors)}`)
     for (const { acked, abandoned, offers } of this.server.out)
       if (offers && acked === undefined && !abandoned) left.push('an offer without ACK')

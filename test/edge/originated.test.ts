@@ -628,11 +628,14 @@ Asked('is refused when the agent or the trunk has all the calls it may have', as
   assert.is(bench.released.length, 1)
   await bench.calls.hangUp(first.call!.call_id)
   assert.ok((await bench.originate()).call)
-  for (const [taken, code] of [
-    ['channels', 'TRUNK_CHANNELS_FULL'],
-    ['rate', 'TRUNK_RATE_LIMITED'],
-  ] as const)
-    assert.is(codeOf(await new OriginateBench({ taken }).originate()), code)
+  for (const [limit, code] of [
+    ['channel_limit', 'TRUNK_CHANNELS_FULL'],
+    ['cps_limit', 'TRUNK_RATE_LIMITED'],
+    ['outbound_minutes_per_day', 'TRUNK_MINUTES_SPENT'],
+  ] as const) {
+    const met = { of: 'trunk', id: 'pbx-1', limit } as const
+    assert.is(codeOf(await new OriginateBench({ met, trunk: { [limit]: 1 } }).originate()), code)
+  }
 })
 
 Placed.run()

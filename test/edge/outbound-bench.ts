@@ -2,10 +2,11 @@ import { AgentAuth } from '../../src/edge/agent-auth.js'
 import { OutboundCalls } from '../../src/edge/outbound.js'
 import type { Trunk } from '../../src/model/trunk.js'
 import { AgentIdentifier } from '../../src/routing/identify-agent.js'
-import type { Limited, Taken } from '../../src/store/limits.js'
+import type { LimitedTrunk, Met } from '../../src/store/limits.js'
 import { DigestVerifier } from '../../src/trunks/digest/verifier.js'
 import type { Target } from '../../src/trunks/target.js'
 import { TargetHealth } from '../../src/trunks/target-health.js'
+import { awayLimits } from '../support/away-limits.js'
 import { RoutingBench } from '../support/routing-bench.js'
 import { Bench, type BenchOptions, NUMBER, turn } from './bench.js'
 import { type Dialog, Incoming, type Outgoing, SDP } from './scripted-server.js'
@@ -22,10 +23,10 @@ const target = (last: number): Target => ({ transport: 'udp', address: `192.0.2.
 export class OutboundBench {
   readonly routing = new RoutingBench()
   readonly bench: Bench
-  readonly limited: Limited[] = []
+  readonly limited: LimitedTrunk[] = []
   readonly released: string[] = []
-  /** What the limits of trunks say. */
-  taken: Taken = 'ok'
+  /** A limit that its calls meet; undefined: those of an edge that is alone. */
+  met: Met | undefined
   challenged = 0
   password: () => Promise<string | undefined> = () => Promise.resolve(PASSWORD)
 
@@ -67,10 +68,10 @@ export class OutboundBench {
   }
 
   private outbound(bench: Bench): OutboundCalls {
-    const { clock, server, calls } = bench
+    const { clock, server } = bench
+    const limits = awayLimits(clock)
     const identifier = new AgentIdentifier(this.routing)
     return new OutboundCalls({
-      calls,
       identifier,
       metrics: { challenges: { inc: () => void (this.challenged += 1) } },
       router: this.routing.outbound,
@@ -80,11 +81,15 @@ export class OutboundBench {
         passwordOf: () => this.password(),
       }),
       limits: {
-        take: (trunk) => {
-          this.limited.push(trunk)
-          return Promise.resolve(this.taken)
+        take: (call) => {
+          if (call.trunk !== undefined) this.limited.push(call.trunk)
+          return this.met === undefined ? limits.take(call) : Promise.resolve(this.met)
         },
-        release: (callId) => void this.released.push(callId),
+        answered: (callId) => limits.answered(callId),
+        release: (callId) => {
+          this.released.push(callId)
+          limits.release(callId)
+        },
       },
       ringTimeoutMs: 60_000,
       dialling: {

@@ -297,7 +297,7 @@ const refusals: [string, VerdictCode, number, (bench: OutboundBench) => Incoming
     'TRUNK_CHANNELS_FULL',
     503,
     (bench) => {
-      bench.taken = 'channels'
+      bench.met = { of: 'trunk', id: 'pbx-1', limit: 'channel_limit' }
       bench.routing.addTrunk('pbx-1', { sip_domain: 'pbx.example.com', channel_limit: 1 })
       return OutboundBench.invite()
     },
@@ -307,7 +307,7 @@ const refusals: [string, VerdictCode, number, (bench: OutboundBench) => Incoming
     'TRUNK_RATE_LIMITED',
     503,
     (bench) => {
-      bench.taken = 'rate'
+      bench.met = { of: 'trunk', id: 'pbx-1', limit: 'cps_limit' }
       bench.routing.addTrunk('pbx-1', { sip_domain: 'pbx.example.com', cps_limit: 1 })
       return OutboundBench.invite()
     },

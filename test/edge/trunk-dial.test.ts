@@ -221,6 +221,21 @@ Dialling('reports of several servers what is most telling', async () => {
   assert.is(silent.failure.detail, `${ONE}: requested protocol/transport not available`)
 })
 
+Dialling('[A10] does not follow a 302 to where calls of the trunk may not go', async () => {
+  for (const [user, code] of [
+    ['+88213300655', 'DESTINATION_HIGH_RISK'],
+    ['+442079460000', 'DESTINATION_BARRED'],
+    ['0044 20 7946 0000'.replaceAll(' ', '-'), 'DESTINATION_BARRED'],
+  ] as const) {
+    const bench = await DialBench.started()
+    bench.server.last.refuse(302, 'Moved', { Contact: `<sip:${user}@10.0.0.9:5099>` })
+    assert.equal([bench.failure.code, bench.server.out.length], [code, 1])
+  }
+  const bench = await DialBench.started({ allowed_destinations: ['+882'] })
+  bench.server.last.refuse(302, 'Moved', { Contact: '<sip:+88213300655@10.0.0.9:5099>' })
+  assert.is(bench.server.out.length, 2)
+})
+
 Dialling('follows a 302 to the Contact, by way of the same server', async () => {
   const bench = await DialBench.started()
   bench.server.last.refuse(302, 'Moved', { Contact: '<sip:+13125550111@10.0.0.9:5099>' })

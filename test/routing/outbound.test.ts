@@ -75,7 +75,7 @@ OutboundRouting('reads the number to present in every spelling inbound calls are
     'sip:%2B14155550100@edge',
   ]
   for (const from of spellings) assert.is((await decide(benchWith(), from)).plan?.number.phone_number, NUMBER, from)
-  const bench = benchWith()
+  const bench = benchWith({ allowed_destinations: ['US'] })
   bench.addNumber('100', { kind: 'extension', outbound_agent_ids: ['front'] })
   assert.is((await decide(bench, '100')).plan?.number.phone_number, '100')
 })

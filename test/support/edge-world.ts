@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
-import type { TrunkChannels } from '../../src/edge/ports.js'
+import type { CallLimiter } from '../../src/edge/call-limits.js'
+import type { LimitedCall, Met } from '../../src/store/limits.js'
 import { Bench, turn } from '../edge/bench.js'
 import { ANSWER, type Dialog, type Incoming, type Outgoing, Response, SDP } from '../edge/scripted-server.js'
 import { createDice } from './random-dice.js'
@@ -22,18 +23,20 @@ const MORE: readonly Readonly<Record<string, string>>[] = [
 ]
 
 /** Channels of a trunk that are given or not, at once or late. */
-class RandomChannels implements TrunkChannels {
+class RandomChannels implements CallLimiter {
   readonly held = new Set<string>()
   readonly waiting: Array<() => void> = []
 
   constructor(private readonly dice: (limit: number) => number) {}
 
-  takeInbound(_trunk: unknown, callId: string): Promise<'ok' | 'channels'> {
-    this.held.add(callId)
-    const taken = this.dice(12) === 0 ? 'channels' : 'ok'
-    if (this.dice(3) > 0) return Promise.resolve(taken)
-    return new Promise((resolve) => this.waiting.push(() => resolve(taken)))
+  take({ id }: LimitedCall): Promise<Met | undefined> {
+    this.held.add(id)
+    const met = this.dice(12) === 0 ? ({ of: 'trunk', id: 'pbx-1', limit: 'channel_limit' } as const) : undefined
+    if (this.dice(3) > 0) return Promise.resolve(met)
+    return new Promise((resolve) => this.waiting.push(() => resolve(met)))
   }
+
+  answered(): void {}
 
   release(callId: string): void {
     this.held.delete(callId)

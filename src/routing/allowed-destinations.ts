@@ -1,0 +1,114 @@
+import type { Trunk } from '../model/trunk.js'
+import { readDestination } from './destination.js'
+import { readWritten } from './did.js'
+import { kindOf } from './number-kind.js'
+
+/** Why a number may not be called on a trunk. */
+export interface DestinationFault {
+  readonly code: 'DESTINATION_BARRED' | 'DESTINATION_HIGH_RISK' | 'DESTINATION_IMPOSSIBLE'
+  readonly why: string
+}
+
+export type BarringTrunk = Pick<Trunk, 'id' | 'country' | 'allowed_destinations' | 'allowed_extensions'>
+
+interface Allowed {
+  readonly countries: ReadonlySet<string>
+  /** Beginnings of numbers, with their plus. */
+  readonly beginnings: ReadonlySet<string>
+}
+
+const ANYWHERE = '*'
+const NOTHING: Allowed = { countries: new Set(), beginnings: new Set() }
+
+/** Read once a record of a trunk, which is another object when it changes. */
+const read = new WeakMap<BarringTrunk, Allowed>()
+
+function allowedOf(trunk: BarringTrunk): Allowed {
+  const { allowed_destinations: entries } = trunk
+  if (entries === null) return NOTHING
+  let allowed = read.get(trunk)
+  if (allowed === undefined) {
+    allowed = {
+      countries: new Set(entries.filter((entry) => !entry.startsWith('+'))),
+      beginnings: new Set(entries.filter((entry) => entry.startsWith('+'))),
+    }
+    read.set(trunk, allowed)
+  }
+  return allowed
+}
+
+/**
+ * Why a number may not be called on the trunk, or undefined. Its `allowed_destinations` decide, by country and not by calling code; where
+ * it has none, the country of the presented number. Numbers that are dear or unusual need a beginning that names them.
+ * @param e164 who is called
+ * @param presented the number of ours that is shown: E.164 or an extension
+ */
+export function destinationFault(
+  e164: string,
+  presented: string | null,
+  trunk: BarringTrunk,
+): DestinationFault | undefined {
+  const allowed = allowedOf(trunk)
+  const beginning = longestBeginning(e164, allowed.beginnings)
+  const { country, risk, named } = kindOf(e164)
+  if (risk !== undefined) {
+    if (beginning >= named.length) return undefined
+    const why = `${e164} is ${risk}: name the prefix ${named} in allowed_destinations of trunk ${trunk.id} to allow it`
+    return { code: 'DESTINATION_HIGH_RISK', why }
+  }
+  if (beginning > 0) return undefined
+  const { allowed_destinations: entries } = trunk
+  const home = entries === null ? homeOf(presented, trunk) : undefined
+  if (country !== undefined) {
+    if (country === home || allowed.countries.has(country) || allowed.countries.has(ANYWHERE)) return undefined
+  }
+  const where = country === undefined ? 'is of no country that is known' : `is in ${country}`
+  const has =
+    entries === null
+      ? home === undefined
+        ? 'none, and neither the presented number nor the trunk has a country'
+        : `none, so that calls go to ${home} only`
+      : entries.length === 0
+        ? 'an empty list'
+        : entries.slice(0, 8).join(', ')
+  return {
+    code: 'DESTINATION_BARRED',
+    why: `${e164} ${where}; allowed_destinations of trunk ${trunk.id}: ${has}`,
+  }
+}
+
+/**
+ * Why a call to the trunk may not be led on to this target, or undefined. Numbers in any spelling are held to the same as those that
+ * agents dial; what is no number at all is the trunk's own business.
+ * @param target a `sip:` or `tel:` URI
+ */
+export function transferFault(
+  target: string,
+  presented: string | null,
+  trunk: BarringTrunk,
+): DestinationFault | undefined {
+  const destination = readDestination(target, trunk)
+  if (destination.ok) {
+    const { kind, value } = destination.destination
+    return kind === 'e164' ? destinationFault(value, presented, trunk) : undefined
+  }
+  if (!looksLikeNumber(readWritten(target)?.text ?? '')) return undefined
+  return { code: 'DESTINATION_IMPOSSIBLE', why: destination.why }
+}
+
+/** Whether a switch would dial it: digits, with what people write between them, and as many as numbers have. */
+const looksLikeNumber = (text: string): boolean =>
+  /^[+0-9 ().,;/-]+$/.test(text) && text.replace(/[^0-9]/g, '').length >= NUMBER_DIGITS
+
+const NUMBER_DIGITS = 7
+
+/** The country whose numbers may be called where nothing else is said. */
+const homeOf = (presented: string | null, { country }: BarringTrunk): string | undefined =>
+  (presented?.startsWith('+') === true ? kindOf(presented).country : undefined) ?? country ?? undefined
+
+/** The length of the longest of these that the number begins with; 0: none. */
+function longestBeginning(e164: string, beginnings: ReadonlySet<string>): number {
+  if (beginnings.size === 0) return 0
+  for (let length = e164.length; length > 1; length--) if (beginnings.has(e164.slice(0, length))) return length
+  return 0
+}
