@@ -11,7 +11,7 @@ import { freePort } from '../support/free-port.js'
 import { NameServer } from '../support/name-server.js'
 import { followUp, inviteText, listenTls, nextMessage, openTls, peerOn, type SipPeer } from '../support/sip-peer.js'
 import type { SipText } from '../support/sip-text.js'
-import { registrationIn } from '../support/trunk-edge.js'
+import { agentOn, callOut, registrationIn } from '../support/trunk-edge.js'
 
 // The edge asks everybody for a certificate, and shows its own.
 const Tls = suite('Calls over TLS')
@@ -19,6 +19,8 @@ const Tls = suite('Calls over TLS')
 type Peer = SipPeer & { readonly socket: TLSSocket }
 
 let authority: TestAuthority
+/** Of a carrier that the edge does not know but by its trunk. */
+let carriers: TestAuthority
 let names: NameServer
 let edge: TestEdge
 let tlsPort = 0
@@ -33,9 +35,13 @@ const use = ({ certificateFile, keyFile }: Certificate): void => {
 }
 
 /** A server of a peer that asks the edge for its certificate; whoever connected, in order. */
-async function serve(address: string, certificate: Certificate): Promise<{ port: number; peers: Peer[] }> {
+async function serve(
+  address: string,
+  certificate: Certificate,
+  trusted = authority,
+): Promise<{ port: number; peers: Peer[] }> {
   const own: Peer[] = []
-  const options = { requestCert: true, rejectUnauthorized: true, ca: authority.certificate }
+  const options = { requestCert: true, rejectUnauthorized: true, ca: trusted.certificate }
   const { port, server } = await listenTls(
     address,
     certificate,
@@ -101,6 +107,8 @@ async function call(from: Peer, number: string): Promise<{ answer: SipText; invi
 
 Tls.before(async () => {
   authority = TestAuthority.create()
+  carriers = TestAuthority.create()
+  const { certificateFile, keyFile } = carriers.issue(['DNS:customer.example.com'])
   live = { certificate: join(authority.folder, 'live.pem'), key: join(authority.folder, 'live.key') }
   use(authority.issue(['DNS:edge.example.com']))
   caller = authority.issue(['DNS:carrier.example.com'])
@@ -119,6 +127,9 @@ Tls.before(async () => {
       SIGNALBOX__SIP__TLS__KEY_FILE: live.key,
       SIGNALBOX__SIP__TLS__CA_FILE: authority.certificateFile,
       SIGNALBOX__SIP__TLS__CLIENT_CERTIFICATES: 'require',
+      SIGNALBOX__SIP__TLS__NAMED_CERTIFICATES: JSON.stringify({
+        customer: { certificate_file: certificateFile, key_file: keyFile },
+      }),
       SIGNALBOX__SIP__PING_INTERVAL_S: '1',
       SIGNALBOX__SIP__PONG_TIMEOUT_MS: '500',
       SIGNALBOX__REGISTRATION__RETRY_BASE_S: '1',
@@ -132,6 +143,7 @@ Tls.after(async () => {
   for (const server of servers) server.close()
   await names?.stop()
   authority?.close()
+  carriers?.close()
 })
 
 Tls('[A12] a call from a carrier to an agent, both over TLS, goes on while the certificate is changed', async () => {
@@ -254,5 +266,75 @@ Tls('a trunk registers over TLS, and on a new connection at once when its server
   await accept(second)
   assert.is((await edge.metrics()).sum('signalbox_engine_dead_connections_total'), 1)
 })
+
+Tls(
+  '[A12] a trunk has authorities, a certificate and a name of its own; a server that is another is passed over, and the trunk tells',
+  async () => {
+    const bad = await serve(CALLER, carriers.issue(['DNS:other.example.net']), carriers)
+    const good = await serve(CALLER, carriers.issue(['DNS:sip.example.net']), carriers)
+    names.a('server.example.net', [CALLER])
+    names.srv('_sips._tcp.sip.example.net', [
+      { priority: 1, weight: 1, port: bad.port, target: 'server.example.net' },
+      { priority: 2, weight: 1, port: good.port, target: 'server.example.net' },
+    ])
+    const trunk = {
+      sip_domain: 'sip.example.net',
+      username: 'u',
+      outbound_proxy: 'sip:sip.example.net;transport=tls',
+      tls: { ca: carriers.certificate, client_certificate: 'customer' },
+      media_encryption: 'required',
+    }
+    const imported = await edge.must<{ trunk_id: string }>('POST', '/v1/numbers', {
+      phone_number: '+14155550144',
+      ...trunk,
+      register: { enabled: true, expires: 300 },
+    })
+    const far = await eventually('a connection to the good one', () => good.peers[0], 10_000)
+    const register = await nextMessage(far, 'a REGISTER', isA('REGISTER'))
+    far.send(reply(register, 200, [`contact: ${register.header('contact')};expires=300`]))
+    assert.is(far.socket.getPeerCertificate().subjectaltname, 'DNS:customer.example.com')
+    await registrationIn(edge, imported.trunk_id, ['registered'])
+    assert.is(bad.peers.flatMap(({ messages }) => messages).length, 0)
+    interface View {
+      readonly tls_state: { readonly peer_name: string; readonly problem: string | null; readonly verified_at: string }
+      readonly warnings: string[]
+    }
+    const view = await edge.must<View>('GET', `/v1/trunks/${imported.trunk_id}`)
+    assert.is(view.tls_state.peer_name, 'sip.example.net')
+    assert.is(view.tls_state.problem, null)
+    assert.match(view.warnings.join(), 'the certificate of its server ends at')
+    const metrics = await edge.metrics()
+    for (const certificate of ['server', 'client:customer', 'peers']) {
+      const left = metrics.sum('signalbox_tls_certificate_expiry_seconds', { certificate }) ?? 0
+      assert.ok(left > 0 && left <= 2 * 86_400, `${certificate}: ${left}`)
+    }
+
+    const agent = await agentOn(edge, 'placer')
+    const pinned = await edge.must<{ trunk_id: string }>('POST', '/v1/numbers', {
+      phone_number: '+14155550145',
+      outbound_agent_ids: ['placer'],
+      ...trunk,
+      tls: { ...trunk.tls, pinned_name: 'elsewhere.example.net' },
+    })
+    const crypto = 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj'
+    const placing = { from: '+14155550145', to: '+13125550199' }
+    const inClear = await callOut(agent, edge, { ...placing, body: SDP })
+    const encrypted = await callOut(agent, edge, { ...placing, body: `${SDP.replace('/AVP', '/SAVP')}${crypto}\r\n` })
+    await agent.close()
+    const records = await eventually('both records', async () => {
+      const found = await edge.cdrs('+14155550145')
+      return found.length === 2 ? found : undefined
+    })
+    const of = (callId: string) => records.find((record) => record.leg_a_call_id === callId)
+    assert.is(of(inClear.callId)?.result, 'media_not_encrypted')
+    assert.is(of(inClear.callId)?.leg_a_status, 488)
+    const failed = of(encrypted.callId)
+    assert.is(failed?.result, 'trunk_unreachable')
+    assert.is(failed?.attempts.length, 2)
+    for (const { reason } of failed?.attempts ?? []) assert.match(reason, 'not for elsewhere.example.net')
+    const { tls_state } = await edge.must<View>('GET', `/v1/trunks/${pinned.trunk_id}`)
+    assert.match(tls_state.problem ?? '', '.example.net, not for elsewhere.example.net')
+  },
+)
 
 Tls.run()
