@@ -6,6 +6,7 @@ import { identifier, safeText } from '../model/text.js'
 import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
 import { accountField, namedWithin } from './account.js'
+import { refuseAmbiguous } from './ambiguous-number.js'
 import { checkAgents, clash, readKnown, takenElsewhere } from './number-checks.js'
 import { withPasswords } from './password.js'
 import { ApiError, fieldRefused, type FieldError } from './problem.js'
@@ -252,6 +253,10 @@ export async function importNumber(
       source: body.source,
       enabled: body.enabled,
     }
+    await refuseAmbiguous(wanted, trunk, services).catch(async (error: unknown) => {
+      if (created && !dryRun) await withdraw(trunk.id, services)
+      throw error
+    })
     if (dryRun) {
       const now = services.clock.date().toISOString()
       const number = { ...wanted, created_at: present?.created_at ?? now, updated_at: now }

@@ -6,6 +6,7 @@ import type { Trunk } from '../model/trunk.js'
 import { normaliseNumber } from '../routing/normalise.js'
 import { importNumber, knownTrunk, NOT_YET, numberImport, takeBack } from './import-number.js'
 import { accountOf, idFor, mayKnow, namedWithin } from './account.js'
+import { refuseAmbiguous } from './ambiguous-number.js'
 import { checkAgents, readKnown, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -168,11 +169,13 @@ export function addNumbers(api: Api, services: Services): void {
       const { replace, ...wanted } = request.body
       if (Object.keys(given(wanted)).some((field) => field !== 'enabled'))
         needRole(request, reply, 'admin', 'changing more of a number than "enabled"')
-      const { phone_number, account_id } = await find(request, request.params.phone_number)
+      const { phone_number, account_id, kind } = await find(request, request.params.phone_number)
       const changes = namedWithin(account_id, wanted)
       const check = async (): Promise<void> => {
         await checkAgents(agents, changes, account_id)
-        if (changes.trunk_id !== undefined) await knownTrunk(changes.trunk_id, services, account_id)
+        if (changes.trunk_id === undefined) return
+        const trunk = await knownTrunk(changes.trunk_id, services, account_id)
+        await refuseAmbiguous({ phone_number, kind, account_id }, trunk, services)
       }
       await check()
       let before: PhoneNumber | undefined

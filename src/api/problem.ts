@@ -32,6 +32,7 @@ export const problems = {
   ROTATION_UNDER_WAY: { status: 409, title: 'A rotation of the secret key is under way' },
   OTHER_EDGES_ALIVE: { status: 409, title: 'Other edges would not know the new key' },
   NUMBER_TAKEN: { status: 409, title: 'The number exists already' },
+  NUMBER_AMBIGUOUS: { status: 409, title: 'Another number would be dialled the same way' },
   INBOUND_AGENT_TAKEN: { status: 409, title: 'The number has another inbound agent' },
   AGENT_IN_USE: { status: 409, title: 'Numbers use this agent' },
   TRUNK_IN_USE: { status: 409, title: 'Numbers use this trunk' },
@@ -91,7 +92,7 @@ export const problemSchema = z
     trunk_id: z
       .string()
       .optional()
-      .describe('With NUMBER_TAKEN and INBOUND_AGENT_TAKEN: the trunk that has the number'),
+      .describe('With NUMBER_TAKEN, NUMBER_AMBIGUOUS and INBOUND_AGENT_TAKEN: the trunk that has the number'),
     numbers: z.array(z.string()).optional().describe('With AGENT_IN_USE and TRUNK_IN_USE: the numbers'),
   })
   .describe('What went wrong (RFC 9457)')

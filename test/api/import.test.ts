@@ -326,4 +326,33 @@ Import('a trunk or an agent that is removed while a number is written on it leav
   assert.equal([...services.trunkRecords.keys()], [inline.body.trunk_id], 'nor a trunk')
 })
 
+Import('a number that would be dialled like another behind the same address is refused, and says why', async () => {
+  const test = startApi()
+  const ask = (phone_number: string, fields: object) =>
+    test.ask('POST', '/v1/numbers', { phone_number, allowed_addresses: ['192.0.2.7'], ...fields })
+  assert.is((await ask('4155550100', { kind: 'extension', label: 'a', from_user: 'a' })).status, 201)
+  const before = kept(test)
+  const clash = await ask('+14155550100', { country: 'US', from_user: 'b', allowed_addresses: ['192.0.2.0/24'] })
+  assert.equal([clash.status, clash.body.code, kept(test)], [409, 'NUMBER_AMBIGUOUS', before], clash.text)
+  assert.match(String(clash.body.detail), '+14155550100 and 4155550100 of trunk "trunk-')
+  assert.match(String(clash.body.detail), 'come from 192.0.2.7')
+  // A trunk that reads no national numbers, one behind another address, and one with a domain of its own.
+  for (const fields of [
+    { country: 'DE', from_user: 'c' },
+    { country: 'US', from_user: 'd', allowed_addresses: ['198.51.100.7'] },
+  ]) {
+    const made = await ask('+14155550100', fields)
+    assert.is(made.status, 201, made.text)
+    assert.is((await test.ask('DELETE', '/v1/numbers/+14155550100')).status, 204)
+  }
+  const trunk = [...test.services.trunkRecords.keys()][0] ?? ''
+  await test.ask('PATCH', `/v1/trunks/${trunk}`, { sip_domain: 'one.example.com' })
+  const apart = await ask('+14155550100', { country: 'US', from_user: 'e', sip_domain: 'two.example.com' })
+  assert.is(apart.status, 201, apart.text)
+  // The other way round: the extension comes second.
+  await test.ask('DELETE', '/v1/numbers/4155550100')
+  const second = await ask('4155550100', { kind: 'extension', from_user: 'f' })
+  assert.equal([second.status, second.body.code], [409, 'NUMBER_AMBIGUOUS'], second.text)
+})
+
 Import.run()
