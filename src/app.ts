@@ -2,7 +2,7 @@ import { createApi, type Origination } from './api/index.js'
 import { createAccess } from './app/access.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
 import { watchCertificates } from './app/certificates.js'
-import { httpTls, listen, refuseClearHttp, reloadHttpTls } from './app/http.js'
+import { httpTls, listen, reloadHttpTls } from './app/http.js'
 import { createEvents } from './app/events.js'
 import { originationOf } from './app/origination.js'
 import { createOriginator } from './app/originator.js'
@@ -13,6 +13,7 @@ import { createRegistrations, type RegistrationParts } from './app/registrations
 import { createSecrets } from './app/secrets.js'
 import { sessionTimers } from './app/session-timers.js'
 import { createTrunks } from './app/trunks.js'
+import { refuseUnsafeStart } from './app/unsafe-start.js'
 import {
   adminToken,
   allowedNetworks,
@@ -100,7 +101,7 @@ export function createApp(config: Config): App {
   return {
     async start() {
       try {
-        refuseClearHttp(config)
+        refuseUnsafeStart(config)
         const tls = httpTls(config)
         const clock = new SystemClock()
         const logger = createLogger({ level: config.log.level })

@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/index.js'
 type HttpConfig = Pick<Config, 'http'>
 
 /** Whether nobody but this machine reaches the address. */
-const isLoopback = (host: string): boolean =>
+export const isLoopbackHost = (host: string): boolean =>
   host === '::1' || host.toLowerCase() === 'localhost' || (isIP(host) === 4 && host.startsWith('127.'))
 
 /**
@@ -18,7 +18,7 @@ const isLoopback = (host: string): boolean =>
 export function refuseClearHttp({ http }: HttpConfig): void {
   const host = parseListen(http.listen)?.host ?? ''
   const isGuarded = http.tls.certificate_file !== null || http.trust_proxy !== false
-  if (isLoopback(host) || isGuarded) return
+  if (isLoopbackHost(host) || isGuarded) return
   throw new ConfigError([
     {
       path: 'http.listen',

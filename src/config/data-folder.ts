@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { ConfigError } from './config-error.js'
 import type { Config } from './schema.js'
+import { openFileProblem } from './secret-files.js'
 
 export type DataConfig = Pick<Config, 'data'>
 
@@ -91,6 +92,8 @@ export function readKept(config: DataConfig, name: string): string | undefined {
   return guarded(config, () => {
     let text: string
     try {
+      const open = openFileProblem(file)
+      if (open !== undefined) throw new ConfigError([{ path: 'data.dir', message: open }])
       if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, OWNER_ONLY)
       text = readFileSync(file, 'utf8').trim()
     } catch (error) {

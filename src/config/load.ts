@@ -7,6 +7,7 @@ import { readConfigFile } from './config-file.js'
 import type { Entry } from './entry.js'
 import { readEnvironment } from './environment.js'
 import { configSchema, type Config } from './schema.js'
+import { openConfigProblem } from './secret-files.js'
 
 export interface LoadOptions {
   /** Environment variables; the process's own when left out. */
@@ -34,10 +35,12 @@ export function loadConfig({ env = process.env, defaultFile, file = env.SIGNALBO
   const entries = layers.flatMap((layer) => layer.entries)
   const given = new Map(entries.map((entry) => [entry.path.join('.'), entry]))
   const parsed = configSchema.safeParse(treeOf(entries), { error: (issue) => phrase(issue as z.core.$ZodRawIssue) })
+  const openFile = file === undefined || file === '' ? undefined : openConfigProblem(resolve(file), layers[1]!.entries)
   const problems = [
     ...layers.flatMap((layer) => layer.problems),
     ...(parsed.error?.issues ?? []).map((issue) => problemOf(issue, given)),
     ...contradictions(given),
+    ...(openFile === undefined ? [] : [openFile]),
   ]
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
   const base = given.get('data.dir')?.source === defaults ? project : process.cwd()

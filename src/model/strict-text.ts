@@ -1,5 +1,5 @@
 import { parseNameAddrList, parseUri } from '../engine/index.js'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { safeText } from './safe-text.js'
 
 /** Names that mean something to JavaScript's objects: nothing of ours is called so. */

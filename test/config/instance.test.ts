@@ -59,14 +59,22 @@ Instance('reading the token makes none', () => {
   assert.not(existsSync(config.data.dir))
 })
 
-Instance('a token file that others can read is closed to them', () => {
-  const config = fresh()
-  adminToken(config)
-  const file = join(config.data.dir, 'admin-token')
-  chmodSync(file, 0o644)
-  adminToken(config)
-  assert.is(modeOf(file), 0o600)
-})
+Instance(
+  'a token file that its group can read is closed to it; one that everybody can is refused: they may have',
+  () => {
+    const config = fresh()
+    adminToken(config)
+    const file = join(config.data.dir, 'admin-token')
+    chmodSync(file, 0o640)
+    adminToken(config)
+    assert.is(modeOf(file), 0o600)
+    chmodSync(file, 0o644)
+    assert.throws(
+      () => adminToken(config),
+      (error: Error) => error instanceof ConfigError && /everybody on this machine.*chmod/.test(error.message),
+    )
+  },
+)
 
 Instance('an empty token file is refused: it would let everybody in', () => {
   const config = fresh()

@@ -1,0 +1,126 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { refuseUnsafeStart } from '../../src/app/unsafe-start.js'
+import { ConfigError, loadConfig } from '../../src/config/index.js'
+import { runCommand } from '../support/edge.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const Unsafe = suite('Unsafe starts')
+
+const GOOD = 'a-long-random-text-0123456789'
+const folder = temporaryFolder()
+
+/** The problems of a start, one line each. */
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    refuseUnsafeStart(loadConfig({ env }))
+    return []
+  } catch (error) {
+    assert.instance(error, ConfigError)
+    return (error as ConfigError).message.split('\n')
+  }
+}
+
+Unsafe('[A16] secrets that everybody knows are refused where others can try them, and nowhere else', () => {
+  const far = { DRACHTIO_HOST: 'sip.example.com', DRACHTIO_SECRET: 'cymru' }
+  assert.match(problemsOf(far)[0] ?? '', /^drachtio\.secret: is known to everybody.*openssl rand/)
+  assert.equal(problemsOf({ ...far, DRACHTIO_SECRET: GOOD }), [])
+  assert.equal(problemsOf({ ...far, DRACHTIO_HOST: '127.0.0.1' }), [])
+  const open = { HTTP_LISTEN: '0.0.0.0:8080', HTTP_TRUST_PROXY: 'true' }
+  for (const token of ['admin', 'Let-Me-In', 'changeme', 'short'])
+    assert.match(
+      problemsOf({ ...open, SIGNALBOX_ADMIN_TOKEN: token })[0] ?? '',
+      /^admin_token: is easily guessed.*openssl rand/,
+    )
+  assert.equal(problemsOf({ ...open, SIGNALBOX_ADMIN_TOKEN: GOOD }), [])
+  assert.equal(problemsOf({ SIGNALBOX_ADMIN_TOKEN: 'short' }), [])
+})
+
+Unsafe('[A16] an API that others reach in the clear is refused, with what to set', () => {
+  for (const listen of ['0.0.0.0:8080', '[::]:8080', '192.0.2.1:8080'])
+    assert.match(
+      problemsOf({ HTTP_LISTEN: listen })[0] ?? '',
+      /^http\.listen: .*tls.*trust_proxy.*127\.0\.0\.1/,
+      listen,
+    )
+  assert.equal(problemsOf({ HTTP_LISTEN: '127.0.0.1:8080' }), [])
+})
+
+Unsafe(
+  '[A16] a private key of TLS that everybody on the machine can read is refused, with the command that mends it',
+  () => {
+    const [certificate, key] = [join(folder, 'c.pem'), join(folder, 'c.key')]
+    writeFileSync(certificate, '')
+    writeFileSync(key, '', { mode: 0o600 })
+    const env = { SIGNALBOX__SIP__TLS__CERTIFICATE_FILE: certificate, SIGNALBOX__SIP__TLS__KEY_FILE: key }
+    assert.equal(problemsOf(env), [])
+    chmodSync(key, 0o644)
+    const [problem = ''] = problemsOf(env)
+    assert.match(problem, /^sip\.tls\.key_file: .*everybody on this machine.*chmod o= /)
+    chmodSync(key, 0o640)
+    assert.equal(problemsOf(env), [])
+  },
+)
+
+Unsafe('[A16] a configuration file with secrets that everybody can read is refused; one without is not', () => {
+  const file = join(folder, 'signalbox.yaml')
+  writeFileSync(file, `admin_token: ${GOOD}\n`, { mode: 0o644 })
+  assert.throws(
+    () => loadConfig({ env: { SIGNALBOX_CONFIG: file } }),
+    (error: Error) =>
+      error instanceof ConfigError && /^admin_token: .*chmod/.test(error.message) && !error.message.includes(GOOD),
+  )
+  chmodSync(file, 0o600)
+  assert.is(loadConfig({ env: { SIGNALBOX_CONFIG: file } }).admin_token, GOOD)
+  const plain = join(folder, 'plain.yaml')
+  writeFileSync(plain, 'log:\n  level: warn\n', { mode: 0o644 })
+  assert.is(loadConfig({ env: { SIGNALBOX_CONFIG: plain } }).log.level, 'warn')
+})
+
+Unsafe(
+  '[A16] signalbox ends before it listens, with an exit code and one line that says why and how to mend it',
+  async () => {
+    const data = join(folder, 'data')
+    mkdirSync(data, { mode: 0o700 })
+    writeFileSync(join(data, 'secret-key'), `${'ab'.repeat(32)}\n`, { mode: 0o644 })
+    const base = { SIGNALBOX_DATA_DIR: join(folder, 'other'), LOG_LEVEL: 'silent', REDIS_URL: 'redis://127.0.0.1:1' }
+    const sip = { SIP_CONTACTS: 'sip:127.0.0.1:0;transport=udp' }
+    const starts: Array<readonly [what: string, args: readonly string[], env: Record<string, string>, why: RegExp]> = [
+      ['clear API', ['serve'], { ...base, ...sip, HTTP_LISTEN: '0.0.0.0:0' }, /http\.listen/],
+      [
+        'open key',
+        ['serve'],
+        { ...base, ...sip, HTTP_LISTEN: '127.0.0.1:0', SIGNALBOX_DATA_DIR: data },
+        /secret-key.*chmod/,
+      ],
+      [
+        'known secret',
+        [
+          'engine',
+          '--noconfig',
+          '--contact',
+          'sip:127.0.0.1:0;transport=udp',
+          '--address',
+          '0.0.0.0',
+          '--port',
+          '0',
+          '--secret',
+          'cymru',
+        ],
+        {},
+        /cymru.*known to everybody/,
+      ],
+    ]
+    const ends = await Promise.all(starts.map(([, args, env]) => runCommand(args, env)))
+    starts.forEach(([what, , , why], at) => {
+      const { exitCode, output } = ends[at]!
+      assert.ok(exitCode !== 0 && exitCode !== null, `${what}: ${exitCode} ${output}`)
+      assert.match(output, why, what)
+      assert.ok(output.trim().split('\n').length <= 3, `${what}: ${output}`)
+    })
+  },
+)
+
+Unsafe.run()
