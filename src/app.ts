@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createApi, type Origination } from './api/index.js'
 import { createAccess } from './app/access.js'
 import { createSipEngine, engineSecret, reloadTls } from './app/engine.js'
@@ -9,6 +10,7 @@ import { createOriginator } from './app/originator.js'
 import { readinessOf } from './app/readiness.js'
 import { createCallers } from './app/callers.js'
 import { createOutbound } from './app/outbound.js'
+import { createRegistrar, type RegistrarParts, withContacts } from './app/registrar.js'
 import { createRegistrations, type RegistrationParts } from './app/registrations.js'
 import { createSecrets } from './app/secrets.js'
 import { sessionTimers } from './app/session-timers.js'
@@ -112,12 +114,17 @@ export function createApp(config: Config): App {
         // First, so that a taken address is told before anything else is done.
         // Made below; until then nothing is registered that could lose its connection.
         let registrations = noneYet()
-        const connectionClosed = (peer: ConnectionPeer): void => registrations?.manager.connectionLost(peer)
+        let registrar = noRegistrarYet()
+        const connectionClosed = (peer: ConnectionPeer): void => {
+          registrations?.manager.connectionLost(peer)
+          registrar?.location.flowClosed(peer)
+        }
+        const reachable = withContacts(destinations, () => registrar?.location)
         const calls = new Calls({ maxCalls: config.limits.max_calls, clock })
         const access = started(createAccess(config, { clock, logger, metrics, calls }), (part) => part.stop())
         const engine =
           config.drachtio.host === null
-            ? createSipEngine(config, metrics, logger, connectionClosed, destinations, access.door)
+            ? createSipEngine(config, metrics, logger, connectionClosed, reachable, access.door)
             : undefined
         if (engine !== undefined) access.measure(engine)
         const sip = await sipServer(config, engine, logger, started)
@@ -186,6 +193,7 @@ export function createApp(config: Config): App {
             passwords: passwords.trunk,
             addresses: () => addresses,
             registered: (trunkId) => registrations?.manager.registered(trunkId),
+            contacts: (trunkId) => registrar?.location.targets(trunkId) ?? [],
             directory,
             sources,
             metrics,
@@ -195,6 +203,11 @@ export function createApp(config: Config): App {
         )
 
         const callers = createCallers(config, { clock, ring, metrics, passwords: passwords.trunkInbound })
+        const edgeId = config.edge_id ?? `edge-${randomBytes(4).toString('hex')}`
+        const who = { directory, ring, callers, sources, destinations, events, edgeId }
+        registrar = createRegistrar(config, { ...parts, ...who, metrics, logger })
+        started(registrar.location, (part) => part.stop())
+        await registrar.location.start()
         const router = new Router({ directory, metrics, logger, sources })
         const callEvents = config.events.calls ? { events } : {}
         const callParts = {
@@ -222,6 +235,7 @@ export function createApp(config: Config): App {
           maxCallSeconds: config.limits.max_call_seconds,
           identities: trunks.identities,
           trunkAuth: callers.trunkAuth,
+          registrar: registrar.registrar,
           outbound: createOutbound(config, {
             ...outbound,
             directory,
@@ -235,7 +249,8 @@ export function createApp(config: Config): App {
           stopping: () => edge?.stopping === true || stopping !== undefined,
           overloaded: () => access.overload.refused(),
         })
-        access.door.guard({ sources, directory, router, identifier: new AgentIdentifier(directory) })
+        const identifier = new AgentIdentifier(directory)
+        access.door.guard({ sources, directory, router, identifier, registers: registrar.registers })
         await sip.connect()
         trunks.start()
         registrations = started(
@@ -245,6 +260,7 @@ export function createApp(config: Config): App {
             trunks,
             contactTokens,
             addresses: () => addresses,
+            edgeId,
             events,
             metrics,
             logger,
@@ -265,6 +281,7 @@ export function createApp(config: Config): App {
           passwords,
           registrations: registrations.store,
           registrar: registrations.manager,
+          contacts: registrar.contacts,
           trunkPaths: trunks.paths,
           tokens,
           knownTokens: new KnownTokens(tokens, clock),
@@ -326,6 +343,7 @@ export function createApp(config: Config): App {
 }
 
 const noneYet = (): RegistrationParts | undefined => undefined
+const noRegistrarYet = (): RegistrarParts | undefined => undefined
 
 type Started = <T>(part: T, stop: (part: T) => unknown) => T
 

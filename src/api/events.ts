@@ -125,8 +125,8 @@ function matches(event: SignalboxEvent, { accountId, types, trunkId, agentId, ph
   if (types !== undefined && !types.includes(event.type)) return false
   if (trunkId !== undefined && event.data.trunk_id !== trunkId) return false
   if (agentId === undefined && phoneNumber === undefined) return true
-  if (event.type === 'registration') return false
   const { data } = event
+  if (!('call_id' in data)) return false
   return (
     (agentId === undefined || data.agent_id === agentId) &&
     (phoneNumber === undefined || data.phone_number === phoneNumber)

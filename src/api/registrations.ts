@@ -3,9 +3,10 @@ import { registrationState, shownRegistration, type Registration } from '../mode
 import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
 import type { RegistrationRequest } from '../store/registrations.js'
+import type { InboundRegistration } from '../trunks/registrar/contact-book.js'
 import { idFor } from './account.js'
 import { pageQuery, pageView } from './paging.js'
-import { ApiError } from './problem.js'
+import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
 import { answer, refusals, registrationPage, registrationView } from './views.js'
@@ -15,11 +16,57 @@ const byId = z.strictObject({ id: identifier })
 const listQuery = pageQuery.extend({
   state: registrationState.optional().describe('Only those in this state'),
   trunk_id: identifier.optional().describe('Only that of this trunk'),
+  direction: z
+    .enum(['out', 'in'])
+    .optional()
+    .describe('Only ours at trunks (`out`), or only those of PBXs with us (`in`)'),
+})
+
+type Query = Omit<z.output<typeof listQuery>, 'trunk_id'> & { readonly accountId?: string | undefined }
+
+/** Cursors within the registrations of PBXs begin so. */
+const INBOUND = 'in.'
+
+const outbound = (registration: Registration) => ({
+  ...shownRegistration(registration),
+  direction: 'out' as const,
+  bindings: null,
+})
+
+const asEntry = (registration: InboundRegistration) => ({
+  ...shownRegistration(registration),
+  direction: 'in' as const,
+  bindings: registration.bindings,
 })
 
 /** `/v1/registrations`, and a trunk's by hand: whichever edge is asked, and whichever registers the trunk. */
-export function addRegistrations(api: Api, { trunks, registrations, registrar }: Services): void {
+export function addRegistrations(api: Api, { trunks, registrations, registrar, contacts }: Services): void {
   const tags = ['registrations']
+
+  const ofTrunk = async (trunkId: string, { state, direction }: Query) => {
+    const out = direction === 'in' ? undefined : await answerOf('trunk', registrations.get(trunkId))
+    const inbound = direction === 'out' ? undefined : contacts.get(trunkId)
+    const items = [...(out === undefined ? [] : [outbound(out)]), ...(inbound === undefined ? [] : [asEntry(inbound)])]
+    return { items: items.filter((one) => state === undefined || one.state === state), next_cursor: null }
+  }
+
+  /** Ours first, then those of PBXs: these are in memory. */
+  const list = async (query: Query) => {
+    const { direction, cursor, limit, state, accountId } = query
+    const begun = cursor?.startsWith(INBOUND) === true
+    if (begun && direction === 'out') throw fieldRefused('cursor', 'is not one of ours')
+    const isInbound = begun || direction === 'in'
+    if (cursor !== undefined && isInbound !== begun) throw fieldRefused('cursor', 'is not one of ours')
+    const found = isInbound
+      ? { items: [], next_cursor: null }
+      : await pageAnswerOf('trunk', registrations.list({ cursor, limit, state, accountId }))
+    const page = { ...found, items: found.items.map(outbound) }
+    if (direction === 'out' || page.next_cursor !== null) return pageView(page)
+    const after = begun ? Buffer.from(cursor!.slice(INBOUND.length), 'base64url').toString() : undefined
+    const more = contacts.list({ after: after || undefined, limit: limit - page.items.length, state, accountId })
+    const next_cursor = more.next === null ? null : `${INBOUND}${Buffer.from(more.next).toString('base64url')}`
+    return pageView({ ...page, items: [...page.items, ...more.items.map(asEntry)], next_cursor })
+  }
 
   api.get(
     '/registrations',
@@ -33,14 +80,9 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar }:
       },
     },
     async (request) => {
-      const { state, trunk_id: trunkId, ...page } = request.query
-      if (trunkId === undefined) {
-        const found = await pageAnswerOf('trunk', registrations.list({ ...page, state, accountId: request.account }))
-        return pageView({ ...found, items: found.items.map(shownRegistration) })
-      }
-      const found = await answerOf('trunk', registrations.get(idFor(request, trunkId)))
-      const fits = found !== undefined && (state ?? found.state) === found.state
-      return { items: fits ? [shownRegistration(found)] : [], next_cursor: null }
+      const { trunk_id: trunkId, ...query } = request.query
+      if (trunkId === undefined) return list({ ...query, accountId: request.account })
+      return ofTrunk(idFor(request, trunkId), query)
     },
   )
 

@@ -22,6 +22,7 @@ import type { RegistrationManager } from '../trunks/registration/manager.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { TrunkTlsProfiles } from '../trunks/tls-profiles.js'
 import type { TrunkTlsStates } from '../trunks/tls-state.js'
+import type { ContactBook } from '../trunks/registrar/contact-book.js'
 import type { TrunkPaths } from '../trunks/trunk-paths.js'
 
 /** The Fastify instance the resources are added to. */
@@ -58,6 +59,8 @@ export interface Services {
   readonly registrations: Pick<Registrations, 'list' | 'get'>
   /** Registrations as they are now, and requests by hand. */
   readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
+  /** What PBXs have registered with us. */
+  readonly contacts: Pick<ContactBook, 'get' | 'list' | 'view' | 'drop'>
   /** Where calls to trunks go. */
   readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
   /** The same, as requests are let in by them. */

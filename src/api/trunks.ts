@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
@@ -30,8 +31,18 @@ const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there 
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
-  const { trunks, passwords, registrar, origination, destinations, trunkPaths, tlsStates, tlsProfiles, logger } =
-    services
+  const {
+    trunks,
+    passwords,
+    registrar,
+    origination,
+    destinations,
+    trunkPaths,
+    contacts,
+    tlsStates,
+    tlsProfiles,
+    logger,
+  } = services
   const tags = ['trunks']
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
@@ -57,7 +68,12 @@ export function addTrunks(api: Api, services: Services): void {
       [passwords.trunk, password],
       [passwords.trunkInbound, inboundPassword],
     ] as const
-    return withPasswords(id, before, logger, () => answerOf('trunk', trunks.update(id, changed)))
+    const updated = await withPasswords(id, before, logger, () => answerOf('trunk', trunks.update(id, changed)))
+    // Whoever registered with what held before has no place any more.
+    const isOther = inboundPassword !== undefined || !isDeepStrictEqual(current.inbound_auth, updated.inbound_auth)
+    if (current.register_in && (isOther || !updated.register_in))
+      await answerOf('trunk', contacts.drop(id, 'the trunk was changed'))
+    return updated
   }
 
   api.get(
@@ -89,6 +105,7 @@ export function addTrunks(api: Api, services: Services): void {
       return {
         ...(await view(trunk)),
         registration: await answerOf('trunk', registrar.view(trunk)),
+        bindings: trunk.register_in ? contacts.view(trunk.id) : null,
         tls_state: tlsStates.stateOf(trunk),
         warnings: tlsStates.warningsOf(trunk),
       }
@@ -151,6 +168,7 @@ export function addTrunks(api: Api, services: Services): void {
       const { id } = request.params
       const inside = idFor(request, id)
       if (!(await turns.take(inside, () => answerOf('trunk', trunks.remove(inside))))) throw absent(id)
+      await answerOf('trunk', contacts.drop(inside, 'the trunk was removed'))
       return reply.code(204).send()
     },
   )

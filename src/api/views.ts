@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { localId } from '../model/account.js'
 import { agentSchema } from '../model/agent.js'
 import { apiTokenSchema } from '../model/api-token.js'
+import { bindingViewSchema } from '../model/binding.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
 import { decisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
@@ -40,7 +41,9 @@ export const agentView = named(
 const nextHopText = z
   .string()
   .nullable()
-  .describe('Where calls to the trunk go: the outbound proxy, else the SIP domain; null when it has neither')
+  .describe(
+    'Where calls to the trunk go: the outbound proxy, else the SIP domain; null when it has neither, and for one that registers to us: they go to its `bindings`',
+  )
 
 const registrationNextHopText = z
   .string()
@@ -59,7 +62,21 @@ export const trunkView = named(
   }),
 )
 
+/** A contact that a PBX has registered with us. */
+export const bindingView = named('Binding', bindingViewSchema)
+
 export const registrationView = named('Registration', z.object(registrationSchema.shape))
+
+/** An entry of the list: our registration at a trunk, or that of a PBX with us. */
+export const registrationEntryView = named(
+  'RegistrationEntry',
+  registrationView.extend({
+    direction: z
+      .enum(['out', 'in'])
+      .describe('`out`: we register at the trunk; `in`: it registers to us (`register_in`)'),
+    bindings: z.array(bindingView).nullable().describe('The contacts it has registered; null for `out`'),
+  }),
+)
 
 export const trunkWithRegistrationView = named(
   'TrunkWithRegistration',
@@ -78,6 +95,10 @@ export const trunkWithRegistrationView = named(
     warnings: z
       .array(z.string())
       .describe('What in its settings weakens it or has no effect, and certificates that end'),
+    bindings: z
+      .array(bindingView)
+      .nullable()
+      .describe('The contacts it has registered with us; null while `register_in` is false'),
   }),
 )
 
@@ -189,7 +210,7 @@ export const apiTokenPage = named('ApiTokenPage', pageOf(apiTokenView))
 export const accountPage = named('AccountPage', pageOf(z.object({ account_id: z.string() })))
 export const agentPage = named('AgentPage', pageOf(agentView))
 export const numberPage = named('NumberPage', pageOf(numberView))
-export const registrationPage = named('RegistrationPage', pageOf(registrationView))
+export const registrationPage = named('RegistrationPage', pageOf(registrationEntryView))
 export const trunkPage = named('TrunkPage', pageOf(trunkView))
 export const liveCallPage = named('LiveCallPage', pageOf(liveCallView))
 export const cdrPage = named('CdrPage', pageOf(cdrView))
@@ -219,7 +240,7 @@ export async function showTrunk(
   trunk: Trunk,
   { passwords, destinations, trunkPaths }: Pick<Services, 'passwords' | 'destinations' | 'trunkPaths'>,
 ): Promise<z.output<typeof trunkView>> {
-  const hop = nextHopOf(trunk)
+  const hop = trunk.register_in ? undefined : nextHopOf(trunk)
   const next_hop = hop === undefined ? null : formatNextHop(hop)
   const [has_password, has_inbound_password] = await Promise.all([
     answerOf('trunk', passwords.trunk.has(trunk.id)),

@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import type { Config } from '../config/index.js'
 import { TrunkAuth } from '../edge/index.js'
 import type { Clock } from '../engine/index.js'
+import type { Trunk } from '../model/trunk.js'
 import type { KeyRing } from '../store/key-ring.js'
 import type { Passwords } from '../store/passwords.js'
 import { DigestVerifier } from '../trunks/digest/verifier.js'
@@ -20,6 +21,8 @@ export interface CallerOptions {
 export interface CallerParts {
   readonly verifier: DigestVerifier
   readonly trunkAuth: TrunkAuth
+  /** The password of a trunk's `inbound_auth`; undefined when it has none. Rejects when that cannot be told. */
+  passwordOf(trunk: Trunk): Promise<string | undefined>
 }
 
 export function createCallers(config: Config, { clock, ring, metrics, passwords }: CallerOptions): CallerParts {
@@ -27,13 +30,9 @@ export function createCallers(config: Config, { clock, ring, metrics, passwords 
   const key = Buffer.from(hkdfSync('sha256', ring.present, '', 'signalbox digest nonce', 32))
   const verifier = new DigestVerifier({ clock, key, algorithms: config.sip.digest_algorithms })
   const credentials = new TrunkCredentials({ passwords, max: config.cache.max_trunks })
-  const trunkAuth = new TrunkAuth({
-    verifier,
-    metrics,
-    passwordOf: async ({ id, updated_at, inbound_auth }) => {
-      const owner = { id, updated_at, username: inbound_auth?.username ?? null, auth_username: null }
-      return (await credentials.credentialsOf(owner))?.password
-    },
-  })
-  return { verifier, trunkAuth }
+  const passwordOf = async ({ id, updated_at, inbound_auth }: Trunk): Promise<string | undefined> => {
+    const owner = { id, updated_at, username: inbound_auth?.username ?? null, auth_username: null }
+    return (await credentials.credentialsOf(owner))?.password
+  }
+  return { verifier, trunkAuth: new TrunkAuth({ verifier, metrics, passwordOf }), passwordOf }
 }

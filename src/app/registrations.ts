@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/index.js'
 import type { Clock } from '../engine/index.js'
 import type { EventSink } from '../model/event.js'
@@ -19,6 +18,7 @@ export interface RegistrationPartsOptions {
   readonly contactTokens: ContactTokens
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
+  readonly edgeId: string
   readonly events: EventSink
   readonly metrics: Metrics
   readonly logger: Logger
@@ -40,7 +40,7 @@ export interface RegistrationParts {
 export function createRegistrations(config: Config, options: RegistrationPartsOptions): RegistrationParts {
   const { clock, connection, directory, trunks, contactTokens, events, metrics, logger } = options
   const { registration, sip } = config
-  const edgeId = config.edge_id ?? `edge-${randomBytes(4).toString('hex')}`
+  const { edgeId } = options
   const edges = new Edges({ connection, clock, logger, edgeId, leaseMs: registration.lease_ms })
   const store = new Registrations({ connection })
   const manager = new RegistrationManager({

@@ -30,6 +30,7 @@ export interface TrunkPartsOptions {
   /** The SIP addresses of the server: `udp/192.0.2.1:5060`. */
   readonly addresses: () => readonly string[]
   readonly registered: TrunkPathsOptions['registered']
+  readonly contacts: NonNullable<TrunkPathsOptions['contacts']>
   /** Where trunks are learned of. */
   readonly directory: TrunkSource
   /** Where trunks' servers are noted as sources of calls. */
@@ -66,7 +67,7 @@ export function createTrunks(config: Config, options: TrunkPartsOptions): TrunkP
   const targets = new Targets({ resolver, health, profiles })
   const digests = new DigestSessions()
   const limits = new CallLimits({ connection, clock })
-  const paths = new TrunkPaths({ targets, health, registered: options.registered })
+  const paths = new TrunkPaths({ targets, health, registered: options.registered, contacts: options.contacts })
   const credentials = new TrunkCredentials({ passwords: options.passwords, max: config.cache.max_trunks })
   const requests = new TrunkRequests({ client, sessions: digests, clock })
   const ping = new TrunkPing({

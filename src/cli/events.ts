@@ -26,7 +26,11 @@ export function eventsCommand(io: Io): Command {
     'signalbox events',
     'signalbox events --type call.answered --type call.ended --agent front --json',
   )
-    .option('--type <type>', 'registration, call.started, call.ringing, call.answered or call.ended', several)
+    .option(
+      '--type <type>',
+      'registration, binding.created, binding.removed, binding.expired, call.started, call.ringing, call.answered or call.ended',
+      several,
+    )
     .option('--trunk <id>', 'what concerns this trunk')
     .option('--agent <id>', 'calls of this agent')
     .option('--number <number>', 'calls of this number')
@@ -89,6 +93,10 @@ export function describeEvent(json: string): string {
   if (event.type === 'registration') {
     const { trunk_id, state, reason } = event.data
     return `${head}  trunk ${show(trunk_id)}  ${show(state)}  ${show(reason)}`
+  }
+  if (!('call_id' in event.data)) {
+    const { trunk_id, contact, source } = event.data
+    return `${head}  trunk ${show(trunk_id)}  ${show(contact)} from ${show(source)}`
   }
   const { call_id, direction, from, to, agent_id } = event.data
   const call = `${head}  ${show(call_id)}  ${show(direction)}  ${show(from)} -> ${show(to)}  agent ${show(agent_id)}`

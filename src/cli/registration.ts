@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { BindingView } from '../model/binding.js'
 import type { Registration } from '../model/registration.js'
 import {
   command,
@@ -14,6 +15,9 @@ import { CliError } from './errors.js'
 import type { Io } from './io.js'
 import { count, fields, table } from './text.js'
 
+/** An entry of the list: ours at a trunk, or a PBX's with us. */
+type Entry = Registration & { readonly direction: 'in' | 'out' }
+
 /** `signalbox registration`: how trunks are registered. */
 export function registrationCommand(io: Io): Command {
   const group = command('registration', 'Registrations of trunks', 'signalbox registration list')
@@ -21,10 +25,15 @@ export function registrationCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('list', 'List registrations', 'signalbox registration list --state refused')
       .option('--state <state>', 'only those in this state, such as registered, retrying or refused')
+      .option('--direction <direction>', 'only ours at trunks (out), or those of PBXs with us (in)')
       .option('--limit <n>', 'registrations at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string; state?: string }) => {
+      .action(async (options: EdgeOptions & { limit: string; state?: string; direction?: string }) => {
         const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<Registration>('/v1/registrations', { state: options.state }, limit)
+        const page = await connectTo(options).list<Entry>(
+          '/v1/registrations',
+          { state: options.state, direction: options.direction },
+          limit,
+        )
         print(
           io,
           options,
@@ -37,6 +46,7 @@ export function registrationCommand(io: Io): Command {
               EXPIRES: (one) => one.expires_at,
               NEXT: (one) => one.next_attempt_at,
               EDGE: (one) => one.edge_id,
+              DIR: (one) => one.direction,
               REASON: (one) => one.reason,
             }) + `\n${count(page.items.length, 'registration')}${more(page.next_cursor)}`,
         )
@@ -48,12 +58,29 @@ export function registrationCommand(io: Io): Command {
       .argument('<trunk>', 'trunk')
       .action(async (id: string, options: EdgeOptions) => {
         const path = `/v1/trunks/${encodeURIComponent(id)}`
-        const { registration } = await connectTo(options).ask<{ registration: Registration | null }>('GET', path)
+        const { registration, bindings } = await connectTo(options).ask<{
+          registration: Registration | null
+          bindings: BindingView[] | null
+        }>('GET', path)
+        if (bindings !== null && bindings !== undefined) return print(io, options, bindings, () => contacts(bindings))
         if (registration === null) throw new CliError(`trunk ${id} is not to be registered: register.enabled is false`)
         print(io, options, registration, () => fields(registration))
       }),
   )
   return group
+}
+
+/** The contacts of a PBX that registers to us. */
+function contacts(bindings: BindingView[]): string {
+  const rows = table(bindings, {
+    CONTACT: (one) => one.contact,
+    SOURCE: (one) => one.source,
+    'EXPIRES IN': (one) => `${one.expires_in_s} s`,
+    SINCE: (one) => one.since,
+    'USER AGENT': (one) => one.user_agent,
+    EDGE: (one) => one.edge_id,
+  })
+  return `${rows}\n${count(bindings.length, 'contact')}`
 }
 
 /** `signalbox trunk register` and `unregister`. */

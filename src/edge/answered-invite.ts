@@ -9,6 +9,7 @@ export const answeredInvite: SipInvite = {
   uri: '',
   callId: '',
   sourceAddress: '',
+  sourcePort: 0,
   protocol: '',
   body: '',
   answered: true,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '../engine/index.js'
 import type { Cdr, Direction, LiveCall } from '../model/call.js'
-import type { EventSink, SignalboxEvent } from '../model/event.js'
+import type { EventSink } from '../model/event.js'
 import { CallError, type VerdictCode } from '../model/verdict.js'
 import { type CallFacts, liveView, recordOf } from './cdr.js'
 import type { Calls, RegisteredCall } from './calls.js'
@@ -237,7 +237,7 @@ export class Call implements RegisteredCall {
     }
   }
 
-  private tell(type: Exclude<SignalboxEvent['type'], 'registration' | 'call.ended'>, at: Date): void {
+  private tell(type: 'call.started' | 'call.ringing' | 'call.answered', at: Date): void {
     const { events } = this.parts
     if (events === undefined) return
     this.#try('event', () =>

@@ -18,6 +18,7 @@ export interface LibraryRequest extends LibraryMessage {
   readonly uri: string
   readonly source: 'network' | 'application'
   readonly source_address: string
+  readonly source_port: string | number
   readonly protocol: string
   /** Of a request of ours: undefined until a response has come. */
   readonly socket: LibrarySocket | undefined

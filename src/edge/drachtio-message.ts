@@ -84,6 +84,10 @@ export class DrachtioRequest extends DrachtioMessage implements SipRequest, SipI
     return this.request.socket
   }
 
+  get sourcePort(): number {
+    return Number(this.request.source_port)
+  }
+
   get answered(): boolean {
     return this.response.finalResponseSent
   }

@@ -17,6 +17,7 @@ import { answerOutOfDialog } from './out-of-dialog.js'
 import type { CallLogger, CallMetrics, CdrSink, InboundRouter } from './ports.js'
 import { NUMBER_HEADER } from './presented.js'
 import { ReceivedCall } from './received-call.js'
+import { answerRegister, type EdgeRegistrar } from './register.js'
 import type { EdgeSettings } from './settings.js'
 import type { HeaderMap, SipInvite, SipRequest, SipServer } from './sip-server.js'
 import type { TrunkAuth } from './trunk-auth.js'
@@ -44,6 +45,8 @@ export interface EdgeParts {
   readonly trunkAuth?: Pick<TrunkAuth, 'prove'> | undefined
   /** Says who comes in, where the SIP server is not one that asks it itself. */
   readonly door?: Pick<EdgeDoor, 'knows' | 'admits' | 'busy'> | undefined
+  /** Takes the REGISTERs of PBXs; undefined: none may register. */
+  readonly registrar?: EdgeRegistrar | undefined
 }
 
 /** Milliseconds the last BYEs have to reach the wire when the edge stops. */
@@ -187,7 +190,10 @@ export class Edge {
   }
 
   private request(request: SipRequest): void {
-    answerOutOfDialog(request, { stopping: this.#stopping, retryAfterS: this.parts.settings.retryAfterS })
+    const state = { stopping: this.#stopping, retryAfterS: this.parts.settings.retryAfterS }
+    const { registrar } = this.parts
+    if (request.method === 'REGISTER' && registrar?.active === true) answerRegister(request, registrar, state)
+    else answerOutOfDialog(request, state)
   }
 }
 

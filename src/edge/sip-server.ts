@@ -41,8 +41,9 @@ export interface SipRequest extends SipMessage {
   readonly method: string
   readonly uri: string
   readonly callId: string
-  /** Where it came from: IP literal, and `udp`, `tcp` or `tls`. */
+  /** Where it came from: IP literal, port, and `udp`, `tcp` or `tls`. */
   readonly sourceAddress: string
+  readonly sourcePort: number
   readonly protocol: string
   /** Whether a final answer has been given. */
   readonly answered: boolean

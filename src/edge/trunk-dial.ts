@@ -24,7 +24,7 @@ import type {
   SipMessage,
   SipResponse,
 } from './sip-server.js'
-import { trunkInviteHeaders, trunkRequestUri } from './trunk-invite.js'
+import { contactRequestUri, trunkInviteHeaders, trunkRequestUri } from './trunk-invite.js'
 
 /** Sends an INVITE as the SIP server does, and answers its challenges with the trunk's credentials: one retry a challenge. */
 export interface TrunkInviter {
@@ -174,7 +174,7 @@ export class TrunkDial implements Dial {
         clock,
         cancelWaitMs: settings.cancelWaitMs,
         run,
-        send: (events) => inviter.invite(plan.trunk, this.#uri, this.compose(target), origin, events),
+        send: (events) => inviter.invite(plan.trunk, this.uriAt(target), this.compose(target), origin, events),
       },
       {
         sent: (callId) => this.events.sent(callId),
@@ -198,6 +198,11 @@ export class TrunkDial implements Dial {
     attempt.start()
   }
 
+  /** Whom the server is asked for: a PBX that has registered by its contact, others at their domain; after a 3xx whom that named. */
+  private uriAt({ contact }: Target): string {
+    return contact === undefined || this.#redirects > 0 ? this.#uri : contactRequestUri(this.options.plan, contact.uri)
+  }
+
   private compose(target: Target): OutgoingInviteOptions {
     const {
       plan,
@@ -209,7 +214,7 @@ export class TrunkDial implements Dial {
       reliable = false,
     } = this.options
     const { userAgent, silenceMs, sessionTimers } = this.parts.settings
-    const { routes } = this.#path
+    const { routes } = target.contact ?? this.#path
     const map = trunkInviteHeaders({
       plan,
       message,
@@ -293,7 +298,7 @@ export class TrunkDial implements Dial {
     if (this.options.committed?.() === true) return false
     const uri = redirectedUri(response)
     const { maxRedirects, destinations } = this.parts.settings
-    if (uri === undefined || uri === this.#uri || this.#redirects >= maxRedirects) return false
+    if (uri === undefined || uri === this.uriAt(target) || this.#redirects >= maxRedirects) return false
     if (uriRefusal(uri, destinations) !== undefined) return false
     const { plan } = this.options
     const fault = transferFault(uri, plan.number.phone_number, plan.trunk)

@@ -1,4 +1,4 @@
-import { formatNameAddr } from '../engine/index.js'
+import { formatNameAddr, formatUri, parseUri } from '../engine/index.js'
 import type { Trunk } from '../model/trunk.js'
 import { formatNumber } from '../routing/format-number.js'
 import type { OutboundPlan } from '../routing/outbound-plan.js'
@@ -37,6 +37,15 @@ const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 export function trunkRequestUri({ trunk, destination }: OutboundPlan): string {
   const { host, port } = domainOf(trunk)
   return `sip:${escapeUser(formatNumber(destination.value, trunk))}@${host}${port === undefined ? '' : `:${port}`}`
+}
+
+/** The number that is called, as the trunk writes it, at the contact that the trunk has registered: its host, port and parameters hold. */
+export function contactRequestUri({ trunk, destination }: OutboundPlan, contact: string): string {
+  const uri = parseUri(contact)
+  if (uri === undefined || uri.scheme === 'tel') return contact
+  const { scheme, host, port, params } = uri
+  const at = formatUri({ scheme, host, params, ...(port === undefined ? {} : { port }) })
+  return at.replace(':', `:${escapeUser(formatNumber(destination.value, trunk))}@`)
 }
 
 /**
@@ -110,6 +119,8 @@ function formatAddress(name: string, user: string, host: string): string {
 /** Host and port of a trunk's SIP domain; of its outbound proxy when it has none. */
 function domainOf(trunk: Trunk): { host: string; port: number | undefined } {
   if (trunk.sip_domain !== null) return splitPort(trunk.sip_domain)
+  // The SIP server writes its own address: there such a trunk has its address-of-record.
+  if (trunk.register_in) return { host: 'localhost', port: undefined }
   const hop = nextHopOf(trunk)
   const isUsual = hop?.port === (hop?.transport === 'tls' ? 5061 : 5060)
   return { host: hop?.host ?? 'invalid', port: isUsual ? undefined : hop?.port }

@@ -40,6 +40,7 @@ export const verdicts = {
   CALLER_ID_NOT_ALLOWED: { status: 403, reason: 'Agent may not present this number', tryNext: false },
   DESTINATION_IMPOSSIBLE: { status: 484, reason: 'Destination is not a possible number', tryNext: false },
   DESTINATION_NOT_ALLOWED: { status: 403, reason: 'Trunk does not allow this extension', tryNext: false },
+  TRUNK_NOT_REGISTERED: { status: 480, reason: 'Trunk is not registered', tryNext: false },
   TRUNK_NOT_USABLE: { status: 503, reason: 'Trunk of the number cannot be used', tryNext: false },
   TRUNK_CHANNELS_FULL: { status: 503, reason: 'Trunk has no free channel', tryNext: false },
   TRUNK_RATE_LIMITED: { status: 503, reason: 'Too many calls a second on the trunk', tryNext: false },

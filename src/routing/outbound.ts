@@ -138,7 +138,7 @@ class OutboundDeciding {
         : this.refuse('TRUNK_NOT_USABLE', why('which does not exist'))
     if (trunk.account_id !== number.account_id)
       return this.refuse('TRUNK_NOT_USABLE', why('which is of another account'))
-    if (nextHopOf(trunk) === undefined)
+    if (!trunk.register_in && nextHopOf(trunk) === undefined)
       return this.refuse('TRUNK_NOT_USABLE', why('which has no outbound_proxy or sip_domain that can be used'))
     return this.dial(agent, number, trunk)
   }

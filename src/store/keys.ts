@@ -99,6 +99,11 @@ export const keys = {
   registrationIndex: `${PREFIX}index:registrations`,
   /** Hash: what was asked for by hand, a trunk each. */
   registrationRequests: `${PREFIX}registration-requests`,
+  /** JSON: the contacts that the trunk has registered with us; ends with the last of them. */
+  bindings: (trunkId: string) => `${PREFIX}bindings:${checkedId(trunkId)}`,
+  /** Sorted set of trunks, by the number of the latest change of their contacts; and the number of the latest change of all. */
+  bindingChanges: `{${PREFIX}index:bindings}:changes`,
+  bindingChangeCount: `{${PREFIX}index:bindings}:count`,
   /** There while the edge lives: `<edge_id>#<incarnation>`. */
   edge: (edge: string) => `${PREFIX}edge:${checkedEdge(edge)}`,
   /** Sorted set of edges; what has no sign of life is taken out after a while. */

@@ -95,6 +95,17 @@ export class Metrics {
     labelNames: ['result'],
     registers: this.registers,
   })
+  readonly bindings = new Gauge({
+    name: 'signalbox_bindings',
+    help: 'Contacts that trunks with register_in have registered with this edge',
+    registers: this.registers,
+  })
+  readonly registersReceived = new Counter({
+    name: 'signalbox_registers_received_total',
+    help: 'REGISTERs of trunks with register_in, by what came of them',
+    labelNames: ['result'],
+    registers: this.registers,
+  })
   readonly trunkTargetsDown = new Gauge({
     name: 'signalbox_trunk_targets_down',
     help: 'Servers of trunks that do not answer OPTIONS',

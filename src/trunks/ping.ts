@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../engine/index.js'
 import type { Trunk } from '../model/trunk.js'
 import type { Log } from '../store/observe.js'
 import { InFlight } from './in-flight.js'
-import { optionsOf } from './options.js'
+import { atContact, optionsOf } from './options.js'
 import { Reach, type ReachThresholds } from './reach.js'
 import { nameTarget, type Target } from './target.js'
 import type { TargetHealth } from './target-health.js'
@@ -140,7 +140,7 @@ export class TrunkPing {
       watched.map(async ({ target, reach }) => {
         const answered = await this.inFlight.run(() =>
           this.isCurrent(pinged)
-            ? this.ping(pinged, { ...options, trunkId: trunk.id, target, credentials })
+            ? this.ping(pinged, { ...atContact(options, target), trunkId: trunk.id, target, credentials })
             : Promise.resolve(undefined),
         )
         if (answered !== undefined && this.isCurrent(pinged) && reach.note(answered)) this.changed(trunk, target, reach)

@@ -17,6 +17,8 @@ export interface Target {
    * because nobody named one, and a request too large for it may go over TCP (RFC 3261 18.1.1).
    */
   readonly settled: boolean
+  /** The contact that a trunk registered with us, and by which proxies (RFC 3327): whom a request to it names, and its Routes. */
+  readonly contact?: { readonly uri: string; readonly routes: readonly string[] }
 }
 
 /**

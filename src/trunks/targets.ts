@@ -42,7 +42,9 @@ export interface ResolvedTarget {
 }
 
 /** What of a trunk decides where its requests go. */
-export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'> & WithTls
+export type Routed = Pick<Trunk, 'id' | 'outbound_proxy' | 'sip_domain' | 'transport'> &
+  WithTls &
+  Partial<Pick<Trunk, 'register_in'>>
 
 /** The name that certificates of a trunk's servers must speak for: the host of its next hop (RFC 5922), unless that is an address. */
 const nameOf = ({ host }: NextHop): { readonly name?: string } =>

@@ -1,3 +1,5 @@
+import { localId } from '../model/account.js'
+import { CallError } from '../model/verdict.js'
 import { nameTarget, sameTarget, type Target } from './target.js'
 import type { TargetHealth, TargetState } from './target-health.js'
 import { MAX_TARGETS, type Routed, type Targets } from './targets.js'
@@ -21,6 +23,8 @@ export interface TrunkPathsOptions {
   readonly health: TargetHealth
   /** The registration of a trunk as it stands; undefined when it is not registered. */
   readonly registered: (trunkId: string) => RegisteredPath | undefined | Promise<RegisteredPath | undefined>
+  /** Where the contacts are that a trunk has registered with us, in the order to try them. Default: there are none. */
+  readonly contacts?: (trunkId: string) => readonly Target[]
 }
 
 /** One server of a trunk for people to see. */
@@ -36,8 +40,12 @@ export interface TargetView {
 export class TrunkPaths {
   constructor(private readonly options: TrunkPathsOptions) {}
 
-  /** @throws {CallError} as `Targets.of` does, unless the trunk is registered: then its registrar will do */
+  /**
+   * @throws {CallError} as `Targets.of` does, unless the trunk is registered: then its registrar will do. TRUNK_NOT_REGISTERED when it
+   * registers to us and has not.
+   */
   async of(trunk: Routed): Promise<TrunkPath> {
+    if (trunk.register_in === true) return this.toContacts(trunk.id)
     const registered = await this.registeredPath(trunk.id)
     if (registered === undefined) return { targets: await this.options.targets.of(trunk), routes: [] }
     const dealt = registered.target.transport === 'tls' ? this.options.targets.tlsOf(trunk) : {}
@@ -62,6 +70,17 @@ export class TrunkPaths {
   /** Why nothing is sent to a trunk, as it was last resolved; undefined: it may be, or was not resolved. */
   rejection(trunkId: string): string | undefined {
     return this.options.targets.rejection(trunkId)
+  }
+
+  /** A trunk that registers to us is where it says, and nowhere else. */
+  private toContacts(trunkId: string): TrunkPath {
+    const targets = this.options.contacts?.(trunkId) ?? []
+    if (targets.length === 0)
+      throw new CallError(
+        'TRUNK_NOT_REGISTERED',
+        `trunk ${localId(trunkId)} has registered no contact that can be reached`,
+      )
+    return { targets: this.options.health.order(trunkId, targets.slice(0, MAX_TARGETS)), routes: [] }
   }
 
   private async registeredPath(trunkId: string): Promise<RegisteredPath | undefined> {

@@ -45,8 +45,69 @@ Registrations('are listed page by page, by state and by trunk', async () => {
   assert.equal(ids(await list('?trunk_id=b')), ['b'])
   assert.equal(ids(await list('?trunk_id=b&state=registered')), [])
   assert.equal(ids(await list('?trunk_id=z')), [])
-  assert.equal((await list('?trunk_id=a')).items[0], sampleRegistration('a'))
+  assert.equal((await list('?trunk_id=a')).items[0], { ...sampleRegistration('a'), direction: 'out', bindings: null })
 })
+
+Registrations('of PBXs with us follow ours in the list, with their contacts', async () => {
+  const { ask, services } = startApi()
+  services.registrationRecords.set('a', sampleRegistration('a'))
+  const binding = {
+    contact: 'sip:pbx@10.0.0.7',
+    source: 'sip:192.0.2.7:40112;transport=tcp',
+    expires_in_s: 90,
+    user_agent: null,
+    since: '2026-01-01T00:00:00.000Z',
+    q: 1,
+    edge_id: 'edge-1',
+  }
+  for (const id of ['b', 'c', 'd'])
+    services.inboundRegistrations.set(id, { ...sampleRegistration(id), bindings: [binding] })
+  const list = async (query: string): Promise<Page> =>
+    (await ask('GET', `/v1/registrations${query}`)).body as unknown as Page
+  const ids = ({ items }: Page): string[] => items.map(({ trunk_id }) => trunk_id)
+  const seen: string[] = []
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: Page = await list(`?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    seen.push(...ids(page))
+    cursor = page.next_cursor
+  }
+  assert.equal(seen, ['a', 'b', 'c', 'd'])
+  assert.equal(ids(await list('?direction=out')), ['a'])
+  assert.equal(ids(await list('?direction=in')), ['b', 'c', 'd'])
+  const [one] = (await list('?trunk_id=b')).items as unknown as Record<string, unknown>[]
+  assert.is(one?.['direction'], 'in')
+  assert.equal(one?.['bindings'], [binding])
+})
+
+Registrations(
+  'a trunk with register_in needs inbound_auth, and loses its contacts when that or register_in changes',
+  async () => {
+    const { ask, services } = startApi()
+    const number = { phone_number: '+14155550100', register_in: true, allowed_addresses: ['192.0.2.7'] }
+    const without = await ask('POST', '/v1/numbers', number)
+    assert.is(without.status, 400)
+    assert.match(JSON.stringify(without.body), 'inbound_auth')
+    const inbound_auth = { username: 'line', password: 'geheim-1' }
+    const both = { sip_domain: 'pbx.example.com', username: 'u', password: 'p', register: { enabled: true } }
+    const twice = await ask('POST', '/v1/numbers', { ...number, ...both, inbound_auth })
+    assert.match(JSON.stringify(twice.body), 'exclude each other')
+    const made = await ask('POST', '/v1/numbers', { ...number, inbound_auth })
+    assert.is(made.status, 201, JSON.stringify(made.body))
+    const { id } = made.body['trunk'] as { id: string }
+    assert.equal((await ask('GET', `/v1/trunks/${id}`)).body['bindings'], [])
+    const change = async (body: unknown): Promise<number> => {
+      services.dropped.length = 0
+      const { status } = await ask('PATCH', `/v1/trunks/${id}`, body)
+      assert.is(status, 200)
+      return services.dropped.length
+    }
+    assert.is(await change({ label: 'PBX' }), 0)
+    assert.is(await change({ inbound_auth: { password: 'geheim-2' } }), 1)
+    assert.is(await change({ inbound_auth: { username: 'other' } }), 1)
+    assert.is(await change({ register_in: false }), 1)
+    assert.is((await ask('GET', `/v1/trunks/${id}`)).body['bindings'], null)
+  },
+)
 
 Registrations('a state there is not, and a trunk id that cannot be, are refused by name', async () => {
   const { ask } = startApi()

@@ -65,6 +65,7 @@ export interface Given {
 export class Incoming extends Message implements SipInvite {
   readonly callId: string
   readonly sourceAddress = '127.0.0.1'
+  readonly sourcePort = 5080
   readonly protocol = 'udp'
   readonly given: Given[] = []
   /** What the server says to the next answer. */

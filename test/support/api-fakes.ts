@@ -1,4 +1,5 @@
 import { CallError } from '../../src/model/verdict.js'
+import type { InboundRegistration } from '../../src/trunks/registrar/contact-book.js'
 import type { Services } from '../../src/api/index.js'
 import { createApi, type Api, type ApiOptions } from '../../src/api/index.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
@@ -233,6 +234,24 @@ export class FakeServices implements Services {
         trunk.register.enabled ? (this.registrationRecords.get(trunk.id) ?? sampleRegistration(trunk.id)) : null,
       ),
     request: (id, what) => this.asked(() => void this.registrationRequests.push(`${what} ${id}`)),
+  }
+
+  /** What PBXs have registered, by trunk; and the trunks whose contacts were dropped. */
+  readonly inboundRegistrations = new Map<string, InboundRegistration>()
+  readonly dropped: string[] = []
+
+  readonly contacts: Services['contacts'] = {
+    get: (id) => this.inboundRegistrations.get(id),
+    view: (id) => this.inboundRegistrations.get(id)?.bindings ?? [],
+    drop: (id) => this.asked(() => void this.dropped.push(id)),
+    list: ({ after = '', limit, state }) => {
+      const all = [...this.inboundRegistrations.values()]
+        .filter((one) => one.trunk_id > after.slice(after.indexOf(':') + 1))
+        .filter((one) => state === undefined || one.state === state)
+      const items = all.slice(0, limit)
+      const last = items.at(-1)
+      return { items, next: all.length > limit ? `default:${last?.trunk_id ?? ''}` : null }
+    },
   }
 
   readonly trunkPaths: Services['trunkPaths'] = {
@@ -568,6 +587,7 @@ const servicesOf = (services: FakeServices): Services => ({
   passwords: services.passwords,
   registrations: services.registrations,
   registrar: services.registrar,
+  contacts: services.contacts,
   trunkPaths: services.trunkPaths,
   destinations: services.destinations,
   tlsStates: services.tlsStates,
