@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire, Module } from 'node:module'
 import { dirname } from 'node:path'
+import { TurnoverMap } from '../engine/index.js'
 import type { Library } from './drachtio-library.js'
 import { quickenLibrary } from './drachtio-parser.js'
 
@@ -20,8 +21,12 @@ type Debug = ((namespace: string) => { readonly enabled: boolean }) & { enabled(
 /** Those that make a text of every message for debug output, whether it is wanted or not; each after what it needs. */
 const TALKATIVE = ['sip-parser/message', 'request', 'response', 'dialog', 'wire-protocol', 'drachtio-agent', 'srf']
 
-/** Stands where these modules would look for JSON: what they write with it is debug output. On the first line, so lines keep their numbers. */
+/**
+ * Stands where these modules would look for JSON: what they write with it is debug output. On the first line, so lines keep their
+ * numbers. What the agent keeps, a message or two long, passes through maps that let go of it.
+ */
 const WITHOUT_JSON = "const JSON={stringify(){return ''}};"
+const SHORT_MAPS = "const Map=require('turnover-map');"
 
 let made: (new () => unknown) | undefined
 
@@ -52,9 +57,10 @@ function loadQuiet(file: string, cache: NodeJS.Dict<NodeJS.Module>): void {
   module.filename = file
   module.paths = Type._nodeModulePaths(dirname(file))
   const ordinary = module.require.bind(module)
-  module.require = (id) => (id === 'debug' ? () => silent : id === 'only' ? only : ordinary(id))
+  module.require = (id) => INSTEAD.get(id) ?? ordinary(id)
   cache[file] = module as unknown as NodeJS.Module
-  module._compile(WITHOUT_JSON + readFileSync(file, 'utf8'), file)
+  const first = file.endsWith('drachtio-agent.js') ? WITHOUT_JSON + SHORT_MAPS : WITHOUT_JSON
+  module._compile(first + readFileSync(file, 'utf8'), file)
   module.loaded = true
 }
 
@@ -71,3 +77,10 @@ function only(from: Record<string, unknown> | undefined, names: string | readonl
   for (const name of list) if (from[name] !== null && from[name] !== undefined) picked[name] = from[name]
   return picked
 }
+
+/** What these modules get in the place of what they ask for. */
+const INSTEAD: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['debug', () => silent],
+  ['only', only],
+  ['turnover-map', TurnoverMap],
+])

@@ -34,6 +34,7 @@ export type { Door, DoorAnswer, DoorRequest, DoorVerdict } from './dialog/door.j
 export type { AddressSet, ScreeningSettings, SpamAction, Spammers } from './dialog/screening.js'
 export type { RequestHandler } from './control/request-handlers.js'
 export type { RoutingFailure } from './control/request-router.js'
+export { TurnoverMap } from './turnover-map.js'
 export { checkSecret, ControlError } from './control/secret.js'
 export { splitList } from './message/list.js'
 export { formatNameAddr, type NameAddr, parseNameAddr, parseNameAddrList } from './message/name-addr.js'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../engine/index.js'
+import { TurnoverMap, type Clock, type Timer } from '../engine/index.js'
 import { type Cdr, cdrText } from '../model/call.js'
 import { keepCdrs, readCdr, type CdrRetention, type WaitingCdr } from './cdr-keeping.js'
 import { listCdrs, type CdrListRequest } from './cdr-list.js'
@@ -27,7 +27,7 @@ const MAX_RETRY_MS = 5_000
 /** The record of every call that ended: one each, however often the writing is tried. */
 export class CdrLog {
   /** Records that wait, by call_id, oldest first. */
-  private readonly queue = new Map<string, WaitingCdr>()
+  private readonly queue = new TurnoverMap<string, WaitingCdr>()
   private readonly emptied = new Set<() => void>()
   private readonly stopListening: () => void
   private writing = false

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../engine/index.js'
+import { TurnoverMap, type Clock, type Timer } from '../engine/index.js'
 import type { Connection } from './connection.js'
 import { entryFields } from './event-entry.js'
 import { keys } from './keys.js'
@@ -26,7 +26,7 @@ const RETRY_MS = 1_000
 /** Writes this edge's events to the stream, in their order and in the background. */
 export class EventWriter {
   /** What waits, by number, oldest first. */
-  readonly #queue = new Map<number, string>()
+  readonly #queue = new TurnoverMap<number, string>()
   readonly #stopListening: () => void
   #timer: Timer | undefined
   #writing = false
