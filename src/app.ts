@@ -30,6 +30,7 @@ import { type ConnectionPeer, type Engine, SystemClock } from './engine/index.js
 import type { Destinations } from './model/destinations.js'
 import { AgentIdentifier } from './routing/identify-agent.js'
 import { OutboundRouter } from './routing/outbound.js'
+import { OutboundTests } from './routing/outbound-test.js'
 import { Router } from './routing/router.js'
 import { Accounts } from './store/accounts.js'
 import { Agents } from './store/agents.js'
@@ -291,6 +292,7 @@ export function createApp(config: Config): App {
           otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,
           router,
+          outboundTests: new OutboundTests(new AgentIdentifier(directory), outbound.router),
           calls,
           originator,
           origination,

@@ -5,6 +5,7 @@ import type { Calls } from '../edge/calls.js'
 import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
 import type { Destinations } from '../model/destinations.js'
+import type { OutboundTests } from '../routing/outbound-test.js'
 import type { Router } from '../routing/router.js'
 import type { Accounts } from '../store/accounts.js'
 import type { Agents } from '../store/agents.js'
@@ -73,6 +74,7 @@ export interface Services {
   readonly tlsProfiles: Pick<TrunkTlsProfiles, 'certificateProblem'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
   readonly router: Pick<Router, 'decide'>
+  readonly outboundTests: Pick<OutboundTests, 'ask'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>
   readonly originator: Pick<Originator, 'originate'>
   readonly origination: () => Origination

@@ -4,7 +4,7 @@ import { agentSchema } from '../model/agent.js'
 import { apiTokenSchema } from '../model/api-token.js'
 import { bindingViewSchema } from '../model/binding.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
-import { decisionSchema } from '../model/decision.js'
+import { decisionSchema, outboundDecisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
 import { instant } from '../model/text.js'
 import { registrationSchema } from '../model/registration.js'
@@ -144,7 +144,9 @@ export const eventStreamView = named(
   'EventStream',
   z.string().describe('Server-sent events: id, event (the type), data (one line of JSON: an Event)'),
 )
-export const decisionView = named('Decision', decisionSchema)
+const decisionView = named('Decision', decisionSchema)
+const outboundDecisionView = named('OutboundDecision', outboundDecisionSchema)
+export const routeTestView = named('RouteTestAnswer', z.union([outboundDecisionView, decisionView]))
 
 export const originationView = named(
   'Origination',

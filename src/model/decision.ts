@@ -92,6 +92,23 @@ export const decisionSchema = z.object({
 })
 export type Decision = z.output<typeof decisionSchema>
 
+/** What would become of an agent's call. */
+export const outboundDecisionSchema = z.object({
+  direction: z.literal('outbound'),
+  outcome: z.enum(['trunk', 'refused']),
+  code: verdictCode.nullable(),
+  sip_status: z.number().int().nullable(),
+  detail: z.string(),
+  account_id: identifier.nullable(),
+  phone_number: z.string().nullable(),
+  trunk_id: z.string().nullable(),
+  agent_id: z.string().nullable(),
+  /** Who would be called: E.164, or an extension. */
+  destination: z.string().nullable(),
+  trace: outboundTraceSchema,
+})
+export type OutboundDecisionView = z.output<typeof outboundDecisionSchema>
+
 /** A decision as others than the edge see it: with the ids that the account gave its trunk and agent. */
 export function shownDecision(decision: Decision): Decision {
   const { trunk_id, agent_id } = decision

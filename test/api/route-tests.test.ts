@@ -2,7 +2,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseNameAddr, parseUri } from '../../src/engine/index.js'
 import { breaksText, hostileValues } from '../support/hostile-values.js'
+import { AgentIdentifier } from '../../src/routing/identify-agent.js'
+import { OutboundTests } from '../../src/routing/outbound-test.js'
 import { startApi } from '../support/api-fakes.js'
+import { RoutingBench } from '../support/routing-bench.js'
 
 const RouteTests = suite('RouteTests')
 
@@ -23,6 +26,34 @@ RouteTests('a number is asked as the INVITE it stands for', async () => {
   assert.match(request?.header('from') ?? '', /^<sip:\+13125550199@/)
   assert.is(request?.header('diversion'), '<sip:+14155550111@pbx>')
   assert.is(request?.header('x-none'), undefined)
+})
+
+RouteTests('an agent’s call is asked about by the agent or by its source address', async () => {
+  const { ask, services } = startApi()
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', { sip_domain: 'pbx.example.com' })
+  bench.addNumber('+14155550100', { outbound_agent_ids: ['front', 'digest'] })
+  bench.addAgent('front', { allowed_addresses: ['192.0.2.7'] })
+  const tests = new OutboundTests(new AgentIdentifier(bench), bench.outbound)
+  const test = async (body: object) => {
+    const asked = { direction: 'outbound', to: '+13125550199', from: '+14155550100', ...body }
+    services.outboundTests.ask = (question) => tests.ask(question)
+    return (await ask('POST', '/v1/route-tests', asked)).body
+  }
+  const named = await test({ agent_id: 'front' })
+  assert.equal([named.outcome, named.trunk_id, named.destination], ['trunk', 'pbx-1', '+13125550199'])
+  assert.equal((named.trace as { identified_by: string }).identified_by, 'api')
+  const known = await test({ source_address: '192.0.2.7' })
+  assert.equal([known.outcome, known.agent_id], ['trunk', 'front'])
+  const stranger = await test({ source_address: '192.0.2.8' })
+  assert.equal([stranger.outcome, stranger.code, stranger.sip_status], ['refused', 'AGENT_SOURCE_UNKNOWN', 403])
+  bench.addAgent('digest', { auth: { username: 'd' } })
+  const asked = await test({ source_address: '192.0.2.8' })
+  assert.equal([asked.code, asked.sip_status], ['CREDENTIALS_REQUIRED', 401])
+  assert.match(String(asked.detail), 'the credentials of digest')
+  assert.is((await test({})).errors?.[0]?.field, 'agent_id')
+  const inbound = await ask('POST', '/v1/route-tests', { to: '1', agent_id: 'front', source_address: '::1' })
+  assert.is(inbound.body.errors?.[0]?.field, 'agent_id')
 })
 
 RouteTests('a URI is asked as it is', async () => {

@@ -1,3 +1,4 @@
+import type { OutboundAnswer, OutboundQuestion } from '../../src/routing/outbound-test.js'
 import { CallError } from '../../src/model/verdict.js'
 import type { InboundRegistration } from '../../src/trunks/registrar/contact-book.js'
 import type { Services } from '../../src/api/index.js'
@@ -355,6 +356,15 @@ export class FakeServices implements Services {
       ),
   }
 
+  outboundAnswer: OutboundAnswer | undefined
+  readonly outboundAsked: OutboundQuestion[] = []
+  readonly outboundTests: Services['outboundTests'] = {
+    ask: (question) => {
+      this.outboundAsked.push(question)
+      return Promise.resolve(this.outboundAnswer!)
+    },
+  }
+
   readonly router: Services['router'] = {
     decide: async (request) => {
       this.decided.push(request)
@@ -598,6 +608,7 @@ const servicesOf = (services: FakeServices): Services => ({
   knownTokens: services.knownTokens,
   cdrs: services.cdrs,
   router: services.router,
+  outboundTests: services.outboundTests,
   calls: services.calls,
   originator: services.originator,
   origination: services.origination,
