@@ -291,6 +291,7 @@ export function createApp(config: Config): App {
           secretRotation: rotation,
           otherEdges: () => registrations?.edges.alive.size ?? 0,
           cdrs,
+          bans: access.ledger,
           router,
           outboundTests: new OutboundTests(new AgentIdentifier(directory), outbound.router),
           calls,

@@ -6,6 +6,7 @@ import { scopeAccounts } from './account.js'
 import { addAccounts } from './accounts.js'
 import { addAgents } from './agents.js'
 import { createAuthenticator, type Principal } from './auth.js'
+import { addBans } from './bans.js'
 import { addCalls } from './calls.js'
 import { addCdrs } from './cdrs.js'
 import { addEvents } from './events.js'
@@ -132,6 +133,7 @@ export function createApi(options: ApiOptions): Api {
       addNumbers(v1, services)
       addTrunks(v1, services)
       addRegistrations(v1, services)
+      addBans(v1, services)
       addCalls(v1, services)
       addCdrs(v1, services)
       addEvents(v1, services, new StreamWatch(authenticator, services.clock))

@@ -67,6 +67,7 @@ export function addOpenApi(api: Api): void {
         { name: 'events', description: 'What happens, as it happens' },
         { name: 'route-tests', description: 'Where a call would go, and why' },
         { name: 'origination', description: 'Where customers send calls to' },
+        { name: 'bans', description: 'Sources that this edge reads nothing of, for a while' },
         { name: 'secret-key', description: 'The key that encrypts passwords at rest' },
         { name: 'tokens', description: 'Who may use this API' },
         { name: 'health', description: 'For probes and Prometheus' },

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { SourceLedger } from '../edge/access/source-ledger.js'
 import type { Calls } from '../edge/calls.js'
 import type { Originator } from '../edge/originator.js'
 import type { Clock } from '../engine/index.js'
@@ -73,6 +74,8 @@ export interface Services {
   readonly tlsStates: Pick<TrunkTlsStates, 'stateOf' | 'warningsOf'>
   readonly tlsProfiles: Pick<TrunkTlsProfiles, 'certificateProblem'>
   readonly cdrs: Pick<CdrLog, 'get' | 'list'>
+  /** Sources that this edge has banned. */
+  readonly bans: Pick<SourceLedger, 'bans' | 'find' | 'lift'>
   readonly router: Pick<Router, 'decide'>
   readonly outboundTests: Pick<OutboundTests, 'ask'>
   readonly calls: Pick<Calls, 'list' | 'get' | 'hangUp'>

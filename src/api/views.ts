@@ -209,6 +209,22 @@ export const readinessView = named(
 )
 
 export const apiTokenPage = named('ApiTokenPage', pageOf(apiTokenView))
+export const banView = named(
+  'Ban',
+  z.object({
+    address: z.string().describe('An IPv4 address, or an IPv6 network: 2001:db8::/64'),
+    reason: z.enum(['rate', 'scanner']).describe('It sent too many requests, or looked like a scanner'),
+    since: instant,
+    until: instant.describe('When it ends by itself'),
+    seconds: z.number().int().describe('Its length'),
+    offences: z
+      .number()
+      .int()
+      .describe('Bans in a row that good behaviour has not made up for; each doubles the length'),
+    dropped: z.number().int().describe('Messages and connections that were not looked at since'),
+  }),
+)
+export const banPage = named('BanPage', pageOf(banView))
 export const accountPage = named('AccountPage', pageOf(z.object({ account_id: z.string() })))
 export const agentPage = named('AgentPage', pageOf(agentView))
 export const numberPage = named('NumberPage', pageOf(numberView))

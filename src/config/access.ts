@@ -14,7 +14,9 @@ export const access = z.strictObject({
    * What requests of unknown sources get: `drop`, nothing at all, or `403`; null: `drop` when a contact is on a public address, else
    * `403`. Neither keeps anything of the request.
    */
-  unknown_source: z.enum(['drop', '403']).nullable().default(null),
+  unknown_source: z
+    .preprocess((value) => (value === 403 ? '403' : value), z.enum(['drop', '403']).nullable())
+    .default(null),
   /** Requests a second that an unknown source may send for long; 0: no limit, nobody is banned. */
   source_rate: whole(0, 100_000).default(20),
   /** Requests that an unknown source may send at once, before the rate counts. */

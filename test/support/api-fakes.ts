@@ -3,6 +3,7 @@ import { CallError } from '../../src/model/verdict.js'
 import type { InboundRegistration } from '../../src/trunks/registrar/contact-book.js'
 import type { Services } from '../../src/api/index.js'
 import { createApi, type Api, type ApiOptions } from '../../src/api/index.js'
+import { SourceLedger } from '../../src/edge/access/source-ledger.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
 import { DestinationPolicy } from '../../src/model/destinations.js'
 import { LOCAL_NETWORKS } from './local-networks.js'
@@ -288,6 +289,14 @@ export class FakeServices implements Services {
 
   formerKeys: string[] = []
   edgesAlive = 0
+  readonly bans = new SourceLedger({
+    clock: new ManualClock(),
+    rate: 1,
+    burst: 1,
+    firstBanMs: 10_000,
+    longestBanMs: 60_000,
+    maxSources: 64,
+  })
   readonly otherEdges = () => this.edgesAlive
 
   readonly secretRotation: Services['secretRotation'] = {
@@ -604,6 +613,7 @@ const servicesOf = (services: FakeServices): Services => ({
   tlsProfiles: services.tlsProfiles,
   secretRotation: services.secretRotation,
   otherEdges: services.otherEdges,
+  bans: services.bans,
   tokens: services.tokens,
   knownTokens: services.knownTokens,
   cdrs: services.cdrs,

@@ -113,11 +113,8 @@ export class EdgeDoor implements Door {
       return this.options.unknownSource === 'drop' ? 'drop' : 'admit'
     }
     if (method === 'REGISTER' && who.registers?.(request) === true) return 'admit'
-    const mayProve = method === 'INVITE' && who.sources.digestPossible
-    if (!mayProve && who.sources.complete) return this.refuse(request)
-    if (!this.mayLook()) return this.refuse(request)
-    if (method !== 'INVITE') return 'admit'
-    return this.look(request, who)
+    const mayBeKnown = who.sources.digestPossible || !who.sources.complete
+    return method === 'INVITE' && mayBeKnown && this.mayLook() ? this.look(request, who) : this.refuse(request)
   }
 
   /**
