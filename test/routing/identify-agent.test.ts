@@ -96,6 +96,25 @@ Identifying('is not one of another account than its number', async () => {
   assert.is((await identify(bench, NUMBER, '192.0.2.1')).by, 'nobody')
 })
 
+Identifying(
+  'at an address of agents of several accounts, is of the account of the number; else of nobody',
+  async () => {
+    const bench = benchWith()
+    for (const [id, account_id] of [
+      ['one/front', 'one'],
+      ['two/front', 'two'],
+    ] as const)
+      bench.addAgent(id, { account_id, allowed_addresses: ['192.0.2.77/32'] })
+    bench.addNumber(NUMBER, { account_id: 'two', outbound_agent_ids: ['two/front'] })
+    const listed = await identify(bench, NUMBER, '192.0.2.77')
+    assert.is(listed.by === 'address' && listed.agent.id, 'two/front')
+    bench.addNumber(NUMBER, { account_id: 'two', outbound_agent_ids: [] })
+    const refused = await identify(bench, NUMBER, '192.0.2.77')
+    assert.is(refused.by === 'address' && refused.agent.id, 'two/front', 'it is refused as a call of that account')
+    assert.is((await identify(bench, '+14155550999', '192.0.2.77')).by, 'nobody')
+  },
+)
+
 Identifying('behind a user name is one that the number lists, else anyone of that name, and few of them', () => {
   const bench = benchWith()
   const identifier = new AgentIdentifier(bench)

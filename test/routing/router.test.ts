@@ -133,6 +133,27 @@ RouterOfCalls('tells two trunks behind one address apart by the number', async (
   )
 })
 
+RouterOfCalls('asked by an account, counts and tells nothing of other accounts', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('acme/pbx', { allowed_addresses: ['127.0.0.1'], account_id: 'acme' })
+  bench.addNumber('+14155550111', { trunk_id: 'acme/pbx', account_id: 'acme' })
+  const ask = async (number: string, accountId: string) =>
+    (await bench.router.decide({ ...inviteTo(`sip:${number}@edge`), accountId })).decision
+  const theirs = await ask(NUMBER, 'acme')
+  assert.equal(
+    [theirs.code, theirs.account_id, theirs.detail],
+    ['NUMBER_UNKNOWN', 'acme', `there is no record for ${NUMBER}`],
+  )
+  assert.not.match(JSON.stringify(theirs), /pbx-1|front/)
+  assert.is((await ask(NUMBER, 'third')).code, 'SOURCE_UNKNOWN')
+  const own = await ask('+14155550111', 'acme')
+  assert.equal(
+    own.trace.trunks_tried.map(({ trunk_id }) => trunk_id),
+    ['pbx'],
+    'under the id that the account gave it',
+  )
+})
+
 RouterOfCalls(
   'tells two trunks that read different sources of one call apart by the host that was called',
   async () => {
