@@ -35,6 +35,7 @@ import { Router } from './routing/router.js'
 import { Accounts } from './store/accounts.js'
 import { Agents } from './store/agents.js'
 import { ApiTokens } from './store/api-tokens.js'
+import { AuditLog } from './store/audit-log.js'
 import { CdrLog } from './store/cdr-log.js'
 import { connect } from './store/connection.js'
 import { ContactTokens } from './store/contact-tokens.js'
@@ -274,6 +275,8 @@ export function createApp(config: Config): App {
         started(undefined, () => (serving = false))
         const origination = (): Origination => originationOf(addresses)
         const tokens = new ApiTokens(parts)
+        const audit = new AuditLog({ ...parts, metrics, logger, maxEntries: config.audit.max_entries })
+        started(audit, (part) => part.stop())
         const api = createApi({
           accounts: new Accounts(connection),
           agents: new Agents(parts),
@@ -285,6 +288,7 @@ export function createApp(config: Config): App {
           contacts: registrar.contacts,
           trunkPaths: trunks.paths,
           tokens,
+          audit,
           knownTokens: new KnownTokens(tokens, clock),
           tlsStates: trunks.tlsStates,
           tlsProfiles: trunks.tlsProfiles,

@@ -6,6 +6,7 @@ import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
 import { Turns } from '../store/turns.js'
 import { accountField, accountOf, idFor } from './account.js'
+import { noteChange, passwordChange } from './audit.js'
 import { pageQuery, pageView } from './paging.js'
 import { password, withPasswords } from './password.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -124,12 +125,23 @@ export function addAgents(api: Api, services: Services): void {
       const { auth, account_id: _account, ...fields } = request.body
       checkReachable(fields, services)
       const { agent, created } = await turns.take(id, async () => {
-        if (auth !== null && auth.password === undefined && !(await answerOf('agent', passwords.agent.has(id))))
+        const given = auth === null ? null : auth.password
+        const had = await answerOf('agent', passwords.agent.has(id))
+        if (auth !== null && auth.password === undefined && !had)
           throw fieldRefused('auth.password', 'is required: no password of this agent is kept')
         const user = auth === null ? null : { username: auth.username }
-        return withPasswords(id, [[passwords.agent, auth === null ? null : auth.password]], logger, () =>
+        const put = await withPasswords(id, [[passwords.agent, given]], logger, () =>
           answerOf('agent', agents.put({ ...fields, auth: user, id, account_id: accountOf(request) })),
         )
+        const password = passwordChange('password', had, given)
+        noteChange(request, {
+          action: put.created ? 'agent.create' : 'agent.update',
+          object: request.params.id,
+          account_id: put.agent.account_id,
+          before: put.before && { ...put.before, id: request.params.id, ...password.before },
+          after: { ...put.agent, id: request.params.id, ...password.after },
+        })
+        return put
       })
       if (created) reply.header('location', `/v1/agents/${request.params.id}`)
       return reply.code(created ? 201 : 200).send(await view(agent))
@@ -163,7 +175,11 @@ export function addAgents(api: Api, services: Services): void {
     async (request, reply) => {
       const { id } = request.params
       const inside = idFor(request, id)
+      // One that does not parse is removed too.
+      const before = await agents.get(inside).catch(() => undefined)
       if (!(await turns.take(inside, () => answerOf('agent', agents.remove(inside))))) throw absent(id)
+      const account_id = accountOf(request)
+      noteChange(request, { action: 'agent.delete', object: id, account_id, before: before && { ...before, id } })
       return reply.code(204).send()
     },
   )

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { scopeAccounts } from './account.js'
 import { addAccounts } from './accounts.js'
 import { addAgents } from './agents.js'
+import { addAudit, writeAudit } from './audit.js'
 import { createAuthenticator, type Principal } from './auth.js'
 import { addBans } from './bans.js'
 import { addCalls } from './calls.js'
@@ -109,6 +110,7 @@ export function createApi(options: ApiOptions): Api {
   })
 
   api.decorateRequest('principal', null as unknown as Principal)
+  api.decorateRequest('refusal', undefined)
   addOpenApi(api)
   api.register(async (scope) => {
     const open = scope as unknown as Api
@@ -125,6 +127,7 @@ export function createApi(options: ApiOptions): Api {
       })
       requireRoles(v1)
       scopeAccounts(v1)
+      writeAudit(v1, services)
       // In this scope, so that the hook above is asked first: a stranger learns nothing of what exists.
       v1.setNotFoundHandler(answerNotFound)
       const allowed = collectMethods(v1)
@@ -141,6 +144,7 @@ export function createApi(options: ApiOptions): Api {
       addOrigination(v1, services)
       addSecretKey(v1, services)
       addTokens(v1, services)
+      addAudit(v1, services)
       refuseOtherMethods(v1, allowed)
     },
     { prefix: '/v1' },
@@ -215,6 +219,7 @@ function toApiError(error: unknown): ApiError {
 function errorHandler({ logger }: Services) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = toApiError(thrown)
+    request.refusal = error.message
     const instance = `urn:signalbox:request:${request.id}`
     if (error.statusCode >= 500)
       logger.error(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Ban } from '../edge/access/source-ledger.js'
+import { noteChange } from './audit.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -51,7 +52,9 @@ export function addBans(api: Api, { bans }: Services): void {
       const ban = bans.find(address)
       if (ban === undefined || !bans.lift(address))
         throw new ApiError('BAN_NOT_FOUND', `this edge has no ban on ${JSON.stringify(address)}`)
-      return view(ban)
+      const shown = view(ban)
+      noteChange(request, { action: 'ban.lift', object: ban.address, account_id: null, before: shown })
+      return shown
     },
   )
 }

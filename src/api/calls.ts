@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { LiveCall } from '../model/call.js'
 import { identifier } from '../model/text.js'
 import { mayKnow } from './account.js'
+import { noteChange } from './audit.js'
 import { addOriginate } from './originate.js'
 import { pageQuery } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -35,6 +36,16 @@ function pageOfCalls(calls: LiveCall[], limit: number, cursor: string | undefine
   const last = items.at(-1)
   return { items, next_cursor: sorted.length > limit && last !== undefined ? toCursor(last) : null }
 }
+
+/** What the audit tells of a call that was ended. */
+const told = ({ state, direction, from, to, agent_id, trunk_id }: LiveCall) => ({
+  state,
+  direction,
+  from,
+  to,
+  agent_id,
+  trunk_id,
+})
 
 /** `/v1/calls`: calls that are placed, calls that are going on, and each call's record after its end. */
 export function addCalls(api: Api, services: Services): void {
@@ -96,8 +107,10 @@ export function addCalls(api: Api, services: Services): void {
     async (request, reply) => {
       const { id } = request.params
       const live = calls.get(id)
-      if (live !== undefined && mayKnow(request, live.account_id) && (await calls.hangUp(id)))
+      if (live !== undefined && mayKnow(request, live.account_id) && (await calls.hangUp(id))) {
+        noteChange(request, { action: 'call.end', object: id, account_id: live.account_id, before: told(live) })
         return reply.code(204).send()
+      }
       const cdr = await answerOf('call', cdrs.get(id))
       if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent(id)
       throw new ApiError('CALL_NOT_FOUND', `call "${id}" has ended already`)

@@ -47,6 +47,11 @@ export interface Imported {
   readonly number: PhoneNumber
   readonly trunk: Trunk
   readonly created: boolean
+  /** The number as it was; undefined: it is new. */
+  readonly before: PhoneNumber | undefined
+  readonly trunkCreated: boolean
+  /** The trunk was there, and got passwords that it lacked. */
+  readonly passwordsAdded: boolean
 }
 
 /** Passwords that an import gives its trunk. */
@@ -108,13 +113,20 @@ const samePassword = (a: string, b: string): boolean => {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
+interface FoundTrunk {
+  readonly trunk: Trunk
+  readonly created: boolean
+  /** The trunk was there and lacked passwords that the import brings. */
+  readonly passwordsAdded?: boolean
+}
+
 /** Finds or makes the trunk of an import; in a dry run, finds it or tells what would be made. */
 async function trunkOf(
   body: NumberImport,
   accountId: string,
   services: Services,
   dryRun: boolean,
-): Promise<{ trunk: Trunk; created: boolean }> {
+): Promise<FoundTrunk> {
   const fields = inlineFields(body)
   if (fields === undefined) return { trunk: await knownTrunk(body.trunk_id ?? '', services, accountId), created: false }
   const passwords: GivenPasswords = {
@@ -131,7 +143,10 @@ async function trunkOf(
     hasInboundPassword: passwords.trunkInbound !== undefined || keptInbound,
     certificateProblem: services.tlsProfiles.certificateProblem({ tls: fields.tls, account_id: accountId }),
   })
-  if (present !== undefined) return { trunk: await keepPasswords(present, passwords, services, dryRun), created: false }
+  if (present !== undefined) {
+    const trunk = await keepPasswords(present, passwords, services, dryRun)
+    return { trunk, created: false, passwordsAdded: trunk !== present }
+  }
   if (dryRun) return { trunk: notYet(fields, accountId, services), created: true }
   return makeTrunk(fields, accountId, passwords, services)
 }
@@ -155,7 +170,7 @@ async function makeTrunk(
   accountId: string,
   passwords: GivenPasswords,
   services: Services,
-): Promise<{ trunk: Trunk; created: boolean }> {
+): Promise<FoundTrunk> {
   const id = scopedId(accountId, `trunk-${randomBytes(6).toString('hex')}`)
   const { trunk, trunkInbound } = services.passwords
   const found = await withPasswords(
@@ -170,7 +185,8 @@ async function makeTrunk(
   if (found.created) return found
   // Another import was faster: ours is not needed, and what was kept for it neither.
   for (const kept of [trunk, trunkInbound]) await answerOf('trunk', kept.replace(id, null))
-  return { trunk: await keepPasswords(found.trunk, passwords, services, false), created: false }
+  const kept = await keepPasswords(found.trunk, passwords, services, false)
+  return { trunk: kept, created: false, passwordsAdded: kept !== found.trunk }
 }
 
 /**
@@ -241,7 +257,7 @@ export async function importNumber(
   if (refusal !== undefined) throw refusal
 
   for (let attempt = 1; ; attempt++) {
-    const { trunk, created } = await trunkOf(body, accountId, services, dryRun)
+    const { trunk, created, passwordsAdded = false } = await trunkOf(body, accountId, services, dryRun)
     const wanted = {
       account_id: accountId,
       phone_number: phoneNumber,
@@ -260,7 +276,7 @@ export async function importNumber(
     if (dryRun) {
       const now = services.clock.date().toISOString()
       const number = { ...wanted, created_at: present?.created_at ?? now, updated_at: now }
-      return { number, trunk, created: present === undefined }
+      return { number, trunk, created: present === undefined, before: present, trunkCreated: created, passwordsAdded }
     }
     let number: PhoneNumber
     try {
@@ -277,7 +293,7 @@ export async function importNumber(
         if (created) await withdraw(trunk.id, services)
         throw error
       })
-      return { number, trunk, created: present === undefined }
+      return { number, trunk, created: present === undefined, before: present, trunkCreated: created, passwordsAdded }
     }
     await takeBack(number, present, services)
     if (body.trunk_id !== undefined || attempt === MAX_ATTEMPTS)

@@ -7,6 +7,8 @@ import { normaliseNumber } from '../routing/normalise.js'
 import { importNumber, knownTrunk, NOT_YET, numberImport, takeBack } from './import-number.js'
 import { accountOf, idFor, mayKnow, namedWithin } from './account.js'
 import { refuseAmbiguous } from './ambiguous-number.js'
+import { noteImport } from './audit-import.js'
+import { noteChange } from './audit.js'
 import { checkAgents, readKnown, refuseTaken } from './number-checks.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -122,7 +124,8 @@ export function addNumbers(api: Api, services: Services): void {
     },
     async (request, reply) => {
       const dryRun = request.query.dry_run
-      const { number, trunk, created } = await importNumber(request.body, accountOf(request), services, dryRun)
+      const imported = await importNumber(request.body, accountOf(request), services, dryRun)
+      const { number, trunk, created } = imported
       if (dryRun) {
         const would = await view(number, trunk)
         const { password, inbound_auth } = request.body
@@ -133,6 +136,7 @@ export function addNumbers(api: Api, services: Services): void {
         if (would.trunk?.id === NOT_YET) would.trunk = { ...would.trunk, ...passwords }
         return reply.code(200).send({ ...would, dry_run: true })
       }
+      noteImport(request, request.body, imported)
       if (created) reply.header('location', `/v1/numbers/${encodeURIComponent(number.phone_number)}`)
       return reply.code(created ? 201 : 200).send(await view(number, trunk))
     },
@@ -191,6 +195,13 @@ export function addNumbers(api: Api, services: Services): void {
         if (before !== undefined) await takeBack(changed, before, services)
         throw error
       })
+      noteChange(request, {
+        action: 'number.update',
+        object: phone_number,
+        account_id,
+        before: before && shownNumber(before),
+        after: shownNumber(changed),
+      })
       return view(changed)
     },
   )
@@ -208,8 +219,18 @@ export function addNumbers(api: Api, services: Services): void {
     },
     async (request, reply) => {
       // Not by `find`: a record that others wrote and that does not parse must be removable too.
-      for (const key of candidates(request.params.phone_number))
-        if (await answerOf('number', numbers.remove(key, request.account))) return reply.code(204).send()
+      for (const key of candidates(request.params.phone_number)) {
+        const before = await numbers.get(key).catch(() => undefined)
+        if (!(await answerOf('number', numbers.remove(key, request.account)))) continue
+        const account_id = before?.account_id ?? request.account ?? null
+        noteChange(request, {
+          action: 'number.delete',
+          object: key,
+          account_id,
+          before: before && shownNumber(before),
+        })
+        return reply.code(204).send()
+      }
       throw absent(request.params.phone_number)
     },
   )

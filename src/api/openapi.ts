@@ -70,6 +70,7 @@ export function addOpenApi(api: Api): void {
         { name: 'bans', description: 'Sources that this edge reads nothing of, for a while' },
         { name: 'secret-key', description: 'The key that encrypts passwords at rest' },
         { name: 'tokens', description: 'Who may use this API' },
+        { name: 'audit', description: 'Who changed what' },
         { name: 'health', description: 'For probes and Prometheus' },
       ],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },

@@ -5,9 +5,11 @@ import { dialText } from '../model/strict-text.js'
 import { headerMap, identifier } from '../model/text.js'
 import type { VerdictCode } from '../model/verdict.js'
 import { accountField, accountOf, idFor } from './account.js'
+import { noteChange } from './audit.js'
 import { RecentRequests } from './idempotency.js'
 import { ApiError, fieldRefused, type ProblemCode } from './problem.js'
 import type { Api, Services } from './services.js'
+import { sourceAddress } from './source-address.js'
 import { answer, liveCallView, namedBody, refusals } from './views.js'
 
 const body = namedBody(
@@ -90,9 +92,11 @@ export function addOriginate(api: Api, { originator, clock }: Services): void {
           headers,
           ringTimeoutMs: ring_timeout_s === null ? undefined : ring_timeout_s * 1_000,
           privacy,
-          sourceAddress: request.ip,
+          sourceAddress: sourceAddress(request),
         })
         if (originated.call === undefined) throw refusalOf(originated)
+        const { call_id, account_id } = originated.call
+        noteChange(request, { action: 'call.place', object: call_id, account_id, after: { agent_id, from, to } })
         return originated.call
       }
       try {

@@ -1,10 +1,11 @@
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { registrationState, shownRegistration, type Registration } from '../model/registration.js'
-import { localId } from '../model/account.js'
 import { identifier } from '../model/text.js'
 import type { RegistrationRequest } from '../store/registrations.js'
 import type { InboundRegistration } from '../trunks/registrar/contact-book.js'
 import { idFor } from './account.js'
+import { noteChange } from './audit.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -86,13 +87,14 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar, c
     },
   )
 
-  const ask = async (inside: string, what: RegistrationRequest['what']): Promise<Registration> => {
-    const id = localId(inside)
+  const ask = async (request: FastifyRequest, id: string, what: RegistrationRequest['what']): Promise<Registration> => {
+    const inside = idFor(request, id)
     const trunk = await answerOf('trunk', trunks.get(inside))
     if (trunk === undefined) throw new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${id}"`)
     if (!trunk.register.enabled)
       throw new ApiError('REGISTRATION_OFF', `trunk "${id}" has "register": {"enabled": false}; switch it on first`)
     await answerOf('trunk', registrar.request(inside, what))
+    noteChange(request, { action: `trunk.${what}`, object: id, account_id: trunk.account_id })
     const registration = await answerOf('trunk', registrar.view(trunk))
     if (registration === null) throw new ApiError('INTERNAL_ERROR', `trunk "${id}" has no registration`)
     return registration
@@ -114,7 +116,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar, c
         response: responses('Asked for; the registration as it stands'),
       },
     },
-    async (request, reply) => reply.code(202).send(await ask(idFor(request, request.params.id), 'register')),
+    async (request, reply) => reply.code(202).send(await ask(request, request.params.id, 'register')),
   )
 
   api.post(
@@ -128,6 +130,6 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar, c
         response: responses('Asked for; the registration as it stands'),
       },
     },
-    async (request, reply) => reply.code(202).send(await ask(idFor(request, request.params.id), 'unregister')),
+    async (request, reply) => reply.code(202).send(await ask(request, request.params.id, 'unregister')),
   )
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { identifier } from '../model/text.js'
 import { StoreError } from '../store/errors.js'
 import type { Rotation } from '../store/secret-rotation.js'
+import { noteChange } from './audit.js'
 import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf } from './store-answer.js'
@@ -58,6 +59,8 @@ export function addSecretKey(api: Api, { secretRotation, otherEdges }: Services)
             'the present one among SIGNALBOX__FORMER_SECRET_KEYS), or say "shared_data_folder": true when they share the data folder',
         )
       const rotation = await answerOf('trunk', secretRotation.start().catch(refuseSecond))
+      const { id: object, key_id, made_key } = rotation
+      noteChange(request, { action: 'secret-key.rotate', object, account_id: null, after: { key_id, made_key } })
       return reply.code(202).header('location', `/v1/secret-key/rotations/${rotation.id}`).send(view(rotation))
     },
   )

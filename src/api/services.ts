@@ -11,6 +11,7 @@ import type { Router } from '../routing/router.js'
 import type { Accounts } from '../store/accounts.js'
 import type { Agents } from '../store/agents.js'
 import type { ApiTokens } from '../store/api-tokens.js'
+import type { AuditLog } from '../store/audit-log.js'
 import type { CdrLog } from '../store/cdr-log.js'
 import type { Events } from '../store/events.js'
 import type { KnownTokens } from '../store/known-tokens.js'
@@ -64,6 +65,7 @@ export interface Services {
   /** What PBXs have registered with us. */
   readonly contacts: Pick<ContactBook, 'get' | 'list' | 'view' | 'drop'>
   /** Where calls to trunks go. */
+  readonly audit: Pick<AuditLog, 'record' | 'list'>
   readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
   /** The same, as requests are let in by them. */
   readonly knownTokens: Pick<KnownTokens, 'find' | 'use' | 'forget'>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { apiTokenSchema, tokenId, type ApiToken } from '../model/api-token.js'
+import { noteChange } from './audit.js'
 import type { Principal } from './auth.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
@@ -83,6 +84,12 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
         throw fieldRefused('expires_at', 'must be an instant to come')
       refuseAbove(principal, wanted)
       const { token, text } = await answerOf('token', tokens.create(wanted))
+      noteChange(request, {
+        action: 'token.create',
+        object: token.id,
+        account_id: token.account_id,
+        after: token,
+      })
       return reply
         .code(201)
         .header('location', `/v1/tokens/${token.id}`)
@@ -105,11 +112,13 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
       const { id } = request.params
       const { accountId } = request.principal
       // One that does not parse belongs to nobody: only who has all accounts may take it away.
-      const token = accountId === null ? undefined : await answerOf('token', tokens.get(id))
+      const token =
+        accountId === null ? await tokens.get(id).catch(() => undefined) : await answerOf('token', tokens.get(id))
       if (accountId !== null && token?.account_id !== accountId) throw absent(id)
       const revoked = await answerOf('token', tokens.revoke(id))
       knownTokens.forget(id)
       if (!revoked) throw absent(id)
+      noteChange(request, { action: 'token.revoke', object: id, account_id: token?.account_id ?? null, before: token })
       return reply.code(204).send()
     },
   )

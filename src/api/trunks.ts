@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { localId } from '../model/account.js'
@@ -5,7 +6,8 @@ import { identifier } from '../model/text.js'
 import type { Trunk } from '../model/trunk.js'
 import { CallError } from '../model/verdict.js'
 import { Turns } from '../store/turns.js'
-import { idFor } from './account.js'
+import { accountOf, idFor } from './account.js'
+import { noteChange, passwordChange } from './audit.js'
 import { pageQuery, pageView } from './paging.js'
 import { withPasswords } from './password.js'
 import { ApiError } from './problem.js'
@@ -47,7 +49,7 @@ export function addTrunks(api: Api, services: Services): void {
   const turns = new Turns()
   const view = (trunk: Trunk) => showTrunk(trunk, services)
 
-  async function change(id: string, changes: TrunkChanges): Promise<Trunk> {
+  async function change(request: FastifyRequest, id: string, changes: TrunkChanges): Promise<Trunk> {
     const current = await answerOf('trunk', trunks.get(id))
     if (current === undefined) throw absent(localId(id))
     const { password, inboundPassword } = changedTrunk(current, changes)
@@ -58,7 +60,9 @@ export function addTrunks(api: Api, services: Services): void {
       hasInboundPassword:
         inboundPassword === undefined ? await answerOf('trunk', passwords.trunkInbound.has(id)) : true,
     }
+    let replaced = current
     const changed = (present: Trunk): Trunk => {
+      replaced = present
       const { trunk } = changedTrunk(present, changes)
       checkTrunk(fieldsOf(trunk), { ...context, certificateProblem: tlsProfiles.certificateProblem(trunk) })
       return trunk
@@ -68,12 +72,25 @@ export function addTrunks(api: Api, services: Services): void {
       [passwords.trunk, password],
       [passwords.trunkInbound, inboundPassword],
     ] as const
-    const updated = await withPasswords(id, before, logger, () => answerOf('trunk', trunks.update(id, changed)))
+    const had = {
+      trunk: password !== undefined && (await answerOf('trunk', passwords.trunk.has(id))),
+      inbound: inboundPassword !== undefined && (await answerOf('trunk', passwords.trunkInbound.has(id))),
+    }
+    const written = await withPasswords(id, before, logger, () => answerOf('trunk', trunks.update(id, changed)))
+    const own = passwordChange('password', had.trunk, password)
+    const inbound = passwordChange('inbound_auth.password', had.inbound, inboundPassword)
+    noteChange(request, {
+      action: 'trunk.update',
+      object: localId(id),
+      account_id: written.account_id,
+      before: { ...replaced, ...own.before, ...inbound.before },
+      after: { ...written, ...own.after, ...inbound.after },
+    })
     // Whoever registered with what held before has no place any more.
-    const isOther = inboundPassword !== undefined || !isDeepStrictEqual(current.inbound_auth, updated.inbound_auth)
-    if (current.register_in && (isOther || !updated.register_in))
+    const isOther = inboundPassword !== undefined || !isDeepStrictEqual(current.inbound_auth, written.inbound_auth)
+    if (current.register_in && (isOther || !written.register_in))
       await answerOf('trunk', contacts.drop(id, 'the trunk was changed'))
-    return updated
+    return written
   }
 
   api.get(
@@ -149,7 +166,7 @@ export function addTrunks(api: Api, services: Services): void {
     },
     async (request) => {
       const id = idFor(request, request.params.id)
-      return view(await turns.take(id, () => change(id, request.body)))
+      return view(await turns.take(id, () => change(request, id, request.body)))
     },
   )
 
@@ -167,7 +184,11 @@ export function addTrunks(api: Api, services: Services): void {
     async (request, reply) => {
       const { id } = request.params
       const inside = idFor(request, id)
+      // One that does not parse is removed too.
+      const before = await trunks.get(inside).catch(() => undefined)
       if (!(await turns.take(inside, () => answerOf('trunk', trunks.remove(inside))))) throw absent(id)
+      const account_id = accountOf(request)
+      noteChange(request, { action: 'trunk.delete', object: id, account_id, before: before && { ...before, id } })
       await answerOf('trunk', contacts.drop(inside, 'the trunk was removed'))
       return reply.code(204).send()
     },

@@ -3,6 +3,7 @@ import { localId } from '../model/account.js'
 import { agentSchema } from '../model/agent.js'
 import { apiTokenSchema } from '../model/api-token.js'
 import { bindingViewSchema } from '../model/binding.js'
+import { listedAuditEntry } from '../model/audit.js'
 import { cdrSchema, liveCallSchema } from '../model/call.js'
 import { decisionSchema, outboundDecisionSchema } from '../model/decision.js'
 import { numberSchema } from '../model/number.js'
@@ -208,6 +209,8 @@ export const readinessView = named(
   }),
 )
 
+export const auditEntryView = named('AuditEntry', listedAuditEntry)
+export const auditPage = named('AuditPage', pageOf(auditEntryView))
 export const apiTokenPage = named('ApiTokenPage', pageOf(apiTokenView))
 export const banView = named(
   'Ban',

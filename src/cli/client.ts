@@ -3,6 +3,9 @@ import { pinnedFetch, type Fetch } from './pinned-fetch.js'
 
 const TIMEOUT_MS = 10_000
 
+/** Tells the audit of the edge that it was a command. */
+const AGENT = { 'user-agent': 'signalbox-cli' }
+
 export interface EdgeAddress {
   /** `http://127.0.0.1:8080` */
   readonly url: string
@@ -118,6 +121,7 @@ export class Client {
       const response = await this.#fetch(this.at(path), {
         method,
         headers: {
+          ...AGENT,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },

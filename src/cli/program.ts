@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { accountCommand } from './account.js'
 import { agentCommand } from './agent.js'
 import { banCommand } from './ban.js'
+import { auditCommand } from './audit.js'
 import { callCommand } from './call.js'
 import { cdrCommand } from './cdr.js'
 import { demoCommand } from './demo.js'
@@ -40,6 +41,7 @@ export function createProgram(io: Io): Command {
     registrationCommand,
     secretCommand,
     tokenCommand,
+    auditCommand,
     routeCommand,
     banCommand,
     callCommand,

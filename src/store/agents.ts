@@ -30,9 +30,9 @@ export class Agents {
   }
 
   /** Adds the agent or takes the place of the one with that id (`created_at` stays). */
-  async put(agent: NewAgent): Promise<{ agent: Agent; created: boolean }> {
-    const { record, created } = await this.records.put(agent)
-    return { agent: record, created }
+  async put(agent: NewAgent): Promise<{ agent: Agent; created: boolean; before: Agent | undefined }> {
+    const { record, created, before } = await this.records.put(agent)
+    return { agent: record, created, before }
   }
 
   /** @throws {StoreError} EXISTS */

@@ -103,7 +103,7 @@ function ofNumber(connection: Connection, phoneNumber: string, sinceMs: number):
 }
 
 /** The stream id just before this one. */
-function before(position: string): string | undefined {
+export function before(position: string): string | undefined {
   const [ms = '0', sequence = '0'] = position.split('-')
   if (BigInt(sequence) > 0n) return `${ms}-${BigInt(sequence) - 1n}`
   return BigInt(ms) > 0n ? `${BigInt(ms) - 1n}-${2n ** 64n - 1n}` : undefined

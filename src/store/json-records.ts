@@ -60,14 +60,14 @@ export class JsonRecords<T extends Fields> {
     return (await this.read(id)).current
   }
 
-  async put(record: Untimed<T>): Promise<{ record: T; created: boolean }> {
-    let created = false
+  async put(record: Untimed<T>): Promise<{ record: T; created: boolean; before: T | undefined }> {
+    let before: T | undefined
     const written = await this.rewrite(record.id, (current) => {
-      created = current === undefined
+      before = current
       const now = this.after(current)
       return { ...record, created_at: current?.created_at ?? now, updated_at: now }
     })
-    return { record: written, created }
+    return { record: written, created: before === undefined, before }
   }
 
   create(record: Untimed<T>): Promise<T> {

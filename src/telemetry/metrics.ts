@@ -126,6 +126,11 @@ export class Metrics {
     help: 'Call records lost because too many were waiting',
     registers: this.registers,
   })
+  readonly auditDropped = new Counter({
+    name: 'signalbox_audit_dropped_total',
+    help: 'Audit entries lost because too many were waiting for Redis',
+    registers: this.registers,
+  })
   readonly eventsDropped = new Counter({
     name: 'signalbox_events_dropped_total',
     help: 'Events lost because too many were waiting for Redis',

@@ -125,7 +125,8 @@ Tokens('fields that cannot be are refused by name', async () => {
     assert.is(answer.status, 400, field)
     assert.is(answer.body.errors?.[0]?.field, field)
   }
-  for (const id of ['x1', 'admin', '*', 'UPPERCASE123']) assert.is((await ask('DELETE', `/v1/tokens/${id}`)).status, 400, id)
+  for (const id of ['x1', 'admin', '*', 'UPPERCASE123'])
+    assert.is((await ask('DELETE', `/v1/tokens/${id}`)).status, 400, id)
 })
 
 Tokens('guesses from one address are told to wait; a valid token from it is let in all the same', async () => {

@@ -7,6 +7,7 @@ import { SourceLedger } from '../../src/edge/access/source-ledger.js'
 import type { OriginateRequest } from '../../src/edge/originated.js'
 import { DestinationPolicy } from '../../src/model/destinations.js'
 import { LOCAL_NETWORKS } from './local-networks.js'
+import type { AuditEntry } from '../../src/model/audit.js'
 import type { Agent } from '../../src/model/agent.js'
 import type { Cdr, LiveCall } from '../../src/model/call.js'
 import type { Decision } from '../../src/model/decision.js'
@@ -106,10 +107,10 @@ export class FakeServices implements Services {
     get: (id) => this.asked(() => this.agentRecords.get(id)),
     put: (agent) =>
       this.asked(() => {
-        const created = !this.agentRecords.has(agent.id)
+        const before = this.agentRecords.get(agent.id)
         const kept = { ...agent, created_at: AT, updated_at: AT }
         this.agentRecords.set(agent.id, kept)
-        return { agent: kept, created }
+        return { agent: kept, created: before === undefined, before }
       }),
     remove: (id) =>
       this.asked(() => {
@@ -308,6 +309,25 @@ export class FakeServices implements Services {
     start: () => this.asked(() => this.rotation),
     find: (id) =>
       id === this.rotation.id ? { ...this.rotation, state: 'done', done: this.rotation.total ?? 0 } : undefined,
+  }
+
+  /** What was written to the audit, oldest first. */
+  readonly audited: AuditEntry[] = []
+
+  readonly audit: Services['audit'] = {
+    record: async (entry) => void this.audited.push(entry),
+    list: ({ limit, cursor, object, accountId }) =>
+      this.asked(() =>
+        pageOf(
+          this.audited
+            .map((entry, n) => ({ id: String(n), ...entry }))
+            .filter((one) => object === undefined || one.object === object)
+            .filter((one) => accountId === undefined || one.account_id === accountId),
+          (one) => one.id,
+          limit,
+          cursor,
+        ),
+      ),
   }
 
   readonly tokenRecords = new Map<string, KeptToken>()
@@ -615,6 +635,7 @@ const servicesOf = (services: FakeServices): Services => ({
   otherEdges: services.otherEdges,
   bans: services.bans,
   tokens: services.tokens,
+  audit: services.audit,
   knownTokens: services.knownTokens,
   cdrs: services.cdrs,
   router: services.router,
