@@ -11,7 +11,6 @@ const OTHER = '127.0.0.6'
 const NUMBER = '+14155550170'
 const DESTINATION = '+13125550199'
 const line = { user: 'line-1', password: 'secret of the line' }
-const CARRIER_REALM = 'signalbox'
 
 const RegisterIn = suite('A PBX that registers to us')
 
@@ -98,5 +97,50 @@ for (const protocol of ['udp', 'tcp'] as const)
     assert.equal(await bindings(), [])
   })
 
+RegisterIn('calls in from where it has registered, and the record says so', async () => {
+  const one = await pbx('udp')
+  assert.is((await one.register(line)).status, 200)
+  const uri = `sip:${NUMBER}@${edge.sip.address}:${edge.sip.port}`
+  const call = one.carrier.place(uri, one.way, { from: `${DESTINATION}@${PBX}`, to: `${NUMBER}@${PBX}` })
+  await eventually('the call is answered', () => call.status >= 200)
+  assert.is(call.status, 200)
+  call.send('BYE')
+  const record = await edge.cdrOfLegA(call.callId)
+  assert.is(record.trunk_id, trunkId)
+  assert.is(record.identified_by, 'registered')
+  await one.register(line, { contacts: ['*'], expires: 0 })
+})
+
+RegisterIn('has several contacts: the one with the greater q is called first, the next when it fails', async () => {
+  const [first, second] = [await pbx('udp'), await pbx('udp', OTHER)]
+  assert.is((await first.register(line, { contacts: [`<${first.contact}>;q=0.9`] })).status, 200)
+  const answer = await second.register(line, { contacts: [`<${second.contact}>;q=0.1`] })
+  assert.match(answer.header('contact') ?? '', first.contact)
+  Object.assign(first.carrier.calls, { provisional: [100], outcome: 503 })
+  const call = await callOut()
+  assert.is(call.status, 200)
+  assert.is(first.carrier.requests('INVITE').length, 1)
+  assert.is(second.carrier.requests('INVITE').length, 1)
+  call.send('BYE')
+  const page = await edge.must<{ items: { direction: string; bindings: unknown[] }[] }>(
+    'GET',
+    '/v1/registrations?direction=in',
+  )
+  assert.is(page.items[0]?.bindings.length, 2)
+  await first.register(line, { contacts: ['*'], expires: 0 })
+  assert.equal(await bindings(), [])
+})
+
+RegisterIn('is refused: 423 for too brief, and the same for a wrong password and an unknown user', async () => {
+  const one = await pbx('udp')
+  const brief = await one.register(line, { expires: 1 })
+  assert.is(brief.status, 423)
+  assert.is(brief.header('min-expires'), '2')
+  const wrong = await one.register({ ...line, password: 'wrong' })
+  const unknown = await one.register({ ...line, user: 'nobody' })
+  assert.is(wrong.startLine, unknown.startLine)
+  assert.is(wrong.status, 403)
+  assert.equal(await bindings(), [])
+})
+
 RegisterIn.run()
-void [OTHER, CARRIER_REALM]
