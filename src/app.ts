@@ -287,6 +287,7 @@ export function createApp(config: Config): App {
           registrar: registrations.manager,
           contacts: registrar.contacts,
           trunkPaths: trunks.paths,
+          limits: trunks.limits,
           tokens,
           audit,
           knownTokens: new KnownTokens(tokens, clock),

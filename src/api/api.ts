@@ -27,6 +27,7 @@ import { StreamWatch } from './stream-watch.js'
 import { TokenCheck } from './token-check.js'
 import { addTokens } from './tokens.js'
 import { addTrunks } from './trunks.js'
+import { addUsage } from './usage.js'
 import { validatorCompiler } from './validation.js'
 
 export interface ApiOptions extends Services {
@@ -135,6 +136,7 @@ export function createApi(options: ApiOptions): Api {
       addAgents(v1, services)
       addNumbers(v1, services)
       addTrunks(v1, services)
+      addUsage(v1, services)
       addRegistrations(v1, services)
       addBans(v1, services)
       addCalls(v1, services)

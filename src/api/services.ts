@@ -15,6 +15,7 @@ import type { AuditLog } from '../store/audit-log.js'
 import type { CdrLog } from '../store/cdr-log.js'
 import type { Events } from '../store/events.js'
 import type { KnownTokens } from '../store/known-tokens.js'
+import type { CallLimits } from '../store/limits.js'
 import type { Numbers } from '../store/numbers.js'
 import type { Log } from '../store/observe.js'
 import type { AllPasswords, Passwords } from '../store/passwords.js'
@@ -69,6 +70,8 @@ export interface Services {
   readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
   /** The same, as requests are let in by them. */
   readonly knownTokens: Pick<KnownTokens, 'find' | 'use' | 'forget'>
+  /** What is in use of limits. */
+  readonly limits: Pick<CallLimits, 'trunkUsage' | 'agentUsage'>
   readonly trunkPaths: Pick<TrunkPaths, 'states' | 'rejection'>
   /** Where requests may not go. */
   readonly destinations: Destinations

@@ -122,6 +122,29 @@ export const trunkServersView = named(
   }),
 )
 
+const usageFields = {
+  channels_in_use: z.number().int().nullable().describe('Null where there is no channel_limit: they are not counted'),
+  channel_limit: z.number().nullable(),
+  minutes_today: z
+    .number()
+    .nullable()
+    .describe(
+      'Minutes of this day, in UTC, that calls have had or have reserved; null where there is no minutes_per_day',
+    ),
+  minutes_per_day: z.number().nullable(),
+}
+
+export const agentUsageView = named('AgentUsage', z.object(usageFields))
+
+export const trunkUsageView = named(
+  'TrunkUsage',
+  z.object({
+    ...usageFields,
+    outbound_minutes_today: z.number().nullable().describe('The same of calls placed on the trunk'),
+    outbound_minutes_per_day: z.number().nullable(),
+  }),
+)
+
 export const numberView = named('Number', z.object(numberSchema.shape))
 
 export const numberWithTrunkView = named(

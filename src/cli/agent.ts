@@ -16,6 +16,7 @@ import {
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { count, fields, table } from './text.js'
+import { usageCommand } from './usage.js'
 import { readPassword } from './trunk-options.js'
 
 type AgentView = Agent & { has_password: boolean; rejected: string | null }
@@ -75,6 +76,8 @@ export function agentCommand(io: Io): Command {
         print(io, options, agent, () => fields(agent))
       }),
   )
+
+  group.addCommand(usageCommand(io, 'agent', 'signalbox agent usage front', at))
 
   group.addCommand(
     edgeCommand('rm', 'Remove an agent that no number uses', 'signalbox agent rm front')

@@ -15,6 +15,7 @@ import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { registerCommands } from './registration.js'
 import { count, fields, table } from './text.js'
+import { usageCommand } from './usage.js'
 import { addTrunkOptions, trunkFieldsOf, type RawOptions } from './trunk-options.js'
 
 /** A trunk as the API shows it. */
@@ -88,6 +89,7 @@ export function trunkCommand(io: Io): Command {
         print(io, options, view, text)
       }),
   )
+  group.addCommand(usageCommand(io, 'trunk', 'signalbox trunk usage trunk-4f2a', at))
   for (const inner of registerCommands(io)) group.addCommand(inner)
   group.addCommand(setCommand(io))
 

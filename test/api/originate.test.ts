@@ -65,6 +65,13 @@ Originate('names every field that is wrong, and places nothing', async () => {
   assert.is(services.originated.length, 0)
 })
 
+Originate('[A10] is refused with 503 and Retry-After while the edge drains', async () => {
+  const { ask, services } = startApi()
+  services.refusal = { code: 'EDGE_STOPPING', detail: 'the edge is stopping' }
+  const { status, headers } = await ask('POST', '/v1/calls', CALL)
+  assert.equal([status, headers['retry-after']], [503, '10'])
+})
+
 Originate('is refused with the verdict’s code, and the field it is about', async () => {
   const { ask, services } = startApi()
   for (const [code, status, field] of [
@@ -76,7 +83,12 @@ Originate('is refused with the verdict’s code, and the field it is about', asy
     ['TRUNK_NOT_USABLE', 409, undefined],
     ['TRUNK_CHANNELS_FULL', 409, undefined],
     ['TRUNK_RATE_LIMITED', 429, undefined],
+    ['TRUNK_MINUTES_SPENT', 429, undefined],
     ['AGENT_CHANNELS_FULL', 409, undefined],
+    ['AGENT_RATE_LIMITED', 429, undefined],
+    ['AGENT_MINUTES_SPENT', 429, undefined],
+    ['DESTINATION_BARRED', 403, 'to'],
+    ['DESTINATION_HIGH_RISK', 403, 'to'],
     ['ROUTING_UNAVAILABLE', 503, undefined],
     ['EDGE_FULL', 503, undefined],
     ['EDGE_STOPPING', 503, undefined],
@@ -90,6 +102,8 @@ Originate('is refused with the verdict’s code, and the field it is about', asy
   }
   services.refusal = { code: 'TRUNK_RATE_LIMITED', detail: 'x' }
   assert.is((await ask('POST', '/v1/calls', CALL)).headers['retry-after'], '1')
+  services.refusal = { code: 'TRUNK_MINUTES_SPENT', detail: 'x', retryAfterS: 3_600 }
+  assert.is((await ask('POST', '/v1/calls', CALL)).headers['retry-after'], '3600')
   services.refusal = { code: 'NUMBER_RECORD_INVALID', detail: 'x' }
   assert.is((await ask('POST', '/v1/calls', CALL)).body.code, 'RECORD_INVALID')
 })

@@ -80,6 +80,29 @@ TrunksApi(
   },
 )
 
+TrunksApi('GET .../usage tells what is in use of its limits, and of those of an agent', async () => {
+  const { ask } = startApi()
+  const { body } = await ask('POST', '/v1/numbers', {
+    phone_number: '+14155550100',
+    sip_domain: 'pbx.example.com',
+    channel_limit: 3,
+    minutes_per_day: 60,
+  })
+  const usage = await ask('GET', `/v1/trunks/${String(body['trunk_id'])}/usage`)
+  assert.equal(usage.body, {
+    channels_in_use: 2,
+    channel_limit: 3,
+    minutes_today: 1.5,
+    minutes_per_day: 60,
+    outbound_minutes_today: null,
+    outbound_minutes_per_day: null,
+  })
+  await ask('PUT', '/v1/agents/front', { sip_uri: 'sip:agent@127.0.0.1:5090', channel_limit: 4 })
+  const agent = await ask('GET', '/v1/agents/front/usage')
+  assert.equal(agent.body, { channels_in_use: 1, channel_limit: 4, minutes_today: null, minutes_per_day: null })
+  for (const kind of ['trunks', 'agents']) assert.is((await ask('GET', `/v1/${kind}/nobody/usage`)).status, 404)
+})
+
 TrunksApi('GET .../servers tells where calls go, or why nowhere', async () => {
   const { ask, url } = await startWithTrunk()
   const found = await ask('GET', `${url}/servers`)

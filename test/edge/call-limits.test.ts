@@ -127,4 +127,16 @@ Limits('[A10] an agent’s call to where it may not go is refused, and nothing i
   assert.equal([agents.bench.cdr.result, agents.bench.server.out.length], ['destination_barred', 0])
 })
 
+Limits('[A10] no call of an agent is placed while the edge drains: 503 with Retry-After', async () => {
+  const agents = new OutboundBench()
+  const { a } = await agents.answered()
+  const stopped = agents.bench.edge.stop(60_000)
+  const invite = await agents.call()
+  assert.equal([invite.final?.status, invite.final?.headers['Retry-After']], [503, '10'])
+  assert.equal([agents.bench.cdr.result, agents.bench.server.out.length], ['edge_stopping', 1])
+  assert.is(a.byes.length, 0)
+  a.hangUp()
+  await stopped
+})
+
 Limits.run()

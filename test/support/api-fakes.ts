@@ -257,6 +257,11 @@ export class FakeServices implements Services {
     },
   }
 
+  readonly limits: Services['limits'] = {
+    trunkUsage: () => this.asked(() => ({ channels: 2, minutesMs: 90_000, outboundMs: null })),
+    agentUsage: () => this.asked(() => ({ channels: 1, minutesMs: null, outboundMs: null })),
+  }
+
   readonly trunkPaths: Services['trunkPaths'] = {
     rejection: () => undefined,
     states: (trunk) =>
@@ -410,7 +415,7 @@ export class FakeServices implements Services {
   /** Calls that were asked for. */
   readonly originated: OriginateRequest[] = []
   /** Why the next call is not placed. */
-  refusal: { code: VerdictCode; detail: string } | undefined
+  refusal: { code: VerdictCode; detail: string; retryAfterS?: number } | undefined
 
   readonly originator: Services['originator'] = {
     originate: async (request) => {
@@ -628,6 +633,7 @@ const servicesOf = (services: FakeServices): Services => ({
   registrar: services.registrar,
   contacts: services.contacts,
   trunkPaths: services.trunkPaths,
+  limits: services.limits,
   destinations: services.destinations,
   tlsStates: services.tlsStates,
   tlsProfiles: services.tlsProfiles,
