@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { SystemClock } from './clock.js'
 import { Cdrs } from './control/cdr.js'
 import { Control, type ControlAddress } from './control/control.js'
@@ -12,6 +13,7 @@ import { Screening } from './dialog/screening.js'
 import { canonicalName } from './message/headers.js'
 import { defaultLimits } from './message/limits.js'
 import type { SipUri } from './message/uri.js'
+import { RouteSeal } from './proxy/route-seal.js'
 import type { EngineOptions } from './options.js'
 import type { NextHop } from './resolve/next-hop.js'
 import { type Resolved, Resolver } from './resolve/resolver.js'
@@ -199,6 +201,7 @@ export function createEngine(options: EngineOptions): Engine {
         appRoutes: options.appRoutes ?? false,
         sessionTimers: { ...defaultSessionTimers, ...options.sessionTimers },
         relay: options.relay,
+        routeSeal: new RouteSeal(createHmac('sha256', options.control.secret).update('record-route').digest()),
         outboundProxy: outboundProxyOf(options.outboundProxy),
         localDomain: options.localDomain?.toLowerCase(),
         alwaysRing: options.alwaysRing,

@@ -86,9 +86,9 @@ export interface EngineOptions {
    */
   readonly appRoutes?: boolean
   /**
-   * Requests in dialogs of others whose first Route names us are passed on, as dialogs need it that were proxied with Record-Route.
-   * Nothing is kept of those, so whoever reaches the engine can have such a request passed on to anybody, in our name. Default true;
-   * false where nothing is proxied.
+   * Requests in dialogs of others whose first Route is a Record-Route of ours are passed on, as dialogs need it that were proxied. Nothing
+   * is kept of those: the Record-Route has a seal in it, made of the Call-ID with a key that comes of `control.secret`, and what comes
+   * without is refused with 403. Default true; false where nothing is proxied.
    */
   readonly relay?: boolean
   /**

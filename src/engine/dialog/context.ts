@@ -13,6 +13,7 @@ import type { Door } from './door.js'
 import type { FlowWatch } from './flow-watch.js'
 import type { Hops } from './hops.js'
 import type { RegisteredFlows } from './registered-flows.js'
+import type { RouteSeal } from '../proxy/route-seal.js'
 import type { SessionTimerSettings } from './session-expires.js'
 import type { NatSettings } from './peer-way.js'
 import type { Screening } from './screening.js'
@@ -28,6 +29,8 @@ export interface CoreSettings {
   readonly sessionTimers: SessionTimerSettings
   /** Requests of dialogs of others that are routed over us are passed on. Default true. */
   readonly relay?: boolean | undefined
+  /** What our Record-Route is proved by, and has to be for a request to be passed on; undefined: for whoever asks. */
+  readonly routeSeal?: RouteSeal | undefined
   /** Next hop of requests outside dialogs for which the application names none. */
   readonly outboundProxy?: SipUri | undefined
   /** Requests to it and to the domains below it are refused: it is ours. Lower case. */

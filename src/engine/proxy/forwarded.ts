@@ -4,6 +4,7 @@ import { type SipRequest, type SipResponse } from '../message/message.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { removeTopVia } from '../message/via.js'
 import type { Binding } from '../transport/transport.js'
+import type { RouteSeal } from './route-seal.js'
 import { type IsOwn, ownRoute, removeOwnRoutes } from './routes.js'
 
 /** What a forwarded request has of its own: an application cannot set it. */
@@ -45,11 +46,13 @@ export function countHop(request: SipRequest): void {
  * Puts us into the path of later requests; for REGISTER, of requests to the binding (RFC 3327).
  * Where the two sides differ both get their own (RFC 5658).
  */
-export function recordRoute(request: SipRequest, from: Binding, to: Binding): void {
+export function recordRoute(request: SipRequest, from: Binding, to: Binding, seal?: RouteSeal): void {
   const name = request.method === 'REGISTER' ? 'path' : 'record-route'
   const sips = uriScheme(request.uri) === 'sips'
-  if (from.contactUri !== to.contactUri) request.headers.prepend(name, ownRoute(from, sips))
-  request.headers.prepend(name, ownRoute(to, sips))
+  // Requests to a binding are no relay's: they begin dialogs.
+  const proof = name === 'path' ? undefined : seal?.paramFor(request.callId)
+  if (from.contactUri !== to.contactUri) request.headers.prepend(name, ownRoute(from, sips, proof))
+  request.headers.prepend(name, ownRoute(to, sips, proof))
   if (name === 'path') {
     const required = request.headers.getList('require').some((tag) => tag.toLowerCase() === 'path')
     if (!required) request.headers.append('require', 'path')

@@ -81,7 +81,8 @@ export class ProxiedRequest implements BranchUser {
   }
 
   leaving(request: SipRequest, binding: Binding): void {
-    if (this.options.recordRoute) recordRoute(request, this.uas.tx.flow.binding, binding)
+    if (this.options.recordRoute)
+      recordRoute(request, this.uas.tx.flow.binding, binding, this.host.context.settings.routeSeal)
   }
 
   response(branch: ProxyBranch, response: SipResponse, flow: Flow, sent: SipRequest): void {

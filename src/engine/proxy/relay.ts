@@ -30,12 +30,14 @@ export class Relay {
     if (dialogs.ofRequest(request) !== undefined) return false
     const copy = request.clone()
     if (!isRoutedHere(request.headers, this.isOwn) && !undoStrictRouting(copy, this.isOwn)) return false
+    const sealed = this.isSealed(request)
     removeOwnRoutes(copy.headers, this.isOwn)
     const next = nextUri(copy)
     const hop = next === undefined ? undefined : Hops.parse(next)
     // Without another hop and with us as its target it is ours to answer.
     if (hop !== undefined && transports.isOwn(hop.host, hop.port)) return false
-    if (request.maxForwards === 0) this.refuse(request, flow, 483)
+    if (!sealed) this.refuse(request, flow, 403)
+    else if (request.maxForwards === 0) this.refuse(request, flow, 483)
     else if (proxyRequires(request) !== undefined && request.method !== 'ACK' && request.method !== 'CANCEL')
       this.refuse(request, flow, 420)
     else if (hop === undefined) this.refuse(request, flow, 400)
@@ -47,6 +49,14 @@ export class Relay {
       else this.send(copy, request, flow, found)
     }
     return true
+  }
+
+  /** The Route that led here, or what a strict router made the Request-URI of it, is our Record-Route of this call. */
+  private isSealed(request: SipRequest): boolean {
+    const { routeSeal } = this.context.settings
+    if (routeSeal === undefined) return true
+    const route = isRoutedHere(request.headers, this.isOwn) ? topRoute(request.headers) : parseUri(request.uri)
+    return route !== undefined && route.scheme !== 'tel' && routeSeal.fits(route, request.callId)
   }
 
   /** Passes on a response to such a request. False: it is none. */

@@ -70,9 +70,10 @@ export function undoStrictRouting(request: SipRequest, isOwn: IsOwn): boolean {
 
 /**
  * Our Record-Route or Path at a binding, as a header value.
+ * @param proof parameters that prove it ours
  * @param sips what goes over TLS has to be a `sips:` URI, as the Request-URI is (RFC 3261 16.6 step 4)
  */
-export function ownRoute(binding: Binding, sips: boolean): string {
+export function ownRoute(binding: Binding, sips: boolean, proof = ''): string {
   const contact = sips && binding.secure ? ownContact(binding, 'sips') : `<${binding.contactUri}>`
-  return `${contact.slice(0, -1)};lr>`
+  return `${contact.slice(0, -1)};lr${proof}>`
 }
