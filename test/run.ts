@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { conformanceTable, proofsOf } from './support/conformance.js'
 import { findTestFiles, type TestFile } from './support/test-files.js'
 import { judge, summary, type Ending, type Outcome } from './support/test-outcome.js'
+import { leaksIn } from './support/leaks.js'
 import { runProcess, stopAllProcesses } from './support/test-process.js'
 
 const FILES_AT_A_TIME = 2
@@ -43,7 +44,11 @@ async function runFile(file: TestFile): Promise<void> {
     cwd: root,
     env: testEnvironment(),
   })
-  report(file.name, judge(ending), ending, startedMs)
+  // [A14] What a file prints is what the program printed; what it says of a test that failed is for people.
+  const outcome = judge(ending)
+  const leaks = outcome.failed === 0 ? leaksIn(ending.output) : []
+  const problem = `[A14] what it printed holds ${leaks.join(', ')}`
+  report(file.name, leaks.length === 0 ? outcome : { ...outcome, failed: 1, problem }, ending, startedMs)
 }
 
 /** ESLint and Prettier, as one test. */

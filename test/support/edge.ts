@@ -6,6 +6,7 @@ import type { Cdr } from '../../src/model/call.js'
 import { Child } from './children.js'
 import { eventually, wait } from './eventually.js'
 import { freePort } from './free-port.js'
+import { leaksIn, secretsIn } from './leaks.js'
 import { LOCAL_NETWORKS } from './local-networks.js'
 import { Samples } from './prometheus.js'
 import { startRedis } from './redis.js'
@@ -63,8 +64,11 @@ export async function runCommand(
   return { exitCode, output: child.output }
 }
 
-/** A whole edge, started as `signalbox serve` in a process of its own. */
+/** A whole edge, started as `signalbox serve` in a process of its own. What it prints and answers must not hold a secret that it was given. */
 export class TestEdge {
+  /** Passwords that requests have carried. */
+  readonly secrets = new Set<string>()
+
   private constructor(
     readonly child: Child,
     readonly sipPort: number,
@@ -151,6 +155,9 @@ export class TestEdge {
       signal: AbortSignal.timeout(10_000),
     })
     const text = await response.text()
+    for (const secret of secretsIn(body)) this.secrets.add(secret)
+    const leaks = leaksIn(text, this.secrets)
+    if (leaks.length > 0) throw new Error(`[A14] the answer to ${method} ${path} holds ${leaks.join(', ')}`)
     const json = (response.headers.get('content-type') ?? '').includes('json')
     return { status: response.status, body: (json ? JSON.parse(text) : text) as T }
   }
@@ -244,11 +251,18 @@ export class TestEdge {
     }
   }
 
+  /** What of secrets stands in what it has printed. */
+  leaks(): string[] {
+    return leaksIn(this.output, [...this.secrets, this.token])
+  }
+
   /** Ends it as Ctrl-C does; resolves to its exit code. */
   async stop(): Promise<number | null> {
     const code = await this.child.stop('SIGINT', 15_000)
     await this.stopRedis()
+    const leaks = this.leaks()
     if (!this.keepData) rmSync(this.dataFolder, { recursive: true, force: true })
+    if (leaks.length > 0) throw new Error(`[A14] what the edge printed holds ${leaks.join(', ')}`)
     return code
   }
 }

@@ -10,6 +10,8 @@ export interface TestRedis {
   /** `redis://127.0.0.1:<port>` */
   readonly url: string
   readonly port: number
+  /** Where it keeps its data. */
+  readonly folder: string
   readonly pid: number
   /** Ends it; idempotent. */
   stop(): Promise<void>
@@ -47,6 +49,7 @@ export async function startRedis({ args = [] }: RedisOptions = {}): Promise<Test
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    folder,
     get pid() {
       return pidOf()
     },
