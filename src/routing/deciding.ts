@@ -317,10 +317,15 @@ export class Deciding {
     const { worst } = this.lookups
     const isTold = (record: { readonly account_id: string }): boolean =>
       accountId === null || record.account_id === accountId
-    const tried = [...this.tried.values()].filter(({ trunk }) => isTold(trunk)).map((one) => one.tried)
+    const tried: TrunkTried[] = []
+    for (const { trunk, tried: one } of this.tried.values()) {
+      if (!isTold(trunk)) continue
+      const trunk_id = accountId === null ? one.trunk_id : localId(one.trunk_id)
+      tried.push(trunk_id === one.trunk_id ? one : { ...one, trunk_id })
+    }
     return {
       source_address: this.source,
-      trunks_tried: accountId === null ? tried : tried.map((one) => ({ ...one, trunk_id: localId(one.trunk_id) })),
+      trunks_tried: tried,
       identified_by: this.rule ?? tried.find(({ matched }) => matched)?.rule ?? null,
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
