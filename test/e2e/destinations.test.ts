@@ -407,4 +407,43 @@ Destinations(
   },
 )
 
+Destinations(
+  '[B8] headers of our own reach the agent only as we write them, however a caller spells them',
+  async () => {
+    const number = freshNumber()
+    await must('POST', '/v1/numbers', {
+      phone_number: number,
+      allowed_addresses: [`${CALLER}/32`],
+      inbound_agent_id: 'front',
+    })
+    const before = agent.dialogs.size
+    const names = [
+      'X-Signalbox-Caller',
+      'x-SIGNALBOX-caller',
+      'X-Signalbox_Evil',
+      'X.Signalbox.Evil',
+      'XSignalbox-Evil',
+    ]
+    const smuggled = [
+      ...names.map((name) => `${name}: evil`),
+      'X-Signalbox-Trunk\t: evil',
+      'X-Signalbox-Trunk : evil',
+      'X-Signalbox-Evil:\r\n evil',
+      'X-Fine: a\r\n X-Signalbox-Evil: evil-folded',
+      'X-Other: fine',
+    ]
+    const placed = await call(carrier, number, smuggled)
+    assert.ok([200, 400].includes(placed.status), String(placed.status))
+    if (placed.status === 400) return assert.is(agent.dialogs.size, before)
+    const invite = [...agent.dialogs.values()].at(-1)!.invite.raw
+    const lines = invite.split('\r\n').filter((line) => /signal.?box/i.test(line.split(':')[0] ?? ''))
+    assert.not.ok(
+      lines.some((line) => line.includes('evil')),
+      lines.join('\n'),
+    )
+    placed.send('BYE')
+    await placed.final('BYE')
+  },
+)
+
 Destinations.run()
