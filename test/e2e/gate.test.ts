@@ -119,7 +119,7 @@ Gate(
   '[L11] 5,000 INVITEs a second of unknown sources, banned or new ones, do not reach the calls of known ones',
   async () => {
     await (
-      await knownCalls(50)
+      await knownCalls(25)
     ).caller
     const before = rssBytes()
     for (const sources of [4, 500]) {
@@ -137,7 +137,9 @@ Gate(
       assert.ok(sorted.at(-2)! < 100, `p99 is ${sorted.at(-2)} ms`)
     }
     assert.ok(rssBytes() - before < 100 * 1024 * 1024)
-    assert.equal(await edge.settle(10_000), {})
+    // Those of the known calls alone: they absorb repeats for 32 s.
+    const left = (await edge.metrics()).sum('signalbox_engine_transactions') ?? Number.NaN
+    assert.ok(left < 1_000, `${left} transactions`)
   },
 )
 
@@ -188,14 +190,13 @@ Gate(
 Gate(
   '[L10] after a stall of 2 s new calls are refused until the backlog is read, and all is well within 5 s',
   async () => {
-    await edge.settle(10_000)
     const before = await count('signalbox_shed_total', { cause: 'event_loop' })
     const uas = await Sipp.start({ scenario: 'uas-load', address: AGENT, calls: 10_000, trace: false })
     await edge.must('PUT', '/v1/agents/load', { name: 'load', sip_uri: `sip:agent@${AGENT}:${uas.port}` })
     // Calls of one who takes no for an answer: SIPp at a rate that goes on whatever comes, its repeats among it.
     const uac = await Sipp.start({
       ...{ scenario: 'uac-load', address: CALLER, target: edge.sip, service: NUMBER, trace: false },
-      ...{ calls: 400, rate: 50, holdMs: 200, timeoutS: 40 },
+      ...{ calls: 250, rate: 50, holdMs: 200, timeoutS: 40 },
     })
     await wait(1_000)
     edge.child.kill('SIGSTOP')
