@@ -219,6 +219,7 @@ export function createApp(config: Config): App {
           logger,
           clock,
           settings: edgeSettings(config, destinations),
+          proved: (address: string) => access.door.proved(address),
           ...callEvents,
         }
         const outbound = {

@@ -8,7 +8,7 @@ import { TrunkCredentials } from '../trunks/trunk-credentials.js'
 import { createDialling, type DiallingOptions } from './dialling.js'
 import type { TrunkParts } from './trunks.js'
 
-export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'metrics' | 'router'> {
+export interface OutboundOptions extends DiallingOptions, Pick<OutboundParts, 'metrics' | 'router' | 'proved'> {
   readonly directory: Directory
   readonly verifier: DigestVerifier
   /** The passwords of agents. */
@@ -24,6 +24,7 @@ export function createOutbound(config: Config, options: OutboundOptions): Outbou
   return new OutboundCalls({
     metrics,
     router,
+    proved: options.proved,
     identifier,
     auth: new AgentAuth({
       verifier: options.verifier,

@@ -33,6 +33,8 @@ export interface EdgeParts {
   readonly clock: Clock
   readonly settings: EdgeSettings
   readonly events?: EventSink | undefined
+  /** Told of each address from which somebody has proved by digest who it is. */
+  readonly proved?: ((sourceAddress: string) => void) | undefined
   /** Undefined: trunks and agents are not limited. */
   readonly limits?: CallLimiter | undefined
   /** Seconds from its answer that a call may last; null or undefined: no limit. */
@@ -181,6 +183,7 @@ export class Edge {
             if (Object.keys(agents).length > 0) return refuse()
             return takeInbound(received, withRefusedCredentials(routed, proof.why), this.received)
           }
+          this.parts.proved?.(invite.sourceAddress)
           router
             .decide({ ...inboundRequest(invite), provenTrunkId: asks.id })
             .then((proven) => call.run(() => takeInbound(received, proven, this.received)), failed)

@@ -22,6 +22,8 @@ export interface OutboundParts extends LimitParts {
   readonly auth: Pick<AgentAuth, 'prove'>
   readonly router: Pick<OutboundRouter, 'decide'>
   readonly dialling: TrunkDialParts
+  /** Told of each address from which somebody has proved by digest who it is. */
+  readonly proved?: ((sourceAddress: string) => void) | undefined
   /** Milliseconds a destination may ring. */
   readonly ringTimeoutMs: number
 }
@@ -94,7 +96,10 @@ class OutboundCall {
 
   private judge(proof: Proof): void {
     const { identified, received } = this
-    if (proof.result === 'agent') return this.proven(proof.agent)
+    if (proof.result === 'agent') {
+      this.parts.proved?.(received.invite.sourceAddress)
+      return this.proven(proof.agent)
+    }
     if (proof.result === 'unavailable') return this.refuse('ROUTING_UNAVAILABLE', proof.why)
     // Whether it is an agent's name or another's, the answer is the same: only a trunk may still be meant.
     if (proof.result === 'refused')

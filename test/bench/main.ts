@@ -8,6 +8,7 @@ import { processIo, type Io } from '../../src/cli/io.js'
 import { freePort } from '../support/free-port.js'
 import { scenarioFolder } from '../support/sipp.js'
 import { p99Chart } from './chart.js'
+import { floodRun } from './flood.js'
 import { AGENT } from './load.js'
 import { describeMachine } from './machine.js'
 import { heldSeconds, measureRates, measureSystem, parts, startSeconds, type Plan, type Tools } from './measure.js'
@@ -112,6 +113,10 @@ function write(io: Io, options: BenchOptions, results: Results): void {
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2), 'dist/bench')
   const io = processIo()
+  if (options.flood !== undefined) {
+    await floodRun(options.flood, (line) => io.out(line))
+    return 0
+  }
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => {

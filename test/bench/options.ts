@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly json: boolean
   readonly out: string
   readonly soak: { readonly minutes: number; readonly rate: number | undefined } | undefined
+  /** In place of all that: calls beside a flood of unknown sources, of this many seconds. */
+  readonly flood?: number | undefined
 }
 
 export const systemNames: readonly SystemName[] = ['signalbox', 'kamailio', 'drachtio', 'direct']
@@ -66,6 +68,7 @@ interface Given {
   readonly out: string
   readonly json?: boolean
   readonly soak?: boolean
+  readonly flood?: boolean
   readonly minutes: number
   readonly rate?: number
 }
@@ -89,6 +92,10 @@ export function parseOptions(args: readonly string[], defaultOut: string, exitOv
     .option('--out <folder>', 'where bench.json and p99.svg are written', defaultOut)
     .option('--json', 'print bench.json instead of tables')
     .option('--soak', 'in place of all that, load this edge steadily and watch its memory')
+    .option(
+      '--flood',
+      'in place of all that, 50 calls a second beside 5,000 INVITEs a second of unknown sources; --step-seconds: 60',
+    )
     .option('--minutes <minutes>', 'how long to soak', whole(1, 1_440), 10)
     .addOption(
       new Option('--rate <rate>', 'calls a second to soak with (default: half the knee of the last run)').argParser(
@@ -121,6 +128,7 @@ Examples:
     ratesGiven: given.rates !== undefined,
     json: given.json === true,
     out: given.out,
+    ...(given.flood === true ? { flood: given.stepSeconds ?? 60 } : {}),
     soak: given.soak === true ? { minutes: given.minutes, rate: given.rate } : undefined,
   }
 }

@@ -246,6 +246,16 @@ Door('[A5] bars a banned source, until it is configured or exempt', () => {
   assert.is(exempt.door.bars(STRANGER), false)
 })
 
+Door('spares for an hour an address from which somebody has proved by digest who it is', async () => {
+  const { door, clock, ledger } = doorWith({ digestPossible: true })
+  door.proved(STRANGER)
+  for (let i = 0; i < 500; i++) await door.judge(arrival('INVITE', { uri: 'sip:+14155550100@192.0.2.1' }))
+  assert.equal(ledger.bans(), [])
+  clock.advance(3_600_000)
+  for (let i = 0; i < 101; i++) await door.judge(arrival('INVITE', { uri: 'sip:+14155550100@192.0.2.1' }))
+  assert.is(ledger.bans().length, 1)
+})
+
 Door('[A8] gives scanners nothing whatever unknown sources get, counts them, and bans them sooner', () => {
   const { door, lines, ledger } = doorWith({ unknownSource: '403' })
   for (let i = 0; i < 10; i++) assert.is(door.judge(arrival('OPTIONS', { 'user-agent': 'friendly-scanner' })), 'drop')

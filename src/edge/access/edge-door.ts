@@ -43,6 +43,8 @@ const SCANNER_COST = 10
 /** Requests of unknown sources, of all together, that are looked into a second, and at once: who they are may take a round trip. */
 const LOOKS_A_SECOND = 200
 const LOOKS_UNDER_WAY = 64
+const PROVEN_MS = 3_600_000
+const MAX_PROVEN = 10_000
 
 /**
  * Who comes in, by where it comes from. Requests of unknown sources are turned away, unless they come to a Contact that we registered,
@@ -63,6 +65,8 @@ export class EdgeDoor implements Door {
   private looks = LOOKS_A_SECOND
   private looksAtMs = 0
   private looksUnderWay = 0
+  /** Sources that have proved who they are, and until when that counts; the latest last. */
+  private readonly proven = new Map<string, number>()
 
   constructor(private readonly options: EdgeDoorOptions) {
     const { status, reason } = verdicts.SOURCE_UNKNOWN
@@ -72,6 +76,13 @@ export class EdgeDoor implements Door {
   /** Lets in only who is known, from now on; until then everybody comes in. */
   guard(who: WhoIsKnown): void {
     this.who = who
+  }
+
+  /** Somebody at this address has proved by digest who it is: for an hour the address is neither limited nor banned. */
+  proved(address: string): void {
+    this.proven.delete(address)
+    if (this.proven.size >= MAX_PROVEN) this.proven.delete(this.proven.keys().next().value!)
+    this.proven.set(address, this.options.clock.now() + PROVEN_MS)
   }
 
   bars(address: string): boolean {
@@ -128,12 +139,17 @@ export class EdgeDoor implements Door {
   }
 
   private charge(address: string, isScanner = false): boolean {
-    if (this.options.exempt(address)) return true
+    if (this.options.exempt(address) || this.hasProved(address)) return true
     return this.options.ledger.charge(address, isScanner ? 'scanner' : 'rate', isScanner ? SCANNER_COST : 1)
   }
 
   private isSpared(address: string): boolean {
-    return this.knows(address) || this.options.exempt(address)
+    return this.knows(address) || this.options.exempt(address) || this.hasProved(address)
+  }
+
+  private hasProved(address: string): boolean {
+    const until = this.proven.size === 0 ? undefined : this.proven.get(address)
+    return until !== undefined && until > this.options.clock.now()
   }
 
   /** It comes to a Contact that a trunk was registered with: that trunk's, wherever it comes from. */
