@@ -7,7 +7,7 @@ import { Child } from '../support/children.js'
 import { commandEnvironment, commandFile, EDGE, TestEdge } from '../support/edge.js'
 import { eventually } from '../support/eventually.js'
 import { freePort, isTaken } from '../support/free-port.js'
-import { openUdp, pingOver } from '../support/sip-peer.js'
+import { nextMessage, openUdp, optionsPing } from '../support/sip-peer.js'
 import { runCommand } from '../support/edge.js'
 
 const FirstStart = suite('The first start')
@@ -86,8 +86,12 @@ FirstStart('starts a Redis of its own, on loopback, append-only, with its data i
 
 FirstStart('answers SIP over UDP and has TCP open', async () => {
   const peer = await openUdp('127.0.0.2', { address: EDGE, port: sipPort })
-  await pingOver(peer, { address: EDGE, port: sipPort }, 'udp')
+  // Nobody is known yet: what is asked is answered, and not taken on.
+  const { text, callId } = optionsPing(peer.local, { address: EDGE, port: sipPort }, 'udp')
+  peer.send(text)
+  const answer = await nextMessage(peer, 'the answer', (message) => message.callId === callId)
   peer.close()
+  assert.is(answer.status, 403)
   assert.ok(await isTaken(EDGE, sipPort, 'tcp'))
 })
 
