@@ -1,3 +1,4 @@
+import { unescapeUser } from '../engine/index.js'
 import type { Trunk } from '../model/trunk.js'
 import { readDestination } from './destination.js'
 import { readWritten } from './did.js'
@@ -92,15 +93,65 @@ export function transferFault(
     const { kind, value } = destination.destination
     return kind === 'e164' ? destinationFault(value, presented, trunk) : undefined
   }
-  if (!looksLikeNumber(readWritten(target)?.text ?? '')) return undefined
-  return { code: 'DESTINATION_IMPOSSIBLE', why: destination.why }
+  return dialledFault(target, destination.why, presented, trunk)
 }
 
-/** Whether a switch would dial it: digits, with what people write between them, and as many as numbers have. */
+/** Why what is neither a number nor an allowed extension may not be called: a switch may dial it all the same. */
+function dialledFault(
+  target: string,
+  why: string,
+  presented: string | null,
+  trunk: BarringTrunk,
+): DestinationFault | undefined {
+  const impossible = { code: 'DESTINATION_IMPOSSIBLE', why } as const
+  const written = readWritten(target)
+  // A `tel:` URI names a number, whatever stands in it.
+  if (written === undefined) return /^\s*tel:/i.test(target) ? impossible : undefined
+  const text = withoutEscapes(written.text)
+  if (looksLikeNumber(text)) return impossible
+  for (const digits of digitsIn(text)) {
+    const read = readDestination(digits, trunk)
+    if (!read.ok || read.destination.kind !== 'e164') continue
+    const fault = destinationFault(read.destination.value, presented, trunk)
+    if (fault !== undefined) return { ...fault, why: `it may be dialled as ${read.destination.value}: ${fault.why}` }
+  }
+  return undefined
+}
+
+/** Whether a switch would dial it: a plus and a digit at its head, or as many digits as numbers have and no letters. */
 const looksLikeNumber = (text: string): boolean =>
-  /^[+0-9 ().,;/-]+$/.test(text) && text.replace(/[^0-9]/g, '').length >= NUMBER_DIGITS
+  /^[^0-9A-Za-z]*\+[^0-9A-Za-z]*[0-9]/.test(text) ||
+  (!/[A-Za-z]/.test(text) && text.replace(/[^0-9]/g, '').length >= NUMBER_DIGITS)
 
 const NUMBER_DIGITS = 7
+const MAX_ESCAPES = 3
+/** Letters and digits at most of what is dialled: ids (RFC 9562: 32) are longer. */
+const MAX_DIALLED = 28
+
+/** Escapes in escapes (`%252B`) undone: some switches read them so. */
+function withoutEscapes(text: string): string {
+  let plain = text
+  for (let n = 0; n < MAX_ESCAPES && plain.includes('%'); n++) plain = unescapeUser(plain)
+  return plain
+}
+
+/** Letters of the keys of a telephone (ITU-T E.161), by their place in the alphabet. */
+const KEYS = '22233344455566677778889999'
+
+/**
+ * What of digits may be dialled of a text that begins with one and has letters too: those before the first letter, all of them, and all
+ * with the letters as the keys that they stand on. What begins with a letter is a name, and what is too long an id.
+ */
+function digitsIn(text: string): string[] {
+  if (!/^[^A-Za-z]*[0-9]/.test(text)) return []
+  const plain = text.replace(/[^0-9A-Za-z]/g, '')
+  if (plain.length > MAX_DIALLED) return []
+  return [
+    /^[0-9]*/.exec(plain)![0],
+    plain.replace(/[A-Za-z]/g, ''),
+    plain.replace(/[A-Za-z]/g, (letter) => KEYS[letter.toUpperCase().charCodeAt(0) - 65]!),
+  ]
+}
 
 /** The country whose numbers may be called where nothing else is said. */
 const homeOf = (presented: string | null, { country }: BarringTrunk): string | undefined =>

@@ -113,6 +113,36 @@ Allowed(
   },
 )
 
+Allowed(
+  '[A10] holds for what a switch may dial although it is written as no number: letters, service codes, escapes',
+  () => {
+    const trunk = trunkOf('pbx-1', { country: 'US' })
+    const of = (target: string): string | undefined => transferFault(target, US, trunk)?.code
+    for (const user of [
+      '1900555FLOW',
+      '1900FLOWERS',
+      '19005551234x55',
+      '900-555-1234-abc',
+      '90a05551234',
+      "'1900555FLOW",
+    ])
+      assert.is(of(`sip:${user}@pbx.example.com`), 'DESTINATION_HIGH_RISK', user)
+    const unreadable = ['+1900555FLOW', '+19005551234abc', '%252B19005551234', '%25252b19005551234', '*679005551234']
+    for (const user of [...unreadable, '**+19005551234', '900#5551234', '!19005551234', '1900_5551234', '1900~5551234'])
+      assert.is(of(`sip:${user}@pbx.example.com`), 'DESTINATION_IMPOSSIBLE', user)
+    assert.is(of('tel:+1900555a234'), 'DESTINATION_IMPOSSIBLE')
+    for (const user of [
+      'conf-19005551234',
+      '12345678-90ab-cdef-1234-567890abcdef',
+      '*98',
+      '4155550101abc',
+      '3com',
+      '%zz',
+    ])
+      assert.is(of(`sip:${user}@pbx.example.com`), undefined, user)
+  },
+)
+
 Allowed('[A10] is told with the decision', async () => {
   const bench = new RoutingBench()
   bench.addTrunk('pbx-1', { sip_domain: 'pbx.example.com', allowed_extensions: ['*'] })
