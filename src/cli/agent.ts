@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Agent } from '../model/agent.js'
 import {
+  addCleared,
   command,
   connectTo,
   DEFAULT_LIMIT,
@@ -33,10 +34,23 @@ interface SetOptions extends EdgeOptions {
   readonly minutesPerDay?: string
   readonly maxCallSeconds?: string
   readonly allowedAddress?: string[]
+  readonly clear?: string[]
   /** False: take the credentials away. */
   readonly auth?: boolean
   readonly authUsername?: string
   readonly authPasswordStdin?: boolean
+}
+
+/** What `--clear` takes away: fields that may be empty, and lists. */
+const clearable: Readonly<Record<string, unknown>> = {
+  ring_timeout_s: null,
+  channel_limit: null,
+  cps_limit: null,
+  minutes_per_day: null,
+  max_call_seconds: null,
+  fallback_sip_uris: [],
+  allowed_addresses: [],
+  headers: {},
 }
 
 const at = (id: string): string => `/v1/agents/${encodeURIComponent(id)}`
@@ -96,6 +110,7 @@ function setCommand(io: Io): Command {
     'Create an agent, or change what is given of one',
     'signalbox agent set front --name "Front desk" --sip-uri sip:agent@127.0.0.1:5090',
     'signalbox agent set front --fallback-sip-uri sip:agent@127.0.0.1:5091',
+    'signalbox agent set front --clear channel_limit --clear minutes_per_day',
     'signalbox agent set front --auth-username front --auth-password-stdin --allowed-address 192.0.2.7 < password',
   )
     .argument('<id>', 'agent')
@@ -116,6 +131,7 @@ function setCommand(io: Io): Command {
     .option('--auth-username <user>', 'digest user of its own calls')
     .option('--auth-password-stdin', 'read the password of its own calls from standard input')
     .option('--no-auth', 'take the credentials of its own calls away')
+    .option('--clear <field>', `take a field away; several. Of ${Object.keys(clearable).join(', ')}`, several)
     .action(async (id: string, uri: string | undefined, options: SetOptions) => {
       const changes = givenOnly({
         sip_uri: options.sipUri ?? uri,
@@ -130,6 +146,7 @@ function setCommand(io: Io): Command {
         allowed_addresses: options.allowedAddress,
         media_encryption: options.mediaEncryption,
       })
+      addCleared(changes, options.clear ?? [], clearable)
       if (options.auth === false && (options.authUsername ?? options.authPasswordStdin) !== undefined)
         throw new CliError('--no-auth takes away what the other options set', exitCodes.usage)
       const client = connectTo(options)

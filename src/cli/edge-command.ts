@@ -101,6 +101,20 @@ export function readNumber(option: string, text: string | undefined): number | u
 export const givenOnly = (values: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 
+/** Adds what `--clear` takes away to the changes. @param clearable fields that may be cleared, and what they are then @throws {CliError} */
+export function addCleared(
+  changes: Record<string, unknown>,
+  cleared: readonly string[],
+  clearable: Readonly<Record<string, unknown>>,
+): void {
+  for (const field of cleared) {
+    if (!Object.hasOwn(clearable, field)) throw new CliError(`--clear ${field}: no such field`, exitCodes.usage)
+    if (changes[field] !== undefined)
+      throw new CliError(`--clear ${field} contradicts the option that sets it`, exitCodes.usage)
+    changes[field] = clearable[field]
+  }
+}
+
 /** `--limit` of lists. */
 export const DEFAULT_LIMIT = '10000'
 

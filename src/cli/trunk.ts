@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Trunk } from '../model/trunk.js'
 import {
+  addCleared,
   command,
   connectTo,
   DEFAULT_LIMIT,
@@ -137,12 +138,7 @@ function setCommand(io: Io): Command {
     .action(async (id: string, options: SetOptions) => {
       const changes = await trunkFieldsOf(options, io)
       if (typeof options['label'] === 'string') changes['label'] = options['label']
-      for (const field of Array.isArray(options['clear']) ? options['clear'] : []) {
-        if (!Object.hasOwn(clearable, field)) throw new CliError(`--clear ${field}: no such field`, exitCodes.usage)
-        if (changes[field] !== undefined)
-          throw new CliError(`--clear ${field} contradicts the option that sets it`, exitCodes.usage)
-        changes[field] = clearable[field]
-      }
+      addCleared(changes, Array.isArray(options['clear']) ? options['clear'] : [], clearable)
       if (Object.keys(changes).length === 0) throw new CliError('say what to change', exitCodes.usage)
       const trunk = await connectTo(options).ask<TrunkView>('PATCH', at(id), changes)
       print(io, options, trunk, () => `trunk ${trunk.id} changed\n${fields(trunk)}`)

@@ -133,4 +133,21 @@ Changes('agent set gives an agent credentials, keeps them while other things cha
   assert.is((await set(['--auth-password-stdin'], 'x')).exitCode, 2)
 })
 
+Changes('agent set --clear takes limits and lists away, and names what cannot be', async () => {
+  const set = (...args: string[]) => edge.run(['agent', 'set', 'front', ...args])
+  const limits = ['--channel-limit', '2', '--cps-limit', '1.5', '--minutes-per-day', '60', '--max-call-seconds', '90']
+  await set(...limits, '--ring-timeout', '20', '--allowed-address', '192.0.2.7', '--header', 'X-A: 1')
+  const cleared = ['channel_limit', 'cps_limit', 'minutes_per_day', 'max_call_seconds', 'ring_timeout_s', 'headers']
+  const agent = () => edge.services.agentRecords.get('front')
+  assert.equal([agent()?.channel_limit, agent()?.cps_limit, agent()?.ring_timeout_s], [2, 1.5, 20])
+  const done = await set(...cleared.flatMap((field) => ['--clear', field]))
+  assert.is(done.exitCode, 0, done.err)
+  const { channel_limit, cps_limit, minutes_per_day, max_call_seconds, ring_timeout_s, headers } = agent()!
+  assert.equal([channel_limit, cps_limit, minutes_per_day, max_call_seconds, ring_timeout_s], Array(5).fill(null))
+  assert.equal([headers, agent()?.allowed_addresses], [{}, ['192.0.2.7']])
+  const wrong = await set('--clear', 'sip_uri')
+  assert.equal([wrong.exitCode, wrong.err.includes('--clear sip_uri: no such field')], [2, true], wrong.err)
+  assert.is((await set('--clear', 'channel_limit', '--channel-limit', '3')).exitCode, 2)
+})
+
 Changes.run()
