@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { localId } from '../model/account.js'
 import type { PhoneNumber } from '../model/number.js'
 import type { Trunk } from '../model/trunk.js'
@@ -6,6 +7,7 @@ import { meansToo, otherMeanings } from '../routing/spellings.js'
 import { readNextHop } from '../trunks/next-hop.js'
 import { ApiError } from './problem.js'
 import type { Services } from './services.js'
+import { pageAnswerOf } from './store-answer.js'
 import { sharedNetwork } from './trunk-checks.js'
 
 /**
@@ -35,6 +37,48 @@ export async function refuseAmbiguous(
           'NUMBER_AMBIGUOUS',
           `${number.phone_number} would be dialled like a number that exists already behind ${shared}: ${REMEDY}`,
         )
+  }
+}
+
+/** Numbers of a trunk at most that are looked at when it changes: a carrier's may have very many. */
+const MAX_CHECKED = 2_000
+const PAGE = 100
+
+/** Whether calls may come from elsewhere, or be read otherwise, after a change. */
+const isReadOtherwise = (before: Trunk, after: Trunk): boolean =>
+  before.outbound_proxy !== after.outbound_proxy ||
+  before.sip_domain !== after.sip_domain ||
+  before.country !== after.country ||
+  !isDeepStrictEqual(before.allowed_addresses, after.allowed_addresses)
+
+/**
+ * `refuseAmbiguous` of the numbers of a trunk that is about to change. What is ambiguous already may be changed: that is how it is mended,
+ * one trunk after the other.
+ * @throws {ApiError} NUMBER_AMBIGUOUS
+ */
+export async function refuseAmbiguousTrunk(
+  before: Trunk,
+  after: Trunk,
+  services: Pick<Services, 'numbers' | 'trunks'>,
+): Promise<void> {
+  if (!isReadOtherwise(before, after)) return
+  let cursor: string | undefined
+  for (let checked = 0; checked < MAX_CHECKED; checked += PAGE) {
+    const page = await pageAnswerOf('number', services.numbers.list({ trunkId: after.id, limit: PAGE, cursor }))
+    await Promise.all(
+      page.items.map((number) =>
+        refuseAmbiguous(number, after, services).catch(async (error: unknown) => {
+          if (!(error instanceof ApiError)) throw error
+          const wasBefore = await refuseAmbiguous(number, before, services).then(
+            () => false,
+            () => true,
+          )
+          if (!wasBefore) throw error
+        }),
+      ),
+    )
+    if (page.next_cursor === null) return
+    cursor = page.next_cursor
   }
 }
 

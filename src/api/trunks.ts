@@ -7,6 +7,7 @@ import type { Trunk } from '../model/trunk.js'
 import { CallError } from '../model/verdict.js'
 import { Turns } from '../store/turns.js'
 import { accountOf, idFor } from './account.js'
+import { refuseAmbiguousTrunk } from './ambiguous-number.js'
 import { noteChange, passwordChange } from './audit.js'
 import { pageQuery, pageView } from './paging.js'
 import { withPasswords } from './password.js'
@@ -67,7 +68,7 @@ export function addTrunks(api: Api, services: Services): void {
       checkTrunk(fieldsOf(trunk), { ...context, certificateProblem: tlsProfiles.certificateProblem(trunk) })
       return trunk
     }
-    changed(current)
+    await refuseAmbiguousTrunk(current, changed(current), services)
     const before = [
       [passwords.trunk, password],
       [passwords.trunkInbound, inboundPassword],
@@ -161,7 +162,7 @@ export function addTrunks(api: Api, services: Services): void {
         summary: 'Change fields of a trunk; null clears a field that may be empty',
         params: byId,
         body: trunkPatch,
-        response: { 200: trunkView, ...refusals(400, 404) },
+        response: { 200: trunkView, ...refusals(400, 404, 409) },
       },
     },
     async (request) => {

@@ -355,4 +355,35 @@ Import('a number that would be dialled like another behind the same address is r
   assert.equal([second.status, second.body.code], [409, 'NUMBER_AMBIGUOUS'], second.text)
 })
 
+Import(
+  'a change of a trunk that makes its numbers be dialled like others is refused; one on the way out is not',
+  async () => {
+    const test = startApi()
+    const make = async (phone_number: string, fields: object): Promise<string> => {
+      const made = await test.ask('POST', '/v1/numbers', { phone_number, country: 'US', ...fields })
+      assert.is(made.status, 201, made.text)
+      return String(made.body.trunk_id)
+    }
+    const patch = (id: string, fields: object) => test.ask('PATCH', `/v1/trunks/${id}`, fields)
+    const pbx = await make('4155550100', { kind: 'extension', allowed_addresses: ['192.0.2.7'], from_user: 'a' })
+    const carrier = await make('+14155550100', { allowed_addresses: ['198.51.100.7'], from_user: 'b' })
+    const before = kept(test)
+    for (const fields of [
+      { allowed_addresses: ['192.0.2.0/24'] },
+      { allowed_addresses: ['198.51.100.7', '192.0.2.7'] },
+    ]) {
+      const refused = await patch(carrier, fields)
+      assert.equal([refused.status, refused.body.code], [409, 'NUMBER_AMBIGUOUS'], refused.text)
+    }
+    assert.equal(kept(test), before)
+    assert.is((await patch(carrier, { label: 'b', allowed_addresses: ['198.51.100.0/24'] })).status, 200)
+    // Records that clash already, as others may have written them.
+    const record = test.services.trunkRecords.get(carrier)!
+    test.services.trunkRecords.set(carrier, { ...record, allowed_addresses: ['192.0.2.7'] })
+    assert.is((await patch(carrier, { sip_domain: 'one.example.com' })).status, 200)
+    assert.is((await patch(pbx, { sip_domain: 'two.example.com' })).status, 200)
+    assert.is((await patch(pbx, { sip_domain: 'one.example.com' })).status, 409)
+  },
+)
+
 Import.run()
