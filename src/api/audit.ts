@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Clock } from '../engine/index.js'
 import type { AuditEntry } from '../model/audit.js'
-import { safeText } from '../model/text.js'
+import { plainText } from '../model/strict-text.js'
 import { pageQuery, pageView } from './paging.js'
 import type { Api, Services } from './services.js'
 import { sourceAddress } from './source-address.js'
@@ -147,7 +147,7 @@ class Rate {
 const auditQuery = z.strictObject({
   ...pageQuery.shape,
   since: z.iso.datetime({ offset: true }).optional().describe('Changes made at this instant or later'),
-  object: safeText(128)
+  object: plainText(128)
     .optional()
     // An unescaped "+" arrives as a space.
     .transform((text) => (text?.startsWith(' ') === true ? `+${text.trimStart()}` : text))

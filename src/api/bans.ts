@@ -7,7 +7,14 @@ import type { Api, Services } from './services.js'
 import { banPage, banView, refusals } from './views.js'
 
 const byAddress = z.strictObject({
-  address: z.string().min(2).max(64).describe('An IPv4 or IPv6 address, or the network as the list shows it'),
+  address: z
+    .string()
+    .max(49)
+    .regex(
+      /^[0-9A-Fa-f.:]{2,45}(?:\/[0-9]{1,3})?$/,
+      'must be an IPv4 or IPv6 address, or a network such as 2001:db8::/64',
+    )
+    .describe('An IPv4 or IPv6 address, or the network as the list shows it'),
 })
 
 const view = ({ since, until, ...ban }: Ban): z.output<typeof banView> => ({
@@ -29,7 +36,7 @@ export function addBans(api: Api, { bans }: Services): void {
         summary: 'List the sources that this edge has banned, the newest ban first',
         description:
           'A ban is known to the edge that made it, until it ends or that edge does. At most `limit` are shown, without a cursor.',
-        querystring: pageQuery,
+        querystring: pageQuery.omit({ cursor: true }),
         response: { 200: banPage, ...refusals(400) },
       },
     },

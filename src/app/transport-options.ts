@@ -42,12 +42,13 @@ export function tlsOptions(
 ): TlsSettings | undefined {
   const { certificate_file, key_file, chain_file, ca_file, ciphers } = tls
   if (certificate_file === null || key_file === null) return undefined
+  const named = Object.entries(tls.named_certificates)
   return {
     certificate: { file: certificate_file },
     key: { file: key_file },
     ...(chain_file === null ? {} : { chain: { file: chain_file } }),
     ...(ca_file === null ? {} : { ca: { file: ca_file } }),
-    named: Object.fromEntries(Object.entries(tls.named_certificates).map(([name, files]) => [name, ownPem(files)])),
+    ...(named.length === 0 ? {} : { named: Object.fromEntries(named.map(([name, files]) => [name, ownPem(files)])) }),
     ...(ciphers === null ? {} : { ciphers }),
     minVersion: tls.min_version,
     clientCertificates: tls.client_certificates,

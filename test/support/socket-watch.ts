@@ -31,7 +31,10 @@ export class SocketWatch {
       const numbers = args.slice(1).filter((arg) => typeof arg === 'number')
       const address = args.find((arg, at) => at > 0 && typeof arg === 'string')
       const port = numbers.at(-1)
-      if (address === undefined || unwatched.has(this.address().port) || note('udp', address, port))
+      const own = this.address()
+      // What a socket sends itself goes to nobody.
+      const toItself = port === own.port && address === own.address
+      if (address === undefined || toItself || unwatched.has(own.port) || note('udp', address, port))
         return Reflect.apply(send, this, args)
       const done = args.at(-1)
       if (typeof done === 'function') setImmediate(() => Reflect.apply(done, undefined, [null]))
