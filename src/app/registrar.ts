@@ -23,7 +23,7 @@ export interface RegistrarPartsOptions {
   readonly ring: Pick<KeyRing, 'present'>
   /** What checks credentials. */
   readonly callers: Pick<CallerParts, 'verifier' | 'passwordOf'>
-  readonly sources: Pick<SourceBook, 'setBesides'>
+  readonly sources: Pick<SourceBook, 'setBesides' | 'registeredFrom'>
   readonly events: EventSink
   readonly metrics: Metrics
   readonly logger: Logger
@@ -64,6 +64,7 @@ export function createRegistrar(config: Config, options: RegistrarPartsOptions):
     permits: ({ address, port }, source) => options.destinations.refusal(address, port, source) === undefined,
     known: (trunkId, addresses) => sources.setBesides(trunkId, 'binding', addresses),
   })
+  sources.registeredFrom = (source) => location.at(source)
   const { min_expires_s, default_expires_s, max_expires_s, max_contacts } = config.registrar
   const registrar = new Registrar({
     ...edge,

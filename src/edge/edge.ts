@@ -147,7 +147,7 @@ export class Edge {
     const { outbound } = this.parts
     const { decision } = routed
     // What comes to a Contact that a trunk was given comes from that trunk.
-    const isTrunks = decision.trace.identified_by === 'contact-token' || !maybeAgents(decision.code)
+    const isTrunks = decision.trace.identified_by === 'token' || !maybeAgents(decision.code)
     const inbound = (): void => takeInbound(received, routed, this.received)
     if (outbound === undefined || isTrunks || received.over) this.prove(received, routed, inbound)
     else if (last !== undefined) this.prove(received, routed, last, agents)

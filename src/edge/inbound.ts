@@ -28,6 +28,7 @@ export function inboundRequest(invite: SipInvite): InboundRequest {
   return {
     requestUri: toBytes(invite.uri),
     sourceAddress: invite.sourceAddress,
+    flow: { port: invite.sourcePort, protocol: invite.protocol },
     header: (name) => {
       const value = invite.header(name)
       return value === undefined ? undefined : toBytes(value)

@@ -45,7 +45,7 @@ const trunkTried = z.object({
 export const decisionTraceSchema = z.object({
   source_address: z.string(),
   trunks_tried: z.array(trunkTried),
-  /** Which rule identified the trunk. Records of before say `token` for `contact-token`. */
+  /** Which rule identified the trunk; `token` is what a trace has always called `contact-token`. */
   identified_by: z.enum([...trunkRules, 'token']).nullable(),
   sources_read: z.array(sourceRead),
   /** In words, when refused: the nearest thing that would have matched. */

@@ -21,7 +21,7 @@ export class CallingTrunks {
   /** The trunk that the call comes from whatever its address. */
   private named: Trunk | undefined
   private namedBy: 'token' | 'digest' = 'token'
-  /** Trunks that the source address is one of, besides those that allow it. */
+  /** Trunks that the call's source is one of, besides those that allow its address. */
   private besides: readonly TrunkAt[] = []
 
   constructor(
@@ -33,7 +33,7 @@ export class CallingTrunks {
   /** The trunks, those first whose `allowed_addresses` are narrowest. */
   async find(lookups: Lookups): Promise<readonly Trunk[]> {
     const { request, sources } = this
-    this.besides = sources?.trunksAt(request.sourceAddress) ?? []
+    this.besides = sources?.trunksAt(request.sourceAddress, request.flow) ?? []
     // Our own Contact says whose call it is, wherever the call comes from, and so do credentials.
     this.named = this.findNamed() ?? (await this.findProven(lookups))
     if (this.named !== undefined) return [this.named]
@@ -65,8 +65,13 @@ export class CallingTrunks {
 
   /** Whether the source address is one of the trunk's. */
   matchSource(trunk: Trunk): TrunkTried {
-    const besides = this.besides.find(({ trunkId }) => trunkId === trunk.id)?.what
-    return matchAddress(trunk, this.request.sourceAddress, besides)
+    const { sourceAddress } = this.request
+    const isTrunk = ({ trunkId }: TrunkAt): boolean => trunkId === trunk.id
+    // Where credentials are asked for as well, they tell apart who shares an address: a connection of its own for calls will do.
+    const besides =
+      this.besides.find(isTrunk) ??
+      (trunk.require.includes('digest') ? this.sources?.trunksAt(sourceAddress).find(isTrunk) : undefined)
+    return matchAddress(trunk, sourceAddress, besides?.what)
   }
 
   private findNamed(): Trunk | undefined {

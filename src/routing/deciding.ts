@@ -326,7 +326,7 @@ export class Deciding {
     return {
       source_address: this.source,
       trunks_tried: tried,
-      identified_by: this.rule ?? tried.find(({ matched }) => matched)?.rule ?? null,
+      identified_by: tracedRule(this.rule ?? tried.find(({ matched }) => matched)?.rule ?? null),
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
         .map(({ source, value, candidates }) => ({
@@ -340,6 +340,9 @@ export class Deciding {
     }
   }
 }
+
+const tracedRule = (rule: TrunkRule | null): DecisionTrace['identified_by'] =>
+  rule === 'contact-token' ? 'token' : rule
 
 /** Refusals for want of a trunk that the call comes from. */
 const ASKABLE: ReadonlySet<VerdictCode> = new Set(['SOURCE_UNKNOWN', 'NUMBER_NOT_ON_TRUNK', 'CREDENTIALS_REQUIRED'])

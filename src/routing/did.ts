@@ -3,6 +3,7 @@ import { isContactToken, TOKEN_PARAM } from '../model/contact-token.js'
 import { printable } from '../model/printable.js'
 import type { DidSource } from '../model/trunk.js'
 import { isPhoneNumber } from '../store/keys.js'
+import type { CallFlow } from '../trunks/known-sources.js'
 import { normaliseNumber } from './normalise.js'
 
 /** What routing needs to see of a request. */
@@ -12,6 +13,8 @@ export interface InboundRequest {
   header(name: string): string | undefined
   /** The address the request came from: IPv4 or IPv6, without brackets or port. */
   readonly sourceAddress: string
+  /** The port it came from, and over what; absent where only an address is asked about. */
+  readonly flow?: CallFlow
   /** The trunk whose `inbound_auth` the caller has proved to know. */
   readonly provenTrunkId?: string
   /** Set when an account asks what would become of a call: nothing of other accounts counts then, or is told. */

@@ -35,10 +35,20 @@ export interface TrunkAt {
   readonly what: Besides
 }
 
+/** Of where a call came from, what tells apart those who share an address, as behind a NAT. */
+export interface CallFlow {
+  readonly port: number
+  /** `udp`, `tcp` or `tls`. */
+  readonly protocol: string
+}
+
 /** Which trunks a source address stands for besides those that allow it. */
 export interface TrunksAt {
-  /** At most one entry a trunk; servers before bindings. */
-  trunksAt(address: string): readonly TrunkAt[]
+  /**
+   * At most one entry a trunk; servers before bindings.
+   * @param flow with it, of the trunks that have registered from the address only those that have from there, or over that connection
+   */
+  trunksAt(address: string, flow?: CallFlow): readonly TrunkAt[]
 }
 
 const NONE: readonly TrunkAt[] = []
@@ -57,6 +67,8 @@ export class SourceBook implements KnownSources, TrunksAt {
   private readonly lost = new Set<string>()
   /** Whether the addresses of all trunks' servers have been found, as far as they can be. */
   settled: () => boolean = () => true
+  /** The trunks that have registered from an address and port, or over a connection. */
+  registeredFrom: (source: CallFlow & { readonly address: string }) => readonly string[] = () => []
   private stopListening: readonly (() => void)[] = []
 
   constructor(private readonly peers: PeerSource) {}
@@ -104,11 +116,15 @@ export class SourceBook implements KnownSources, TrunksAt {
     if (this.besides[what].set(trunkId, addresses)) this.remembered.clear()
   }
 
-  trunksAt(address: string): readonly TrunkAt[] {
+  trunksAt(address: string, flow?: CallFlow): readonly TrunkAt[] {
     const { server, binding } = this.besides
     if (server.empty && binding.empty) return NONE
     const servers = server.find(address)
-    const bindings = binding.find(address).filter((trunkId) => !servers.includes(trunkId))
+    const registered =
+      flow === undefined || binding.empty
+        ? binding.find(address)
+        : this.registeredFrom({ address, port: flow.port, protocol: flow.protocol })
+    const bindings = registered.filter((trunkId) => !servers.includes(trunkId))
     if (servers.length === 0 && bindings.length === 0) return NONE
     return [
       ...servers.map((trunkId) => ({ trunkId, what: 'server' as const })),

@@ -91,7 +91,7 @@ Imported('a call to what it registered reaches the agent, over the connection of
   const cdr = await edge.cdrOfLegA(call.callId)
   assert.is(cdr.trunk_id, trunkId)
   assert.is(cdr.phone_number, NUMBER)
-  assert.is(cdr.explanation?.trace.identified_by, 'contact-token')
+  assert.equal([cdr.explanation?.trace.identified_by, cdr.identified_by], ['token', 'contact-token'])
 })
 
 Imported('a call of the agent leaves by the proxy over that connection, its credentials accepted there', async () => {

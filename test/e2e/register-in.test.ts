@@ -111,6 +111,17 @@ RegisterIn('calls in from where it has registered, and the record says so', asyn
   await one.register(line, { contacts: ['*'], expires: 0 })
 })
 
+RegisterIn('calls in from another port of its address with its credentials only', async () => {
+  const one = await pbx('udp')
+  assert.is((await one.register(line)).status, 200)
+  const neighbour = await pbx('udp')
+  const uri = `sip:${NUMBER}@${edge.sip.address}:${edge.sip.port}`
+  const call = neighbour.carrier.place(uri, neighbour.way, { from: `${DESTINATION}@${PBX}`, to: `${NUMBER}@${PBX}` })
+  await eventually('the call is answered', () => call.status >= 200)
+  assert.is(call.status, 401)
+  await one.register(line, { contacts: ['*'], expires: 0 })
+})
+
 RegisterIn('has several contacts: the one with the greater q is called first, the next when it fails', async () => {
   const [first, second] = [await pbx('udp'), await pbx('udp', OTHER)]
   assert.is((await first.register(line, { contacts: [`<${first.contact}>;q=0.9`] })).status, 200)

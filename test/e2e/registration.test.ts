@@ -144,7 +144,7 @@ RegistrationOnSockets('a call to the registered Contact is known by its token, f
   assert.is(cdr.trunk_id, id)
   assert.is(
     cdr.explanation?.trace && 'trunks_tried' in cdr.explanation.trace && cdr.explanation.trace.identified_by,
-    'contact-token',
+    'token',
   )
   assert.not.match(JSON.stringify(cdr), /sbt[a-z2-7]{20}/)
   await remove(id)

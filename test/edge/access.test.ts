@@ -115,6 +115,7 @@ interface Setting {
   complete?: boolean
   exempt?: boolean
   waitMs?: number
+  registers?: boolean
 }
 
 /** A door that knows 192.0.2.7 alone, the number +14155550100 on a trunk with digest, and the token of one trunk. */
@@ -156,6 +157,7 @@ function doorWith(setting: Setting = {}) {
       },
     },
     identifier: { identify: async () => ({ by: 'nobody', tried: [], nearestMiss: '' }) },
+    registers: () => setting.registers === true,
   })
   return { clock, door, ledger, lines, looked, known, setting }
 }
@@ -225,6 +227,29 @@ Door('looks into no more than 200 requests a second of all unknown sources toget
   clock.advance(1_000)
   for (let i = 0; i < 1_000; i++) await door.judge(arrival('INVITE', {}, `10.1.${i >> 8}.${i & 255}`))
   assert.is(looked.length, 400)
+})
+
+Door('looks into what an address sends that has proved who it is, whatever others send', async () => {
+  const { door } = doorWith({ digestPossible: true })
+  for (let i = 0; i < 1_000; i++) await door.judge(arrival('INVITE', {}, `198.51.100.${i % 250}`))
+  const asked = (): ReturnType<typeof door.judge> => door.judge(arrival('INVITE', { uri: 'sip:+14155550100@edge' }))
+  assert.is(await asked(), 'drop')
+  door.proved(STRANGER)
+  assert.is(await asked(), 'admit')
+})
+
+Door('lets in no more than 500 REGISTERs a second of all unknown sources together', async () => {
+  const { door, clock } = doorWith({ registers: true })
+  const admitted = (count: number): number => {
+    let taken = 0
+    for (let i = 0; i < count; i++)
+      if (door.judge(arrival('REGISTER', {}, `10.0.${i >> 8}.${i & 255}`)) === 'admit') taken++
+    return taken
+  }
+  assert.is(admitted(2_000), 500)
+  assert.is(door.turnedAway.rate, 1_500)
+  clock.advance(1_000)
+  assert.is(admitted(600), 500)
 })
 
 Door('bans nobody before all trunks are known', async () => {

@@ -117,6 +117,23 @@ Proven('the servers of a trunk and where it has registered from identify it, aft
   assert.is(decision.trace.identified_by, 'address')
 })
 
+Proven('who shares the address of a PBX that has registered is asked for its credentials', async () => {
+  const bench = new RoutingBench()
+  bench.addTrunk('pbx-1', { inbound_auth: { username: 'line', realm: 'signalbox' } })
+  bench.besides.set(STRANGER, [{ trunkId: 'pbx-1', what: 'binding' }])
+  bench.boundPorts.set(STRANGER, 5062)
+  const from = (port: number, provenTrunkId?: string): ReturnType<typeof bench.router.decide> =>
+    bench.router.decide({ ...invite(provenTrunkId), flow: { port, protocol: 'udp' } })
+  assert.is((await from(5062)).decision.trace.identified_by, 'registered')
+  const stranger = await from(5063)
+  assert.equal([stranger.decision.code, stranger.asks?.id], ['SOURCE_UNKNOWN', 'pbx-1'])
+  assert.is((await from(5063, 'pbx-1')).decision.trace.identified_by, 'digest')
+  // Credentials besides tell them apart: the PBX may call over a connection of its own.
+  bench.addTrunk('pbx-1', requiring('address', 'digest'))
+  assert.is((await from(5063)).asks?.id, 'pbx-1')
+  assert.is((await from(5063, 'pbx-1')).decision.trace.identified_by, 'address+digest')
+})
+
 Proven('two trunks with one server are told apart by the number, then by the host that is called', async () => {
   const bench = new RoutingBench()
   bench.addTrunk('pbx-1', { sip_domain: 'one.example.com' })

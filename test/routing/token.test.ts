@@ -24,7 +24,7 @@ ContactToken('the token in the user part names the trunk, wherever the call come
   const decision = await decide(registered(), `sip:${TOKEN}@127.0.0.1:5060`, { to: `<sip:${NUMBER}@pbx>` }, STRANGER)
   assert.is(decision.outcome, 'agent')
   assert.is(decision.trunk_id, 'pbx-1')
-  assert.is(decision.trace.identified_by, 'contact-token')
+  assert.is(decision.trace.identified_by, 'token')
   assert.equal(decision.trace.trunks_tried, [
     {
       trunk_id: 'pbx-1',
@@ -39,7 +39,7 @@ ContactToken('the token in the user part names the trunk, wherever the call come
 ContactToken('the token in the sbt parameter does too, and the DID that replaced the user is read', async () => {
   const decision = await decide(registered(), `sip:${NUMBER}@127.0.0.1:5060;sbt=${TOKEN}`, {}, STRANGER)
   assert.is(decision.outcome, 'agent')
-  assert.is(decision.trace.identified_by, 'contact-token')
+  assert.is(decision.trace.identified_by, 'token')
   assert.equal(decision.trace.sources_read[0], {
     source: 'request-uri',
     value: NUMBER,

@@ -19,11 +19,18 @@ export class RoutingBench implements RoutingTable, AgentTable {
   readonly metrics = new KeptMetrics()
   /** What addresses are to trunks besides being allowed. */
   readonly besides = new Map<string, TrunkAt[]>()
+  /** The only port that bindings of these addresses are at. */
+  readonly boundPorts = new Map<string, number>()
   readonly router = new Router({
     directory: this,
     metrics: this.metrics,
     logger: this.log,
-    sources: { trunksAt: (address) => this.besides.get(address) ?? [] },
+    sources: {
+      trunksAt: (address, flow) => {
+        const isThere = flow === undefined || (this.boundPorts.get(address) ?? flow.port) === flow.port
+        return (this.besides.get(address) ?? []).filter(({ what }) => what === 'server' || isThere)
+      },
+    },
   })
   readonly outbound = new OutboundRouter({ directory: this, metrics: this.metrics, logger: this.log })
   readonly numberRecords = new Map<string, PhoneNumber | string>()

@@ -75,6 +75,25 @@ Sources('know a trunk’s servers and bindings until it goes', () => {
   assert.is(book.known('192.0.2.3'), false)
 })
 
+Sources('tell those who have registered from an address apart by port or connection, where a call has one', () => {
+  const { peers, book } = startBook()
+  peers.trunk('pbx', {})
+  peers.trunk('carrier', {})
+  book.setBesides('pbx', 'binding', ['192.0.2.3'])
+  book.setBesides('carrier', 'server', ['192.0.2.3'])
+  book.registeredFrom = ({ address, port, protocol }) =>
+    address === '192.0.2.3' && port === 5062 && protocol === 'udp' ? ['pbx'] : []
+  const at = (...where: Parameters<SourceBook['trunksAt']>): string[] =>
+    book.trunksAt(...where).map(({ trunkId }) => trunkId)
+  assert.equal(at('192.0.2.3', { port: 5062, protocol: 'udp' }), ['carrier', 'pbx'])
+  for (const flow of [
+    { port: 5063, protocol: 'udp' },
+    { port: 5062, protocol: 'tcp' },
+  ])
+    assert.equal(at('192.0.2.3', flow), ['carrier'])
+  assert.equal(at('192.0.2.3'), ['carrier', 'pbx'])
+})
+
 Sources('keep what was known of a record that does not parse any more', () => {
   const { peers, book } = startBook()
   peers.trunk('pbx', { allowed_addresses: ['192.0.2.7'] })

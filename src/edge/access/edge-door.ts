@@ -7,6 +7,7 @@ import type { Directory } from '../../store/directory.js'
 import type { KnownSources } from '../../trunks/known-sources.js'
 import { presentedNumber } from '../presented.js'
 import { refusalHeaders } from '../reason.js'
+import { Allowance } from './allowance.js'
 import type { Overload } from './overload.js'
 import type { Scanners } from './scanners.js'
 import type { SourceLedger } from './source-ledger.js'
@@ -43,6 +44,8 @@ const SCANNER_COST = 10
 /** Requests of unknown sources, of all together, that are looked into a second, and at once: who they are may take a round trip. */
 const LOOKS_A_SECOND = 200
 const LOOKS_UNDER_WAY = 64
+/** REGISTERs of unknown sources, of all together, that may be challenged a second: each keeps a transaction for half a minute. */
+const REGISTERS_A_SECOND = 500
 const PROVEN_MS = 3_600_000
 const MAX_PROVEN = 10_000
 
@@ -62,14 +65,16 @@ export class EdgeDoor implements Door {
   }
   private who: WhoIsKnown | undefined
   private readonly refusal: DoorAnswer
-  private looks = LOOKS_A_SECOND
-  private looksAtMs = 0
+  private readonly looks: Allowance
+  private readonly registers: Allowance
   private looksUnderWay = 0
   /** Sources that have proved who they are, and until when that counts; the latest last. */
   private readonly proven = new Map<string, number>()
 
   constructor(private readonly options: EdgeDoorOptions) {
     const { status, reason } = verdicts.SOURCE_UNKNOWN
+    this.looks = new Allowance(options.clock, LOOKS_A_SECOND)
+    this.registers = new Allowance(options.clock, REGISTERS_A_SECOND)
     this.refusal = { status, reason, headers: Object.entries(refusalHeaders('SOURCE_UNKNOWN', status)) }
   }
 
@@ -123,9 +128,12 @@ export class EdgeDoor implements Door {
       this.turnedAway.malformed++
       return this.options.unknownSource === 'drop' ? 'drop' : 'admit'
     }
-    if (method === 'REGISTER' && who.registers?.(request) === true) return 'admit'
+    // Who has proved who it is waits for nobody.
+    const isProven = this.hasProved(address)
+    if (method === 'REGISTER' && who.registers?.(request) === true)
+      return isProven || this.registers.take() ? 'admit' : this.turnAway(request, 'rate')
     const mayBeKnown = who.sources.digestPossible || !who.sources.complete
-    return method === 'INVITE' && mayBeKnown && this.mayLook() ? this.look(request, who) : this.refuse(request)
+    return method === 'INVITE' && mayBeKnown && this.mayLook(isProven) ? this.look(request, who) : this.refuse(request)
   }
 
   /**
@@ -171,13 +179,8 @@ export class EdgeDoor implements Door {
     }
   }
 
-  private mayLook(): boolean {
-    const now = this.options.clock.now()
-    this.looks = Math.min(LOOKS_A_SECOND, this.looks + ((now - this.looksAtMs) / 1000) * LOOKS_A_SECOND)
-    this.looksAtMs = now
-    if (this.looks < 1 || this.looksUnderWay >= LOOKS_UNDER_WAY) return false
-    this.looks--
-    return true
+  private mayLook(isProven: boolean): boolean {
+    return this.looksUnderWay < LOOKS_UNDER_WAY && (isProven || this.looks.take())
   }
 
   /** Nobody we know, and nothing it could prove. */

@@ -89,9 +89,10 @@ export class Location {
     })
   }
 
-  /** The trunks that are registered from there. */
+  /** The trunks that are registered from there, over a connection that is still the same. */
   at(source: RequestSource): readonly string[] {
-    return this.table.size === 0 ? NONE : this.table.at(source, this.nowMs)
+    if (this.table.size === 0 || this.closed.has(flowName(source))) return NONE
+    return this.table.at(source, this.nowMs)
   }
 
   /** Whether a trunk has registered that it is there: a place that requests may go to. */
@@ -112,12 +113,11 @@ export class Location {
   }
 
   /** A connection of this edge is closed: what was registered on it cannot be reached there any more. */
-  flowClosed(peer: { readonly protocol: string; readonly address: string; readonly port: number }): void {
+  flowClosed(peer: RequestSource): void {
     if (this.table.size === 0) return
-    const { address, port, protocol } = peer
-    if (this.table.at({ address, port, protocol }, this.nowMs).length === 0) return
+    if (this.table.at(peer, this.nowMs).length === 0) return
     if (this.closed.size >= MAX_CLOSED) this.closed.clear()
-    this.closed.add(`sip:${address.includes(':') ? `[${address}]` : address}:${port};transport=${protocol}`)
+    this.closed.add(flowName(peer))
   }
 
   /** Ends all contacts of a trunk: it is gone, does not register any more, or its credentials are others. */
@@ -285,6 +285,10 @@ export class Location {
 }
 
 const NONE: readonly string[] = []
+
+/** As `sourceOf` writes it. */
+const flowName = ({ address, port, protocol }: RequestSource): string =>
+  `sip:${address.includes(':') ? `[${address}]` : address}:${port};transport=${protocol}`
 
 const SAID = {
   'binding.created': 'Contact registered',

@@ -215,6 +215,9 @@ Changing('are called over the connection they came on, until it is closed', asyn
   assert.is(`${target?.transport} ${target?.address}:${target?.port}`, 'tcp 192.0.2.7:40000')
   assert.equal(bench.location.at({ address: '192.0.2.7', port: 40_000, protocol: 'tcp' }), ['pbx'])
   assert.equal(bench.location.at({ address: '192.0.2.7', port: 40_001, protocol: 'tcp' }), [])
+  // Its port may be another's when the connection is closed.
+  bench.location.flowClosed({ address: '192.0.2.7', port: 40_000, protocol: 'tcp' })
+  assert.equal(bench.location.at({ address: '192.0.2.7', port: 40_000, protocol: 'tcp' }), [])
   bench.location.flowClosed({ address: '192.0.2.7', port: 40_000, protocol: 'tcp' })
   assert.equal(bench.location.targets('pbx'), [])
   await bench.send({ ...from, port: 40_002, contact: '<sip:a@10.0.0.7;transport=tcp>' })
