@@ -15,7 +15,7 @@ import { createRegistrations, type RegistrationParts } from './app/registrations
 import { createSecrets } from './app/secrets.js'
 import { sessionTimers } from './app/session-timers.js'
 import { createTrunks } from './app/trunks.js'
-import { refuseUnsafeStart } from './app/unsafe-start.js'
+import { refuseOpenRelay, refuseUnsafeStart } from './app/unsafe-start.js'
 import {
   adminToken,
   allowedNetworks,
@@ -170,6 +170,7 @@ export function createApp(config: Config): App {
         })
         await directory.start()
         started(directory, (part) => part.stop())
+        refuseOpenRelay(directory)
         const sources = started(new SourceBook(directory), (part) => part.stop())
         sources.start()
         const cdrs = started(

@@ -12,7 +12,7 @@ import { password, withPasswords } from './password.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
 import { answerOf, pageAnswerOf } from './store-answer.js'
-import { missingTransport } from './trunk-checks.js'
+import { missingTransport, widthErrors } from './trunk-checks.js'
 import { validationFailed } from './validation.js'
 import type { Transport } from '../trunks/next-hop.js'
 import { answer, agentPage, agentView, namedBody, refusals } from './views.js'
@@ -34,6 +34,7 @@ const agentBody = namedBody(
 )
 
 type Addresses = Pick<Agent, 'sip_uri' | 'fallback_sip_uris'>
+type Sources = Pick<Agent, 'allowed_addresses'>
 
 /** The addresses of an agent, by the field each stands in. */
 const addressesOf = ({ sip_uri, fallback_sip_uris }: Addresses): Array<[field: string, uri: string]> => [
@@ -41,9 +42,12 @@ const addressesOf = ({ sip_uri, fallback_sip_uris }: Addresses): Array<[field: s
   ...fallback_sip_uris.map((uri, n): [string, string] => [`fallback_sip_uris[${n}]`, uri]),
 ]
 
-/** Refuses addresses whose transport no contact of ours has, or that requests may not go to. @throws {ApiError} VALIDATION_FAILED */
-function checkReachable(
-  addresses: Addresses,
+/**
+ * Refuses addresses whose transport no contact of ours has, or that requests may not go to, and sources that are anybody's.
+ * @throws {ApiError} VALIDATION_FAILED
+ */
+function checkAddresses(
+  addresses: Addresses & Sources,
   { origination, destinations }: Pick<Services, 'origination' | 'destinations'>,
 ): void {
   const errors = addressesOf(addresses).flatMap(([field, text]) => {
@@ -52,6 +56,7 @@ function checkReachable(
     const why = missing ?? refusalOf(text, destinations)
     return why === undefined ? [] : [{ field, message: why }]
   })
+  errors.push(...widthErrors(addresses.allowed_addresses))
   if (errors.length > 0) throw validationFailed(errors)
 }
 
@@ -123,7 +128,7 @@ export function addAgents(api: Api, services: Services): void {
     async (request, reply) => {
       const id = idFor(request, request.params.id)
       const { auth, account_id: _account, ...fields } = request.body
-      checkReachable(fields, services)
+      checkAddresses(fields, services)
       const { agent, created } = await turns.take(id, async () => {
         const given = auth === null ? null : auth.password
         const had = await answerOf('agent', passwords.agent.has(id))

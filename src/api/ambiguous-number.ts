@@ -35,7 +35,7 @@ export async function refuseAmbiguous(
         )
       : new ApiError(
           'NUMBER_AMBIGUOUS',
-          `${number.phone_number} would be dialled like a number that exists already behind ${shared}: ${REMEDY}`,
+          `${number.phone_number} would be dialled like a number that exists already behind an address of this trunk's: ${REMEDY}`,
         )
   }
 }

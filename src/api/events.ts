@@ -13,6 +13,8 @@ import { eventStreamView, refusals } from './views.js'
 
 /** Clients that may follow the stream of one edge at the same time. */
 const MAX_CLIENTS = 100
+/** Of these, those with tokens that are bound to one account: it does not take the places of others. */
+const MAX_OF_ACCOUNT = 50
 
 const typeList = safeText(200)
   .transform((text) => text.split(',').map((type) => type.trim()))
@@ -35,12 +37,13 @@ interface Filter {
 
 /** `/v1/events`: what happens on every edge, as server-sent events. */
 export function addEvents(api: Api, { events, clock, metrics, logger }: Services, watch: StreamWatch): void {
-  const clients = new Set<EventClient>()
+  /** Each with the account its token is bound to. */
+  const clients = new Map<EventClient, string | null>()
   let closing = false
 
   api.addHook('preClose', async () => {
     closing = true
-    for (const client of [...clients]) client.end()
+    for (const client of [...clients.keys()]) client.end()
   })
 
   const follow = async (
@@ -62,7 +65,7 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
       },
     )
     const unwatch = watch.add(principal, () => client.end())
-    clients.add(client)
+    clients.set(client, principal.accountId)
     metrics.eventListeners.set(clients.size)
     client.open()
     try {
@@ -101,9 +104,16 @@ export function addEvents(api: Api, { events, clock, metrics, logger }: Services
     },
     async (request, reply) => {
       if (closing) throw new ApiError('EDGE_STOPPING', 'the edge is stopping; ask another one')
-      if (clients.size >= MAX_CLIENTS) {
+      const { accountId } = request.principal
+      const ofAccount = accountId === null ? 0 : [...clients.values()].filter((one) => one === accountId).length
+      if (clients.size >= MAX_CLIENTS || ofAccount >= MAX_OF_ACCOUNT) {
         reply.header('retry-after', '10')
-        throw new ApiError('TOO_MANY_LISTENERS', `${MAX_CLIENTS} clients follow the events of this edge already`)
+        throw new ApiError(
+          'TOO_MANY_LISTENERS',
+          ofAccount >= MAX_OF_ACCOUNT
+            ? `${MAX_OF_ACCOUNT} clients of the account follow the events of this edge already`
+            : `${MAX_CLIENTS} clients follow the events of this edge already`,
+        )
       }
       const { types, trunk_id, agent_id, phone_number } = request.query
       const filter = {

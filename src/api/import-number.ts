@@ -326,7 +326,7 @@ export async function takeBack(
 ): Promise<void> {
   const { numbers } = services
   const { phone_number } = number
-  if (before === undefined) await answerOf('number', numbers.remove(phone_number))
+  if (before === undefined) await answerOf('number', numbers.remove(phone_number, number.account_id))
   else
     await answerOf(
       'number',

@@ -65,13 +65,13 @@ export interface Services {
   readonly registrar: Pick<RegistrationManager, 'view' | 'request'>
   /** What PBXs have registered with us. */
   readonly contacts: Pick<ContactBook, 'get' | 'list' | 'view' | 'drop'>
-  /** Where calls to trunks go. */
   readonly audit: Pick<AuditLog, 'record' | 'list'>
   readonly tokens: Pick<ApiTokens, 'get' | 'create' | 'revoke' | 'list'>
   /** The same, as requests are let in by them. */
   readonly knownTokens: Pick<KnownTokens, 'find' | 'use' | 'forget'>
   /** What is in use of limits. */
   readonly limits: Pick<CallLimits, 'trunkUsage' | 'agentUsage'>
+  /** Where calls to trunks go. */
   readonly trunkPaths: Pick<TrunkPaths, 'states' | 'rejection'>
   /** Where requests may not go. */
   readonly destinations: Destinations

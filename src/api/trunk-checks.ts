@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Destinations } from '../model/destinations.js'
-import { maskAddress, parseAddress, parseNetworkBits } from '../model/network.js'
+import { maskAddress, parseAddress, parseNetworkBits, tooWide } from '../model/network.js'
 import type { TrunkFields } from '../model/trunk.js'
 import { parseUri } from '../engine/index.js'
 import { nextHopOf, parseOutboundProxy, parseSipDomain, type NextHop, type Transport } from '../trunks/next-hop.js'
@@ -25,8 +25,20 @@ export interface TrunkContext {
  * field, the reason and an example. @throws {ApiError} VALIDATION_FAILED
  */
 export function checkTrunk(fields: TrunkFields, context: TrunkContext): void {
-  const errors = [...destinationErrors(fields, context), ...combinationErrors(fields, context)]
+  const errors = [
+    ...destinationErrors(fields, context),
+    ...combinationErrors(fields, context),
+    ...widthErrors(fields.allowed_addresses),
+  ]
   if (errors.length > 0) throw validationFailed(errors)
+}
+
+/** Networks of `allowed_addresses` that are anybody's: with one, every source would be known, to all accounts. */
+export function widthErrors(allowed: readonly string[]): FieldError[] {
+  return allowed.flatMap((network, n) => {
+    const message = tooWide(network)
+    return message === undefined ? [] : [{ field: `allowed_addresses[${n}]`, message }]
+  })
 }
 
 function destinationErrors(fields: TrunkFields, { origination, destinations }: TrunkContext): FieldError[] {

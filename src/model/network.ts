@@ -44,6 +44,16 @@ export function parseNetworkBits(text: string): { bits: bigint; prefix: number; 
   return prefix < 0 ? undefined : { bits: maskAddress(address.bits, prefix, family), prefix, family }
 }
 
+/** Bits of a prefix below which a network holds strangers, whoever's it is: no customer has a sixteenth of the internet. */
+const SHORTEST_PREFIX = { 4: 8, 6: 16 } as const
+
+/** Why the calls of one customer cannot come from this network; undefined: they can. */
+export function tooWide(text: string): string | undefined {
+  const parsed = parseNetworkBits(text)
+  if (parsed === undefined || parsed.prefix >= SHORTEST_PREFIX[parsed.family]) return undefined
+  return `${text} lets in strangers: name the networks that calls come from, at most a /${SHORTEST_PREFIX[parsed.family]} each`
+}
+
 /** The first bits of an address, the rest zero: the network it is in. */
 export function maskAddress(bits: bigint, prefix: number, family: 4 | 6): bigint {
   const rest = BigInt((family === 4 ? 32 : 128) - prefix)

@@ -17,6 +17,8 @@ export interface AgentClaim {
   readonly presented: string
   /** The address is a trunk's too: then only a number of ours, which the trunk would hardly show, speaks for an agent. */
   readonly fromTrunk?: boolean
+  /** Nothing but what this account has is looked at: for its questions about calls. */
+  readonly accountId?: string | undefined
 }
 
 type Tried = OutboundTrace['agents_tried']
@@ -39,9 +41,10 @@ export class AgentIdentifier {
   constructor(private readonly directory: AgentTable) {}
 
   /** Never rejects, and never waits longer than Redis's command deadline allows. */
-  async identify({ sourceAddress, presented, fromTrunk = false }: AgentClaim): Promise<Identified> {
-    const { numbers, trouble, value } = await lookUpPresented(presented, new Lookups(this.directory))
-    const atAddress = this.directory.knownAgents.atAddress(sourceAddress)
+  async identify({ sourceAddress, presented, fromTrunk = false, accountId }: AgentClaim): Promise<Identified> {
+    const { numbers: all, trouble, value } = await lookUpPresented(presented, new Lookups(this.directory))
+    const numbers = within(accountId, all)
+    const atAddress = within(accountId, this.directory.knownAgents.atAddress(sourceAddress))
     const lists = (agent: Agent): boolean =>
       numbers.some((number) => number.account_id === agent.account_id && number.outbound_agent_ids.includes(agent.id))
     const tried: Tried = atAddress.slice(0, MAX_TRIED).map((agent) => ({
@@ -76,6 +79,14 @@ export class AgentIdentifier {
     const named = listed.filter(({ auth }) => auth?.username === username)
     return (named.length > 0 ? named : this.directory.knownAgents.ofUser(username)).slice(0, MAX_HELD_AGAINST)
   }
+}
+
+/** Those of them that are of the account; all of them when none is named. */
+function within<T extends { readonly account_id: string }>(
+  accountId: string | undefined,
+  records: readonly T[],
+): readonly T[] {
+  return accountId === undefined ? records : records.filter(({ account_id }) => account_id === accountId)
 }
 
 /** Of the agents at an address, the one whose call it is that none of them may place; undefined when that may be of several accounts. */

@@ -32,20 +32,18 @@ export class OutboundTests {
   async ask({ agentId, sourceAddress, from, to, accountId }: OutboundQuestion): Promise<OutboundAnswer> {
     if (agentId !== undefined) return { decision: await this.router.decide({ agentId, from, to }, apiCaller), agentId }
     const source = sourceAddress ?? ''
-    const identified = await this.identifier.identify({ sourceAddress: source, presented: from })
-    const isAsked = (agent: { readonly account_id: string }): boolean =>
-      accountId === undefined || agent.account_id === accountId
-    if (identified.by === 'address' && isAsked(identified.agent)) {
+    const identified = await this.identifier.identify({ sourceAddress: source, presented: from, accountId })
+    if (identified.by === 'address') {
       const { agent, tried } = identified
       const caller = {
         identifiedBy: 'address',
         sourceAddress: source,
         presentedIn: 'From',
-        agentsTried: accountId === undefined ? tried : tried.filter(({ matched }) => matched),
+        agentsTried: tried,
       } as const
       return { decision: await this.router.decide({ agentId: agent.id, from, to }, caller), agentId: agent.id }
     }
-    return { decision: refused(identified, { source, from, to }, isAsked), agentId: null }
+    return { decision: refused(identified, { source, from, to }), agentId: null }
   }
 }
 
@@ -53,9 +51,8 @@ export class OutboundTests {
 function refused(
   identified: Identified,
   { source, from, to }: { readonly source: string; readonly from: string; readonly to: string },
-  isAsked: (agent: { readonly account_id: string }) => boolean,
 ): OutboundDecision {
-  const agents = identified.by === 'digest' ? identified.agents.filter(isAsked) : []
+  const agents = identified.by === 'digest' ? identified.agents : []
   const stranger = `${source} is no agent's address`
   const detail =
     agents.length > 0

@@ -49,16 +49,22 @@ export async function listCdrs(connection: Connection, request: CdrListRequest):
   let after = cursor === undefined ? undefined : parseCursor(cursor, shape)
   let more = true
   for (let examined = 0; more && items.length < limit && examined < MAX_EXAMINED;) {
-    const count = Math.min(limit - items.length, MAX_STEP)
+    // Most may be of other accounts: not one round trip for each.
+    const count = accountId === undefined ? Math.min(limit - items.length, MAX_STEP) : MAX_STEP
     const steps = await readStep(after, count)
-    for (const { id, read } of steps) {
-      if (read.kind === 'invalid') invalid.push({ id, why: read.why })
-      if (read.kind !== 'value' || Date.parse(read.value.ended_at) < sinceMs) continue
-      if (accountId === undefined || read.value.account_id === accountId) items.push(read.value)
-    }
-    examined += steps.length
-    after = steps.at(-1)?.position ?? after
     more = steps.length === count
+    for (const { position, id, read } of steps) {
+      examined += 1
+      after = position
+      // Nobody knows whose it is.
+      if (read.kind === 'invalid' && accountId === undefined) invalid.push({ id, why: read.why })
+      if (read.kind !== 'value' || Date.parse(read.value.ended_at) < sinceMs) continue
+      if (accountId !== undefined && read.value.account_id !== accountId) continue
+      items.push(read.value)
+      if (items.length < limit) continue
+      more ||= position !== steps.at(-1)?.position
+      break
+    }
   }
   return {
     items,

@@ -130,4 +130,25 @@ Accounts('a route test of a bound token is of its account', async () => {
   )
 })
 
+Accounts(
+  '[A11] a number that would be dialled like one of another account is refused without its addresses, and no change of a trunk gets round that',
+  async () => {
+    const { ask, bound } = await start()
+    const secret = '192.0.2.77'
+    const theirs = { phone_number: '+14155550177', allowed_addresses: [secret], country: 'US', account_id: 'other' }
+    assert.is((await ask('POST', '/v1/numbers', theirs)).status, 201)
+    const mine = { phone_number: '4155550177', kind: 'extension', country: 'US', from_user: 'mine' }
+    const refused = await bound('POST', '/v1/numbers', { ...mine, allowed_addresses: ['192.0.2.0/24'] })
+    assert.equal([refused.status, refused.body.code], [409, 'NUMBER_AMBIGUOUS'])
+    assert.not.match(refused.text, secret)
+    const made = await bound('POST', '/v1/numbers', { ...mine, allowed_addresses: ['198.51.100.7'] })
+    assert.is(made.status, 201, made.text)
+    const at = `/v1/trunks/${String(made.body['trunk_id'])}`
+    const moved = await bound('PATCH', at, { allowed_addresses: ['198.51.100.7', '192.0.2.0/24'] })
+    assert.equal([moved.status, moved.body.code], [409, 'NUMBER_AMBIGUOUS'], moved.text)
+    assert.not.match(moved.text, secret)
+    assert.is((await bound('PATCH', at, { label: 'x', allowed_addresses: ['198.51.100.8'] })).status, 200)
+  },
+)
+
 Accounts.run()

@@ -284,4 +284,15 @@ EventsApi('ends the stream when it cannot be followed', async () => {
   await eventually('nobody is counted', () => services.listening === 0)
 })
 
+EventsApi('clients of one account take half of the places at most, and leave the others to others', async () => {
+  const authorization = `Bearer ${await services.tokenOf('viewer', 'acme')}`
+  await Promise.all(Array.from({ length: 50 }, () => follow('', { authorization })))
+  const refused = await follow('', { authorization })
+  assert.is(refused.message.statusCode, 503)
+  assert.is(
+    (await follow('', { authorization: `Bearer ${await services.tokenOf('viewer', 'umbra')}` })).message.statusCode,
+    200,
+  )
+})
+
 EventsApi.run()

@@ -56,6 +56,22 @@ RouteTests('an agent’s call is asked about by the agent or by its source addre
   assert.is(inbound.body.errors?.[0]?.field, 'agent_id')
 })
 
+RouteTests('[A11] whether another account has the number is nothing that a question about a call tells', async () => {
+  const bench = new RoutingBench()
+  bench.addNumber('+14155550177', { account_id: 'umbra', outbound_agent_ids: ['umbra/front'] })
+  bench.addAgent('umbra/front', { account_id: 'umbra', auth: { username: 'u' }, allowed_addresses: ['192.0.2.7'] })
+  bench.addAgent('acme/front', { account_id: 'acme', allowed_addresses: ['192.0.2.7'] })
+  const tests = new OutboundTests(new AgentIdentifier(bench), bench.outbound)
+  const told = async (from: string) => {
+    const answer = await tests.ask({ sourceAddress: '192.0.2.7', from, to: '+13125550199', accountId: 'acme' })
+    assert.is(answer.agentId, 'acme/front')
+    return JSON.stringify(answer)
+      .replaceAll(from, '?')
+      .replace(/"looked_up":"[a-z]+"/, '')
+  }
+  assert.is(await told('+14155550177'), await told('+14155550188'))
+})
+
 RouteTests('a URI is asked as it is', async () => {
   const { ask, services } = startApi()
   for (const to of ['sip:+14155550100@pbx.example.com;user=phone', 'tel:+14155550100']) {

@@ -2,9 +2,12 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { refuseUnsafeStart } from '../../src/app/unsafe-start.js'
+import { refuseOpenRelay, refuseUnsafeStart } from '../../src/app/unsafe-start.js'
 import { ConfigError, loadConfig } from '../../src/config/index.js'
+import type { AgentListener } from '../../src/store/known-agents.js'
+import { startApi } from '../support/api-fakes.js'
 import { runCommand } from '../support/edge.js'
+import { RoutingBench } from '../support/routing-bench.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const Unsafe = suite('Unsafe starts')
@@ -36,6 +39,11 @@ Unsafe('[A16] secrets that everybody knows are refused where others can try them
     )
   assert.equal(problemsOf({ ...open, SIGNALBOX_ADMIN_TOKEN: GOOD }), [])
   assert.equal(problemsOf({ SIGNALBOX_ADMIN_TOKEN: 'short' }), [])
+  // Others reach the proxy in front, and so this address.
+  assert.match(
+    problemsOf({ SIGNALBOX_ADMIN_TOKEN: 'short', HTTP_TRUST_PROXY: '127.0.0.1' })[0] ?? '',
+    /^admin_token: is easily guessed/,
+  )
 })
 
 Unsafe('[A16] an API that others reach in the clear is refused, with what to set', () => {
@@ -120,6 +128,42 @@ Unsafe(
       assert.match(output, why, what)
       assert.ok(output.trim().split('\n').length <= 3, `${what}: ${output}`)
     })
+  },
+)
+
+Unsafe(
+  '[A16] an agent whose calls may come from anywhere is an open relay: refused at the start and by the API',
+  async () => {
+    const bench = new RoutingBench()
+    bench.addAgent('front', { allowed_addresses: ['10.0.0.0/8', '2001:db8::/32'] })
+    const directory = {
+      onAgent(listener: AgentListener) {
+        for (const id of ['front', 'acme/open']) listener(id, bench.knownAgents.get(id), false)
+        return () => undefined
+      },
+    }
+    refuseOpenRelay(directory)
+    const { ask } = startApi()
+    for (const wide of ['0.0.0.0/0', '128.0.0.0/1', '::/0', '::ffff:0:0/96', '2000::/3']) {
+      bench.addAgent('acme/open', { allowed_addresses: ['192.0.2.7', wide] })
+      assert.throws(
+        () => refuseOpenRelay(directory),
+        (error: Error) =>
+          error instanceof ConfigError &&
+          error.message.startsWith('signalbox:agent:acme/open: is an open relay') &&
+          /redis-cli HSET/.test(error.message) &&
+          !error.message.includes('\n'),
+        wide,
+      )
+      const allowed_addresses = ['192.0.2.7', wide]
+      for (const [method, path, body] of [
+        ['PUT', '/v1/agents/front', { sip_uri: 'sip:agent@127.0.0.1', allowed_addresses }],
+        ['POST', '/v1/numbers', { phone_number: '+14155550100', allowed_addresses }],
+      ] as const) {
+        const answer = await ask(method, path, body)
+        assert.equal([answer.status, answer.body.errors?.[0]?.field], [400, 'allowed_addresses[1]'], `${path} ${wide}`)
+      }
+    }
   },
 )
 

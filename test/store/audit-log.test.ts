@@ -124,4 +124,13 @@ Log('an entry that Redis does not take waits, in its order, and nobody waits wit
   await log.stop()
 })
 
+Log('[A11] tells an account nothing of entries that do not parse: they may be of others', async () => {
+  const log = open()
+  await redis.cli('XADD', 'signalbox:audit', '*', 'entry', '{"account_id":"umbra"}')
+  await log.record(entry('a', { account_id: 'acme' }))
+  const page = await log.list({ limit: 10, accountId: 'acme' })
+  assert.equal([page.items.length, page.invalid], [1, undefined])
+  await log.stop()
+})
+
 Log.run()

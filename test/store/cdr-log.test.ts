@@ -249,6 +249,25 @@ for (const [name, args] of [
     assert.is((await rejection(log.get('bad'))).code, 'INVALID')
   })
 
+  Log(
+    '[A11] an account is told nothing of records that do not parse, and its pages end with records of its own',
+    async () => {
+      for (let i = 0; i < 7; i++) log.append(cdrOf(`c${i}`, i, { account_id: i % 3 === 0 ? 'acme' : 'umbra' }))
+      await log.flush()
+      await redis.cli('XADD', 'signalbox:cdrs', '*', 'cdr', '{"account_id":"umbra"}')
+      const seen: string[][] = []
+      let cursor: string | undefined
+      do {
+        const page = await log.list({ limit: 1, accountId: 'acme', cursor })
+        assert.is(page.invalid, undefined)
+        seen.push(page.items.map(({ call_id }) => call_id))
+        cursor = page.next_cursor ?? undefined
+      } while (cursor !== undefined)
+      assert.equal(seen.flat(), ['c6', 'c3', 'c0'])
+      assert.is((await log.list({ limit: 3 })).items.length, 3)
+    },
+  )
+
   Log('waits while the stream is no stream, and writes when it is one again', async () => {
     await redis.cli('SET', 'signalbox:cdrs', 'x')
     log.append(cdrOf('c1', 1))
