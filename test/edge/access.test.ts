@@ -165,7 +165,7 @@ function doorWith(setting: Setting = {}) {
 const TOKEN = 'sbtabcdefghij234567abcd'
 
 function arrival(method = 'INVITE', fields: Partial<Record<string, string>> = {}, source = STRANGER): DoorRequest {
-  const { uri = 'sip:+14155550999@192.0.2.1', ...headers } = fields
+  const { uri = 'sip:+14155550999@192.0.2.1', body = '', ...headers } = fields
   return {
     method,
     requestUri: uri,
@@ -173,6 +173,7 @@ function arrival(method = 'INVITE', fields: Partial<Record<string, string>> = {}
     sourceAddress: source,
     protocol: 'udp',
     malformed: false,
+    body,
     header: (name) => headers[name],
   }
 }
@@ -199,6 +200,28 @@ Door(
     assert.ok(typeof verdict === 'object' && 'status' in verdict && verdict.status === 403)
   },
 )
+
+Door('where unknown sources get an answer, a request that nobody could have sent well is told its own fault', () => {
+  const INVALID: [string, Record<string, string>, number][] = [
+    ['FOO', {}, 501],
+    ['OPTIONS', { uri: 'soap.beep://192.0.2.1' }, 416],
+    ['OPTIONS', { 'max-forwards': '0' }, 483],
+    ['OPTIONS', { require: 'nothing-supports-this' }, 420],
+    ['INVITE', { 'content-type': 'application/unknown', body: 'x' }, 415],
+    ['INVITE', { accept: 'text/plain' }, 406],
+    ['INVITE', {}, 403],
+    ['REGISTER', {}, 403],
+    ['MESSAGE', { 'content-type': 'text/plain', body: 'x' }, 403],
+    ['CANCEL', { uri: 'soap.beep://192.0.2.1' }, 403],
+  ]
+  const answering = doorWith({ unknownSource: '403' })
+  const silent = doorWith()
+  for (const [method, fields, status] of INVALID) {
+    const verdict = answering.door.judge(arrival(method, fields))
+    assert.is((verdict as { status: number }).status, status, method)
+    assert.is(silent.door.judge(arrival(method, fields)), 'drop')
+  }
+})
 
 Door('lets in what comes to a Contact we registered, from wherever, by every method', () => {
   const { door } = doorWith()
@@ -301,6 +324,8 @@ Door('[A8] a source that tries one number after the other is a scanner', () => {
   assert.is(ledger.find(STRANGER)?.reason, 'scanner')
   const again = doorWith({ unknownSource: '403' })
   for (let i = 0; i < 40; i++) assert.is(typeof again.door.judge(arrival()), 'object')
+  for (let i = 0; i < 40; i++)
+    assert.is(typeof again.door.judge(arrival('INVITE', { uri: `sip:user${i}@192.0.2.1` })), 'object')
 })
 
 Door('knows the user agents of scanners, those configured too, as words and in any case', () => {

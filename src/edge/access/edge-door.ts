@@ -9,6 +9,7 @@ import { presentedNumber } from '../presented.js'
 import { refusalHeaders } from '../reason.js'
 import { Allowance } from './allowance.js'
 import type { Overload } from './overload.js'
+import { ownFault } from './own-fault.js'
 import type { Scanners } from './scanners.js'
 import type { SourceLedger } from './source-ledger.js'
 import { dialledUser, type StrangerLog } from './stranger-log.js'
@@ -46,6 +47,8 @@ const LOOKS_A_SECOND = 200
 const LOOKS_UNDER_WAY = 64
 /** REGISTERs of unknown sources, of all together, that may be challenged a second: each keeps a transaction for half a minute. */
 const REGISTERS_A_SECOND = 500
+/** What scanners try one after the other: extensions and telephone numbers. Names are not counted: what calls many names is no scanner yet. */
+const NUMBER = /^[+*#]?[0-9]/
 const PROVEN_MS = 3_600_000
 const MAX_PROVEN = 10_000
 
@@ -187,8 +190,8 @@ export class EdgeDoor implements Door {
   private refuse(request: DoorRequest): DoorVerdict {
     const { ledger } = this.options
     const { sourceAddress: address, method } = request
-    const calls = method !== 'ACK' && method !== 'CANCEL'
-    if (calls && ledger.scans(address, dialledUser(request))) {
+    const dialled = method === 'ACK' || method === 'CANCEL' ? '' : dialledUser(request)
+    if (NUMBER.test(dialled) && ledger.scans(address, dialled)) {
       this.charge(address, true)
       return this.turnAway(request, 'scanner')
     }
@@ -198,8 +201,9 @@ export class EdgeDoor implements Door {
   private turnAway(request: DoorRequest, reason: TurnedAwayFor): DoorVerdict {
     const { unknownSource, log } = this.options
     this.turnedAway[reason]++
-    const verdict = reason === 'unknown_source' && unknownSource === '403' ? this.refusal : 'drop'
-    log.tell(request, reason, verdict === 'drop' ? 'none' : '403')
+    const answers = reason === 'unknown_source' && unknownSource === '403'
+    const verdict = answers ? (ownFault(request) ?? this.refusal) : 'drop'
+    log.tell(request, reason, verdict === 'drop' ? 'none' : String(verdict.status))
     return verdict
   }
 }

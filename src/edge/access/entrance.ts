@@ -57,6 +57,7 @@ function atDoor(request: SipRequest): DoorRequest {
     sourceAddress: request.sourceAddress,
     protocol: request.protocol as Protocol,
     malformed: false,
+    body: request.body,
     header(name) {
       const value = request.header(name)
       return value === undefined ? undefined : toBytes(value)

@@ -27,9 +27,9 @@ export class StrangerLog {
 
   /**
    * @param reason why it was turned away
-   * @param answer what it got
+   * @param answer what it got: a status, or `none`
    */
-  tell(request: DoorRequest, reason: string, answer: 'none' | '403'): void {
+  tell(request: DoorRequest, reason: string, answer: string): void {
     const { ledger, logger } = this.options
     const { sourceAddress, method } = request
     const ofSource = ledger.unsaid(sourceAddress, LINE_EVERY_MS)

@@ -30,6 +30,7 @@ export interface DoorRequest {
   readonly protocol: Protocol
   /** It cannot be used, and would be answered with an error of its own if it were admitted. */
   readonly malformed: boolean
+  readonly body: string
   /** The value of the header by any spelling of its name; several lines are joined by `, `. */
   header(name: string): string | undefined
 }
@@ -236,6 +237,10 @@ class Arrival implements DoorRequest {
 
   get protocol(): Protocol {
     return this.flow.protocol
+  }
+
+  get body(): string {
+    return this.request.body
   }
 
   header(name: string): string | undefined {

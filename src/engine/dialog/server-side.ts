@@ -1,4 +1,5 @@
 import { createResponse, type SipRequest, type SipResponse } from '../message/message.js'
+import { isMethod } from '../message/methods.js'
 import { joined } from '../message/own-strings.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
@@ -20,10 +21,6 @@ import { endsSubscription, secondsLeft } from './subscription.js'
 import { newId, newTag } from './tokens.js'
 import { UasRequest } from './uas-request.js'
 
-/** Methods there are (IANA); any other is answered 501. */
-const METHODS = new Set(
-  'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE'.split(' '),
-)
 /** Methods that mean nothing outside a dialog. */
 const ONLY_IN_DIALOG = new Set(['BYE', 'UPDATE', 'PRACK'])
 /** A request with an unknown To tag goes to an application all the same: subscriptions outlive applications. */
@@ -52,7 +49,7 @@ export class ServerSide {
   /** A new request of the network, neither ACK nor CANCEL. */
   request(tx: ServerTransaction): void {
     const { request } = tx
-    if (!METHODS.has(request.method)) return this.reject(tx, 501)
+    if (!isMethod(request.method)) return this.reject(tx, 501)
     const dialog = request.toTag === '' ? undefined : this.context.dialogs.ofRequest(request)
     if (dialog === undefined && this.isSpam(tx)) return
     if (request.method === 'INVITE') tx.respond(createResponse(request, 100))
