@@ -25,11 +25,18 @@ export interface Destinations {
   hostRefusal(host: string, port?: number): string | undefined
 }
 
+/** Where the platform tells a machine its secrets: a network that is named does not name it, an entry of its own does. */
+const METADATA = 'a metadata address'
+
 /** Networks nobody is called in unless the configuration names them: what each is, in the order they are looked at. */
 const CLOSED: ReadonlyArray<readonly [network: string, what: string]> = [
-  ['169.254.169.254/32', 'a metadata address'],
-  ['fd00:ec2::254/128', 'a metadata address'],
-  ['100.100.100.200/32', 'a metadata address'],
+  ['169.254.169.254/32', METADATA],
+  ['169.254.170.2/32', METADATA],
+  ['fd00:ec2::254/128', METADATA],
+  ['fd20:ce::254/128', METADATA],
+  ['100.100.100.200/32', METADATA],
+  ['168.63.129.16/32', METADATA],
+  ['192.0.0.192/32', METADATA],
   ['127.0.0.0/8', 'a loopback address'],
   ['::1/128', 'a loopback address'],
   ['10.0.0.0/8', 'a private address'],
@@ -261,15 +268,19 @@ export class DestinationPolicy implements Destinations {
   private look(address: string): AddressVerdict {
     const parsed = parseAddress(address)
     if (parsed === undefined) return { closed: `${address.slice(0, 64)} is no address`, ports: [], nowhere: true }
-    const named = this.allowed.filter((network) => contains(network, parsed))
+    const what = whatIsClosed(parsed)
+    const width = parsed.family === 4 ? 32 : 128
+    const named = this.allowed.filter(
+      (network) => contains(network, parsed) && (network.prefix === width || what?.endsWith(METADATA) !== true),
+    )
     const ports = named.flatMap(({ port }) => (port === undefined ? [] : [port]))
     const nowhere = findIn(NOWHERE_BITS, parsed)
     // What is nowhere stays so; 240.0.0.0/4 alone is in use here and there.
     if (nowhere !== undefined && nowhere !== RESERVED)
       return { closed: `${address} is ${nowhere}`, ports: [], nowhere: true }
     if (named.some(({ port }) => port === undefined)) return { closed: undefined, ports, nowhere: false }
-    const what = nowhere ?? whatIsClosed(parsed)
-    return { closed: what && `${address} is ${what}: ${ADD}`, ports, nowhere: false }
+    const why = nowhere ?? what
+    return { closed: why && `${address} is ${why}: ${ADD}`, ports, nowhere: false }
   }
 }
 

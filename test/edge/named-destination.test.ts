@@ -30,6 +30,24 @@ Named('one that names a public host or a number goes on, with the headers of an 
   assert.is(refer('<sip:a@pbx.example.com?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>'), undefined)
 })
 
+Named('[A9] one whose URI asks for a route, an identity or a body, or could end a line, is refused with 403', () => {
+  for (const headers of [
+    'Route=%3Csip:127.0.0.1%3E',
+    'Replaces=1&rOUTE=x',
+    '%52oute=x',
+    'From=sip:a%40b',
+    'f=x',
+    'P-Asserted-Identity=x',
+    'body=x',
+    'X-A=1%0D%0ARoute:x',
+    'X-A=%00',
+  ])
+    assert.equal(refer(`<sip:a@pbx.example.com?${headers}>`), { status: 403, reason: 'Refer-To Not Allowed' }, headers)
+  assert.is(refer('<sip:a%0d%0aX-Evil:1@pbx.example.com>')?.status, 403)
+  for (const headers of ['X-Ticket=7', 'Require=replaces&Replaces=1', 'Referred-By=sip:a%40b', 'Subject=to%20you'])
+    assert.is(refer(`<sip:a@pbx.example.com?${headers}>`), undefined, headers)
+})
+
 Named('none at all, two of them, or one that is no SIP URI is refused with 400 (RFC 3515 2.4.2)', () => {
   for (const value of [undefined, '', '<http://x>', '<sip:a@b>, <sip:c@d>', `<sip:${'a'.repeat(100_000)}@b>`])
     assert.is(refer(value)?.status, 400, value?.slice(0, 40))

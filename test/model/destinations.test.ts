@@ -75,6 +75,28 @@ Destinations('what is named may be called, and nothing else', () => {
   assert.not.ok(refused(all, '192.168.1.1'))
 })
 
+Destinations('[A9] a metadata address is named by an entry of its own, not by a network around it', () => {
+  const wide = ['0.0.0.0/0', '::/0', '169.254.0.0/16', '100.64.0.0/10', 'fd00::/8']
+  const all = new DestinationPolicy({ allowed: wide })
+  const own = new DestinationPolicy({ allowed: [...wide, '168.63.129.16', 'fd00:ec2::254/128'] })
+  const metadata = ['169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', '192.0.0.192']
+  for (const address of [
+    ...metadata,
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    '::ffff:169.254.169.254',
+    '64:ff9b::a9fe:a9fe',
+  ]) {
+    assert.match(closed.refusal(address, 5060)!, 'a metadata address', address)
+    assert.ok(refused(all, address), address)
+  }
+  assert.not.ok(refused(own, '168.63.129.16'))
+  assert.not.ok(refused(own, 'fd00:ec2::254'))
+  assert.ok(refused(own, '169.254.169.254'))
+  assert.not.ok(refused(all, '169.254.1.1'))
+  assert.not.ok(refused(all, '100.64.0.1'))
+})
+
 Destinations('the refusal says what the address is and what to add', () => {
   assert.match(
     closed.refusal('10.0.0.1', 5060)!,
