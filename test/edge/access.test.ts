@@ -294,6 +294,18 @@ Door('[A5] bars a banned source, until it is configured or exempt', () => {
   assert.is(exempt.door.bars(STRANGER), false)
 })
 
+Door('[A5] a trunk in the IPv6 network of a banned source comes in all the same, and the ban stays', () => {
+  const { door, known, ledger } = doorWith()
+  const [offender, trunk] = ['2001:db8::66', '2001:db8::7']
+  known.add(trunk)
+  while (!ledger.isBanned(offender)) door.judge(arrival('INVITE', {}, offender))
+  for (let i = 0; i < 10; i++) {
+    assert.is(door.bars(offender), true)
+    assert.is(door.bars(trunk), false)
+  }
+  assert.is(door.bars('2001:db8::8'), true)
+})
+
 Door('spares for an hour an address from which somebody has proved by digest who it is', async () => {
   const { door, clock, ledger } = doorWith({ digestPossible: true })
   door.proved(STRANGER)

@@ -12,6 +12,7 @@ import type { Overload } from './overload.js'
 import { ownFault } from './own-fault.js'
 import type { Scanners } from './scanners.js'
 import type { SourceLedger } from './source-ledger.js'
+import { sourceName } from './source-name.js'
 import { dialledUser, type StrangerLog } from './stranger-log.js'
 
 /** Why something was turned away at the door. */
@@ -96,8 +97,11 @@ export class EdgeDoor implements Door {
   bars(address: string): boolean {
     const { ledger } = this.options
     if (!ledger.isBanned(address)) return false
+    // A trunk may be in the network of whoever is banned: it stays exempt, and the others stay banned.
+    const isNetwork = sourceName(address) !== address
+    if (isNetwork && this.isSpared(address)) return false
     // A trunk may have been given this address meanwhile.
-    if (ledger.mayHaveBecomeKnown(address) && this.isSpared(address)) {
+    if (!isNetwork && ledger.mayHaveBecomeKnown(address) && this.isSpared(address)) {
       ledger.lift(address)
       return false
     }
