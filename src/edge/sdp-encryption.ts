@@ -53,7 +53,7 @@ function isKeyed({ lines }: Stream, session: Session, means: 'keys' | 'handshake
 
 /** `a=crypto:<tag> <suite> <keys> [<parameters>]`: SRTP may be told to leave out what it is for (RFC 4568 6.3). */
 function encrypts(line: string): boolean {
-  const [, suite = '', keys = '', ...parameters] = line.split(/ +/)
+  const [, suite = '', keys = '', ...parameters] = line.split(/[ \t]+/)
   if (!keys.startsWith('inline:') || /^NULL/i.test(suite)) return false
   return !parameters.some((parameter) => /^UNENCRYPTED_SRTC?P$/i.test(parameter))
 }

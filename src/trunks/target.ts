@@ -12,6 +12,8 @@ export interface Target {
   readonly name?: string
   /** Over TLS: the id of the profile it is dialled under; absent: as all servers are. */
   readonly profile?: string
+  /** Over TLS: it is who holds the open connection from there, whatever its certificate says: it registered with us on that. */
+  readonly connected?: boolean
   /**
    * The transport was named, came from NAPTR or SRV, or is the one a REGISTER was accepted on: only it will do. False: it is UDP
    * because nobody named one, and a request too large for it may go over TCP (RFC 3261 18.1.1).
@@ -29,7 +31,8 @@ export function formatTarget(target: Target): string {
   if (target.transport === 'tls') {
     const name = target.name === undefined ? '' : `;x-signalbox-tls-name=${target.name}`
     const profile = target.profile === undefined ? '' : `;x-signalbox-tls=${target.profile}`
-    return `${nameTarget(target)}${name}${profile}`
+    const connected = target.connected === true ? ';x-signalbox-connected' : ''
+    return `${nameTarget(target)}${name}${profile}${connected}`
   }
   return target.settled || target.transport !== 'udp' ? nameTarget(target) : `sip:${hostPort(target)}`
 }

@@ -9,6 +9,7 @@ import { AGENT, CALLER, EDGE, TestEdge } from '../support/edge.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { NameServer } from '../support/name-server.js'
+import { credentials } from '../support/pbx.js'
 import { followUp, inviteText, listenTls, nextMessage, openTls, peerOn, type SipPeer } from '../support/sip-peer.js'
 import type { SipText } from '../support/sip-text.js'
 import { agentOn, callOut, registrationIn } from '../support/trunk-edge.js'
@@ -334,6 +335,50 @@ Tls(
     for (const { reason } of failed?.attempts ?? []) assert.match(reason, 'not for elsewhere.example.net')
     const { tls_state } = await edge.must<View>('GET', `/v1/trunks/${pinned.trunk_id}`)
     assert.match(tls_state.problem ?? '', '.example.net, not for elsewhere.example.net')
+  },
+)
+
+Tls(
+  'a PBX that registers to the edge over TLS is called on that connection, whatever its certificate says',
+  async () => {
+    const pbx = await dial()
+    const number = '+14155550146'
+    await edge.must('POST', '/v1/numbers', {
+      phone_number: number,
+      register_in: true,
+      inbound_auth: { username: 'line', password: 'secret of the line' },
+      outbound_agent_ids: ['placer'],
+    })
+    const agent = await agentOn(edge, 'placer')
+    const uri = `sip:${EDGE}:${tlsPort}`
+    const register = async (cseq: number, more: string[] = []): Promise<SipText> => {
+      pbx.send(
+        [
+          `REGISTER ${uri} SIP/2.0`,
+          `Via: SIP/2.0/TLS ${CALLER}:5061;rport;branch=z9hG4bK-line-${cseq}`,
+          'Max-Forwards: 70',
+          `From: <sip:line@${EDGE}>;tag=line`,
+          `To: <sip:line@${EDGE}>`,
+          'Call-ID: line-over-tls',
+          `CSeq: ${cseq} REGISTER`,
+          `Contact: <sip:line@10.0.0.7:5061;transport=tls>`,
+          ...more,
+          'Content-Length: 0',
+          '',
+          '',
+        ].join('\r\n'),
+      )
+      const isAnswer = (message: SipText): boolean => message.header('cseq') === `${cseq} REGISTER`
+      return nextMessage(pbx, 'an answer', isAnswer)
+    }
+    const challenge = (await register(1)).header('www-authenticate') ?? ''
+    const answer = await register(2, [`Authorization: ${credentials(challenge, uri, 'line', 'secret of the line')}`])
+    assert.is(answer.status, 200)
+    const calling = callOut(agent, edge, { from: number, to: '+13125550199', body: SDP })
+    const invite = await nextMessage(pbx, 'an INVITE', isA('INVITE'))
+    pbx.send(reply(invite, 486))
+    await calling
+    await agent.close()
   },
 )
 

@@ -49,6 +49,7 @@ for (const [what, text, kind] of [
   ['RTP/SAVP without keys', sdp('m=audio 4000 RTP/SAVP 0'), 'both'],
   ['DTLS without a fingerprint', sdp('m=audio 4000 UDP/TLS/RTP/SAVP 0', CRYPTO), 'both'],
   ['keys that encrypt nothing', sdp('m=audio 4000 RTP/SAVP 0', `${CRYPTO} UNENCRYPTED_SRTP`), 'both'],
+  ['the same behind a tab', sdp('m=audio 4000 RTP/SAVP 0', `${CRYPTO}\tUNENCRYPTED_SRTP`), 'both'],
   ['RTCP in clear', sdp('m=audio 4000 RTP/SAVP 0', `${CRYPTO} unencrypted_srtcp`), 'both'],
   ['one choice that encrypts nothing', sdp('m=audio 4000 RTP/SAVP 0', CRYPTO, `a=crypto:2 NULL ${KEY}`), 'both'],
   ['a second stream in clear', sdp('m=audio 4000 RTP/SAVP 0', CRYPTO, 'm=video 4002 RTP/AVP 99'), 'both'],

@@ -103,7 +103,7 @@ export class Pbx {
 }
 
 /** Credentials as RFC 7616 3.4 has them: of RFC and node:crypto alone. */
-function credentials(challenge: string, uri: string, user: string, password: string): string {
+export function credentials(challenge: string, uri: string, user: string, password: string): string {
   const params = digestParams(challenge)
   const value = (name: string): string => params.get(name) ?? ''
   const algorithm = params.get('algorithm') ?? 'MD5'

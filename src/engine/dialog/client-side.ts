@@ -24,7 +24,7 @@ export class ClientSide {
    * @param proxy next hop in place of the Request-URI: a SIP URI, or `host[:port]`. Its parameter `x-signalbox-silence`, 100 to
    * 32000, is for how many milliseconds each of its addresses may be wholly silent before it counts as timed out; with an IP literal
    * `x-signalbox-tls-name` is the host name that its certificate has to speak for, and `x-signalbox-tls` the id of the TLS profile
-   * it is dialled under.
+   * it is dialled under; `x-signalbox-connected` is for who holds an open connection from there, whatever its certificate says.
    */
   request(app: App, method: string, uri: string, text: AppText, proxy: string): Outcome | Promise<Outcome> {
     const target = parseUri(uri)

@@ -47,14 +47,14 @@ export class Hops {
    * @param peer where messages of whoever is sent to came from, in a dialog
    * @param from who wrote it: `application`, as the next hop of a request outside dialogs, and it may say how its server is dealt with
    * over TLS; `target`, the application as whom it wants to reach; else a peer, which has no say in that. Over TLS a server of the
-   * first two is held to its address when it has no name.
+   * first two is held to its address when it has no name, unless the next hop has `x-signalbox-connected`: who is connected from there.
    */
   find(uri: SipUri, peer?: Source, from?: 'application' | 'target'): Ways | Promise<Ways> {
     const hop = nextHopOf(uri)
     const host = hop.host.startsWith('[') ? hop.host.slice(1, -1) : hop.host
     const dealt = from === 'application' && uri.params.size > 0 ? tlsOf(uri) : {}
-    if (isIP(host) !== 0)
-      return this.literal(hop, host, peer, from === undefined ? dealt : { serverName: host, ...dealt })
+    const held = from !== undefined && !(from === 'application' && uri.params.has('x-signalbox-connected'))
+    if (isIP(host) !== 0) return this.literal(hop, host, peer, held ? { serverName: host, ...dealt } : dealt)
     return this.named(hop, peer, dealt)
   }
 

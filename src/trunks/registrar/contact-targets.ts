@@ -32,7 +32,7 @@ export function targetOf(binding: Binding, { holdsFlow, permits }: ReachOptions)
   const { transport, address, port, path, natted } = binding
   const contact = { uri: binding.contact, routes: path }
   const source: Target = { transport, address, port, settled: true, contact }
-  if (transport !== 'udp' && holdsFlow(binding)) return source
+  if (transport !== 'udp' && holdsFlow(binding)) return transport === 'tls' ? { ...source, connected: true } : source
   const named = placeOf(path[0] ?? binding.contact, transport)
   if (named !== undefined && !natted && permits(named, { address, port })) return { ...named, settled: true, contact }
   return transport === 'udp' ? source : undefined

@@ -260,8 +260,9 @@ Profiles('the application that dials may name a profile and a name; what a peer 
     { resolve: () => Promise.reject(new Error('not asked')) } as unknown as Resolver,
   )
   const uri = Hops.parse('sip:192.0.2.7;transport=tls;x-signalbox-tls-name=a.example.com;x-signalbox-tls=loose')!
-  const targetOf = (from?: 'application' | 'target') => {
-    const found = hops.find(uri, undefined, from)
+  const connected = Hops.parse('sip:192.0.2.7;transport=tls;x-signalbox-connected')!
+  const targetOf = (from?: 'application' | 'target', to = uri) => {
+    const found = hops.find(to, undefined, from)
     if (found instanceof Promise || !found.ok) throw new Error('no way')
     return found.ways[0]!.target
   }
@@ -269,6 +270,8 @@ Profiles('the application that dials may name a profile and a name; what a peer 
   assert.equal(targetOf('application'), { ...target, serverName: 'a.example.com', tlsProfile: 'loose' })
   assert.equal(targetOf('target'), { ...target, serverName: '192.0.2.7' })
   assert.equal(targetOf(), target)
+  assert.equal(targetOf('application', connected), target, 'who is connected from there')
+  assert.equal(targetOf('target', connected), { ...target, serverName: '192.0.2.7' })
 })
 
 Profiles('profiles are bounded, those in use stay, and an id never comes to mean another', () => {

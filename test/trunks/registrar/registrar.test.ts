@@ -222,6 +222,14 @@ Changing('are called over the connection they came on, until it is closed', asyn
   assert.equal(bench.location.targets('pbx'), [])
   await bench.send({ ...from, port: 40_002, contact: '<sip:a@10.0.0.7;transport=tcp>' })
   assert.is(bench.location.targets('pbx')[0]?.port, 40_002)
+  await bench.send({ ...from, protocol: 'tls', contact: '<sip:a@10.0.0.7;transport=tls>' })
+  assert.equal(
+    bench.location
+      .targets('pbx')
+      .map(({ transport, connected }) => `${transport} ${connected}`)
+      .sort(),
+    ['tcp undefined', 'tls true'],
+  )
 })
 
 Auth.run()
