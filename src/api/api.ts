@@ -51,6 +51,9 @@ export interface ApiTls {
 /** Milliseconds a client has for the handshake. */
 const HANDSHAKE_TIMEOUT_MS = 5_000
 
+/** Characters of an admin token that nobody guesses, however many tries there are. */
+const UNGUESSABLE = 20
+
 /** Bytes a body may have. A number with a thousand outbound agents needs 70 kB. */
 const BODY_LIMIT = 262_144
 
@@ -62,7 +65,12 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
 export function createApi(options: ApiOptions): Api {
   const { adminToken, tokenFailuresPerMinute, trustProxy, tls, ...services } = options
   const authenticator = createAuthenticator(adminToken, services.knownTokens, services.clock)
-  const tokenCheck = new TokenCheck({ ...services, authenticator, failuresPerMinute: tokenFailuresPerMinute })
+  const tokenCheck = new TokenCheck({
+    ...services,
+    authenticator,
+    failuresPerMinute: tokenFailuresPerMinute,
+    guessable: adminToken.length < UNGUESSABLE,
+  })
   const answerError = errorHandler(services)
 
   const api = Fastify({

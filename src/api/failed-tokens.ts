@@ -13,8 +13,8 @@ interface Bucket {
 }
 
 /**
- * Failed tokens by source address: so many a minute are refused as such, further ones are told to wait. It never stands in the way of
- * a valid token, so that one who guesses cannot lock out whoever shares the address.
+ * Failed tokens by source address: so many a minute are refused as such, further ones are told to wait. It does not stand in
+ * the way of a token that nobody guesses, so that one who guesses cannot lock out whoever shares the address.
  */
 export class FailedTokens {
   private readonly buckets = new LRUCache<string, Bucket>({ max: MAX_SOURCES })
@@ -26,18 +26,30 @@ export class FailedTokens {
 
   /** Counts one; the seconds until the next is free when that is too many, else undefined. */
   note(address: string): number | undefined {
-    const { perMinute } = this
     const source = sourceOf(address)
-    const now = this.clock.now()
-    const bucket = this.buckets.get(source) ?? { left: perMinute, atMs: now }
+    const bucket = this.fill(this.buckets.get(source) ?? { left: this.perMinute, atMs: this.clock.now() })
+    this.buckets.set(source, bucket)
+    const waitS = this.untilFree(bucket)
+    if (waitS === undefined) bucket.left -= 1
+    return waitS
+  }
+
+  /** The seconds until a failure is free, without one; undefined: it is. */
+  wait(address: string): number | undefined {
+    const bucket = this.buckets.get(sourceOf(address))
+    return bucket && this.untilFree(this.fill(bucket))
+  }
+
+  private untilFree({ left }: Bucket): number | undefined {
+    return left >= 1 ? undefined : Math.ceil(((1 - left) * MINUTE_MS) / this.perMinute / 1_000)
+  }
+
+  private fill(bucket: Bucket): Bucket {
+    const { perMinute, clock } = this
+    const now = clock.now()
     bucket.left = Math.min(perMinute, bucket.left + ((now - bucket.atMs) / MINUTE_MS) * perMinute)
     bucket.atMs = now
-    this.buckets.set(source, bucket)
-    if (bucket.left >= 1) {
-      bucket.left -= 1
-      return undefined
-    }
-    return Math.ceil(((1 - bucket.left) * MINUTE_MS) / perMinute / 1_000)
+    return bucket
   }
 }
 

@@ -11,6 +11,8 @@ export interface TokenCheckOptions {
   readonly clock: Clock
   /** Failed tokens a minute of one address that are answered as such. */
   readonly failuresPerMinute: number
+  /** Whether the admin token of the configuration is so short that it might be guessed: then not even the right guess is let in too soon. */
+  readonly guessable: boolean
   readonly metrics: { readonly apiTokenFailures: { inc(labels: { result: string }): void } }
   readonly logger: Log
 }
@@ -35,6 +37,9 @@ export class TokenCheck {
   async enter(request: FastifyRequest, reply: FastifyReply): Promise<ApiError | undefined> {
     const who = await this.options.authenticator.who(request.headers.authorization)
     if (typeof who !== 'string') {
+      const isGuessable = this.options.guessable && who.tokenId === null
+      const waitS = isGuessable ? this.failed.wait(sourceAddress(request)) : undefined
+      if (waitS !== undefined) return this.tooMany(reply, waitS)
       request.principal = who
       return undefined
     }
@@ -42,16 +47,19 @@ export class TokenCheck {
       return new ApiError('STORE_UNAVAILABLE', 'Redis does not answer, so this token cannot be checked; try again')
     // No token is no guess, and who knows an expired one does not guess either.
     const waitS = who === 'wrong' ? this.failure(sourceAddress(request)) : undefined
-    if (waitS !== undefined) {
-      reply.header('retry-after', String(waitS))
-      return new ApiError(
-        'TOO_MANY_TOKEN_FAILURES',
-        `too many tokens that are not valid came from this address; a valid one is let in at once, another guess after ${waitS} s`,
-      )
-    }
+    if (waitS !== undefined) return this.tooMany(reply, waitS)
     const { error, challenge } = refusalOf(who)
     reply.header('www-authenticate', challenge)
     return error
+  }
+
+  private tooMany(reply: FastifyReply, waitS: number): ApiError {
+    reply.header('retry-after', String(waitS))
+    const valid = this.options.guessable ? 'one made by POST /v1/tokens' : 'a valid one'
+    return new ApiError(
+      'TOO_MANY_TOKEN_FAILURES',
+      `too many tokens that are not valid came from this address; ${valid} is let in at once, another guess after ${waitS} s`,
+    )
   }
 
   /** Counts a token that is not valid; seconds to wait when there were too many. */

@@ -148,6 +148,24 @@ Tokens('guesses from one address are told to wait; a valid token from it is let 
   assert.equal(services.tokenFailures, ['refused', 'refused', 'refused', 'limited', 'refused', 'limited'])
 })
 
+Tokens(
+  '[A15] an admin token so short that it might be guessed is refused like the guesses that were too many, until the next is free',
+  async () => {
+    const services = new FakeServices()
+    const { api } = startApi(services, { tokenFailuresPerMinute: 3, adminToken: 'summer-2026' })
+    const ask = (token: string) => inject(api, 'GET', '/v1/agents', bearer(token))
+    for (let i = 0; i < 2; i++) assert.is((await ask('guess')).status, 401)
+    assert.is((await ask('summer-2026')).status, 200)
+    assert.is((await ask('guess')).status, 401)
+    const [wrong, right] = [await ask('guess'), await ask('summer-2026')]
+    assert.equal([right.status, right.body.detail], [429, wrong.body.detail])
+    assert.is(right.headers['retry-after'], wrong.headers['retry-after'])
+    assert.is((await ask(await services.tokenOf('viewer'))).status, 200)
+    services.clock.advance(20_000)
+    assert.is((await ask('summer-2026')).status, 200)
+  },
+)
+
 Tokens('failed tokens are written in a line in ten seconds at most, without them', async () => {
   const services = new FakeServices()
   const { api } = startApi(services)
