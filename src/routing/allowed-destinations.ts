@@ -1,3 +1,4 @@
+import { getCountryCallingCode, isSupportedCountry } from 'libphonenumber-js'
 import { unescapeUser } from '../engine/index.js'
 import type { Trunk } from '../model/trunk.js'
 import { readDestination } from './destination.js'
@@ -51,7 +52,7 @@ export function destinationFault(
 ): DestinationFault | undefined {
   const allowed = allowedOf(trunk)
   const beginning = longestBeginning(e164, allowed.beginnings)
-  const { country, risk, named } = kindOf(e164)
+  const { country, risk, named, free } = kindOf(e164)
   if (risk !== undefined) {
     if (beginning >= named.length) return undefined
     const why = `${e164} is ${risk}: name the prefix ${named} in allowed_destinations of trunk ${trunk.id} to allow it`
@@ -62,6 +63,7 @@ export function destinationFault(
   const home = entries === null ? homeOf(presented, trunk) : undefined
   if (country !== undefined) {
     if (country === home || allowed.countries.has(country) || allowed.countries.has(ANYWHERE)) return undefined
+    if (free === true && [home, ...allowed.countries].some(isNorthAmerican)) return undefined
   }
   const where = country === undefined ? 'is of no country that is known' : `is in ${country}`
   const has =
@@ -152,6 +154,9 @@ function digitsIn(text: string): string[] {
     plain.replace(/[A-Za-z]/g, (letter) => KEYS[letter.toUpperCase().charCodeAt(0) - 65]!),
   ]
 }
+
+const isNorthAmerican = (country: string | undefined): boolean =>
+  country !== undefined && isSupportedCountry(country) && getCountryCallingCode(country) === '1'
 
 /** The country whose numbers may be called where nothing else is said. */
 const homeOf = (presented: string | null, { country }: BarringTrunk): string | undefined =>

@@ -6,6 +6,8 @@ export interface NumberKind {
   readonly country: string | undefined
   /** Why calls to it are dear or unusual, in words; undefined: it is a number as any. */
   readonly risk?: string
+  /** It is free of charge in all countries of its calling code, whichever it is said to be of: +1 800 and the like. */
+  readonly free?: true
   /** The shortest beginning of numbers that names such ones: no shorter one does. */
   readonly named: string
 }
@@ -57,7 +59,8 @@ function readKind(e164: string): NumberKind {
   if (number === undefined) return { country: undefined, named: e164.slice(0, 4) }
   const named = e164.slice(0, 1 + number.countryCallingCode.length + NAMING_DIGITS)
   const risk = riskOf(number.getType()) ?? (number.isValid() ? undefined : riskOfBeginning(e164))
-  return { country: number.country, named, ...(risk && { risk }) }
+  const free = e164.startsWith('+1') && number.getType() === 'TOLL_FREE'
+  return { country: number.country, named, ...(risk && { risk }), ...(free && { free }) }
 }
 
 /** A switch takes no notice of digits too many: what begins with a premium-rate number is one. */

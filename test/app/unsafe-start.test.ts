@@ -67,6 +67,24 @@ Unsafe(
     chmodSync(key, 0o644)
     const [problem = ''] = problemsOf(env)
     assert.match(problem, /^sip\.tls\.key_file: .*everybody on this machine.*chmod o= /)
+    for (const [path, env] of [
+      [
+        'http.tls.key_file',
+        { SIGNALBOX__HTTP__TLS__CERTIFICATE_FILE: certificate, SIGNALBOX__HTTP__TLS__KEY_FILE: key },
+      ],
+      [
+        'sip.tls.named_certificates.carrier.key_file',
+        {
+          SIGNALBOX__SIP__TLS__NAMED_CERTIFICATES: JSON.stringify({
+            carrier: { certificate_file: certificate, key_file: key },
+          }),
+        },
+      ],
+    ] as const)
+      assert.ok(
+        problemsOf(env).some((line) => line.startsWith(`${path}: `) && line.includes('chmod o= ')),
+        path,
+      )
     chmodSync(key, 0o640)
     assert.equal(problemsOf(env), [])
   },

@@ -31,6 +31,14 @@ Allowed(
   },
 )
 
+Allowed('[A10] has numbers that are free of charge in all of North America wherever a country of it is allowed', () => {
+  assert.is(codeOf('+18005551234', {}, '+14165550123'), undefined)
+  assert.is(codeOf('+18885551234', allow('DE', 'CA')), undefined)
+  assert.is(codeOf('+18005551234', allow('DE')), 'DESTINATION_BARRED')
+  assert.is(codeOf('+18005551234', {}, '+442079460001'), 'DESTINATION_BARRED')
+  assert.is(codeOf('+18095551234', {}, '+14165550123'), 'DESTINATION_BARRED')
+})
+
 Allowed('[A10] is the trunk’s country where an extension is presented, and nowhere when it has none', () => {
   assert.is(codeOf('+13125550199', { country: 'US' }, '200'), undefined)
   assert.is(codeOf('+442079460000', { country: 'US' }, '200'), 'DESTINATION_BARRED')
