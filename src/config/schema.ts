@@ -168,7 +168,7 @@ const http = z.strictObject({
    * X-Forwarded-For then says where a request comes from.
    */
   trust_proxy: proxies.default(false),
-  /** Tokens that are not valid, a minute and source address, until further ones are told to wait. Valid ones never are. */
+  /** Tokens that are not valid, a minute and source address, until further ones are told to wait. Valid ones never are, but for an admin token under 20 characters. */
   token_failures_per_minute: whole(1, 100_000).default(30),
   /** Whether `/readyz` says ready while Redis is away and known numbers are served from memory. */
   ready_without_redis: z.boolean().default(false),
