@@ -7,6 +7,8 @@ import { startRedis, type TestRedis } from '../support/redis.js'
 import { newAgent, newNumber, newTrunk, rejection, StoreBench } from '../support/store-bench.js'
 
 const A = '+14155550100'
+/** SHA-256 of the account `default` and the fields of a trunk at `pbx.example.com`, as trunks first had them. */
+const INDEXED = 'e92fa30815a16864b4c502f17c49f44d2149183643cfd5dfb976d32f5bfc32da'
 
 for (const [name, args] of [
   ['a single Redis', []],
@@ -147,6 +149,14 @@ for (const [name, args] of [
     await bench.trunks.remove(id)
     assert.is(await bench.trunks.findEqual({ ...equal, username: 'v' }, 'default'), undefined)
   })
+
+  Records(
+    'are found by what they were indexed under before trunks had further fields, when those are at their defaults',
+    async () => {
+      await bench.trunks.create(newTrunk('t', { sip_domain: 'pbx.example.com' }))
+      assert.is(await redis.cli('GET', `signalbox:index:trunk-fields:${INDEXED}`), 't')
+    },
+  )
 
   Records('keep passwords sealed, beside the trunk or agent, and lose them with it', async () => {
     const passwords = createPasswords({ connection: bench.connection, secrets: new Secrets(randomBytes(32)) })
