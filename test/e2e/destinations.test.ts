@@ -74,6 +74,8 @@ Destinations.before(async () => {
       SIGNALBOX_ADMIN_TOKEN: TOKEN,
       LOG_LEVEL: 'silent',
       SIGNALBOX__DNS__SERVERS: names.address,
+      // The test runs in this process too, and may hold its event loop up.
+      SIGNALBOX__LIMITS__SHED_DELAY_MS: '0',
       SIGNALBOX__SIP__T1_MS: '50',
       SIGNALBOX__TRUNKS__SILENCE_MS: '300',
       SIGNALBOX__REGISTRATION__RESPONSE_TIMEOUT_MS: '500',
