@@ -20,6 +20,9 @@ export class Dialogs {
   /** Ids that requests of ours may yet make dialogs of. */
   private readonly claims = new Map<string, Claim>()
 
+  /** Ends a dialog that another one has taken the place of, and all that runs for it. */
+  displaced: (dialog: Dialog) => void = (dialog) => this.remove(dialog)
+
   get count(): number {
     return this.byTags.size
   }
@@ -27,17 +30,9 @@ export class Dialogs {
   /** A dialog of the same Call-ID and tags cannot be told from it any more, and ends: nobody would end it later. */
   add(dialog: Dialog): void {
     const same = this.byTags.get(keyOfDialog(dialog))
-    if (same !== undefined && same !== dialog) this.endUnreachable(same)
+    if (same !== undefined && same !== dialog) this.displaced(same)
     this.byId.set(dialog.id, dialog)
     this.byTags.set(keyOfDialog(dialog), dialog)
-  }
-
-  private endUnreachable(dialog: Dialog): void {
-    dialog.repeater?.stop()
-    dialog.challengedBye?.cancel()
-    dialog.expiry?.cancel()
-    dialog.session?.stop()
-    this.remove(dialog)
   }
 
   remove(dialog: Dialog): void {

@@ -32,6 +32,7 @@ export class InDialog {
 
   constructor(private readonly context: Context) {
     this.sessions = new Sessions(context, this)
+    context.dialogs.displaced = (dialog) => this.release(dialog)
   }
 
   /** Sends an application's request in the dialog of that id. */
