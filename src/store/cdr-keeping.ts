@@ -20,14 +20,30 @@ export interface CdrRetention {
 }
 
 /**
- * Adds to the stream unless it was done before. KEYS: the stream, the mark that it was done (in the stream's slot).
- * ARGV: the stream's length, the record, the mark's seconds.
+ * Adds records to the stream, each unless it was done before, and keeps them under their own keys. KEYS: the stream, for each record the
+ * mark that it was added (in the stream's slot), and its own key; without these nothing is kept under them.
+ * ARGV: the stream's length, the marks' seconds, the records' seconds, the records.
  */
-const addScript = new Script(`
-if redis.call('EXISTS', KEYS[2]) == 1 then return 'kept' end
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'cdr', ARGV[2])
-redis.call('SET', KEYS[2], id, 'EX', ARGV[3])
-return 'added'`)
+const keepScript = new Script(`
+local count = #ARGV - 3
+for i = 1, count do
+  local mark, own, text = KEYS[1 + i], KEYS[1 + count + i], ARGV[3 + i]
+  if own then redis.call('SET', own, text, 'EX', ARGV[3], 'NX') end
+  if redis.call('EXISTS', mark) == 0 then
+    local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'cdr', text)
+    redis.call('SET', mark, id, 'EX', ARGV[2])
+  end
+end`)
+
+/**
+ * Adds records to a number's list and takes out the oldest. KEYS: the list. ARGV: the list's seconds, the place before which records are
+ * too old, how many are kept, the places of the records.
+ */
+const listScript = new Script(`
+for at = 4, #ARGV do redis.call('ZADD', KEYS[1], 0, ARGV[at]) end
+redis.call('ZREMRANGEBYLEX', KEYS[1], '-', '(' .. ARGV[2])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[3] - 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])`)
 
 /** A record on its way to Redis. */
 export interface WaitingCdr {
@@ -38,51 +54,58 @@ export interface WaitingCdr {
   readonly text: string
 }
 
-/**
- * Writes records everywhere they are found: by call_id, in their numbers' lists, in the stream; in one round trip. Doing it again
- * changes nothing.
- * @returns for each record why it is not written, whole; undefined when it is
- */
-export async function keepCdrs(
-  client: Redis,
-  cdrs: readonly WaitingCdr[],
-  retention: CdrRetention,
-): Promise<(Error | undefined)[]> {
-  let keeping = new Keeping(client, cdrs, retention)
-  if ((await keeping.write()).some((error) => error?.message.startsWith('NOSCRIPT'))) {
-    await addScript.load(client)
-    keeping = new Keeping(client, cdrs, retention)
-    await keeping.write()
+/** Writes records everywhere they are found: by call_id, in their numbers' lists, in the stream; in one round trip. */
+export class CdrKeeper {
+  /** Redis is a cluster, where one script cannot see the stream and the records' own keys. */
+  private apart = false
+
+  constructor(private readonly retention: CdrRetention) {}
+
+  /**
+   * Writes the records. Doing it again changes nothing.
+   * @returns for each record why it is not written, whole; undefined when it is
+   */
+  async keep(client: Redis, cdrs: readonly WaitingCdr[]): Promise<(Error | undefined)[]> {
+    let outcomes = await this.write(client, cdrs)
+    if (outcomes.some((error) => error?.message.startsWith('NOSCRIPT'))) {
+      await Promise.all([keepScript.load(client), listScript.load(client)])
+      outcomes = await this.write(client, cdrs)
+    }
+    if (!this.apart && outcomes.some((error) => error?.message.startsWith('CROSSSLOT'))) {
+      this.apart = true
+      outcomes = await this.write(client, cdrs)
+    }
+    return outcomes
   }
-  return keeping.outcomes
+
+  private write(client: Redis, cdrs: readonly WaitingCdr[]): Promise<(Error | undefined)[]> {
+    return new Keeping(client.pipeline(), cdrs, this.retention).write(this.apart)
+  }
+}
+
+/** What is added to a number's list. */
+interface ListAddition {
+  readonly owners: number[]
+  readonly places: string[]
+  endMs: number
 }
 
 /** One round trip that writes records. */
 class Keeping {
-  readonly outcomes: (Error | undefined)[] = []
-  private readonly pipeline: ReturnType<Redis['pipeline']>
-  /** For each command the record, or the records, that it is for. */
+  private readonly outcomes: (Error | undefined)[] = []
+  /** For each command the records that it is for. */
   private readonly owners: (readonly number[])[] = []
-  private readonly lists = new Map<string, { owners: number[]; members: (string | number)[]; endMs: number }>()
+  private readonly lists = new Map<string, ListAddition>()
 
   constructor(
-    client: Redis,
+    private readonly pipeline: ReturnType<Redis['pipeline']>,
     private readonly cdrs: readonly WaitingCdr[],
     private readonly retention: CdrRetention,
-  ) {
-    this.pipeline = client.pipeline()
-  }
+  ) {}
 
-  async write(): Promise<readonly (Error | undefined)[]> {
-    const { cdrs, outcomes, owners, pipeline } = this
-    for (let at = 0; at < cdrs.length; at++) {
-      outcomes.push(undefined)
-      try {
-        this.add(cdrs[at]!, at)
-      } catch (error) {
-        outcomes[at] = error instanceof Error ? error : new Error(String(error))
-      }
-    }
+  async write(apart: boolean): Promise<(Error | undefined)[]> {
+    const { outcomes, owners, pipeline } = this
+    this.addRecords(apart)
     for (const [key, list] of this.lists) this.addList(key, list)
     const results = (await pipeline.exec()) ?? []
     for (let at = 0; at < owners.length; at++) {
@@ -93,35 +116,54 @@ class Keeping {
     return outcomes
   }
 
-  private add({ callId, phoneNumber, endMs, text }: WaitingCdr, at: number): void {
-    const { pipeline, owners } = this
+  private addRecords(apart: boolean): void {
+    const { cdrs, pipeline, outcomes, owners } = this
     const { streamMaxLength, recordTtlS } = this.retention
-    const key = keys.cdr(callId)
-    const position = positionOf(endMs, callId)
-    pipeline.set(key, text, 'EX', recordTtlS, 'NX')
-    addScript.queue(
-      pipeline,
-      [keys.cdrs, keys.cdrWritten(callId)],
-      [streamMaxLength, text, Math.min(GUARD_S, recordTtlS)],
-    )
-    owners.push([at], [at])
-    if (phoneNumber === null || !isPhoneNumber(phoneNumber)) return
-    const listKey = keys.cdrsOfNumber(phoneNumber)
-    const list = this.lists.get(listKey) ?? { owners: [], members: [], endMs }
-    list.owners.push(at)
-    list.members.push(0, position)
-    list.endMs = Math.max(list.endMs, endMs)
-    this.lists.set(listKey, list)
+    const marks: string[] = []
+    const own: string[] = []
+    const texts: string[] = []
+    const kept: number[] = []
+    for (const [at, cdr] of cdrs.entries()) {
+      outcomes.push(undefined)
+      try {
+        const key = keys.cdr(cdr.callId)
+        marks.push(keys.cdrWritten(cdr.callId))
+        this.note(cdr, at)
+        if (apart) {
+          pipeline.set(key, cdr.text, 'EX', recordTtlS, 'NX')
+          owners.push([at])
+        } else own.push(key)
+        texts.push(cdr.text)
+        kept.push(at)
+      } catch (error) {
+        outcomes[at] = error instanceof Error ? error : new Error(String(error))
+      }
+    }
+    if (kept.length === 0) return
+    const args = [streamMaxLength, Math.min(GUARD_S, recordTtlS), recordTtlS, ...texts]
+    keepScript.queue(pipeline, [keys.cdrs, ...marks, ...own], args)
+    owners.push(kept)
   }
 
-  private addList(key: string, list: { owners: number[]; members: (string | number)[]; endMs: number }): void {
+  /** Notes a record for the list of its number. */
+  private note({ callId, phoneNumber, endMs }: WaitingCdr, at: number): void {
+    if (phoneNumber === null || !isPhoneNumber(phoneNumber)) return
+    const key = keys.cdrsOfNumber(phoneNumber)
+    const place = positionOf(endMs, callId)
+    const list = this.lists.get(key)
+    if (list === undefined) this.lists.set(key, { owners: [at], places: [place], endMs })
+    else {
+      list.owners.push(at)
+      list.places.push(place)
+      list.endMs = Math.max(list.endMs, endMs)
+    }
+  }
+
+  private addList(key: string, { owners, places, endMs }: ListAddition): void {
     const { recordTtlS } = this.retention
-    this.pipeline
-      .zadd(key, ...list.members)
-      .zremrangebylex(key, '-', `(${positionOf(list.endMs - recordTtlS * 1_000, '')}`)
-      .zremrangebyrank(key, 0, -MAX_PER_NUMBER - 1)
-      .expire(key, recordTtlS)
-    this.owners.push(list.owners, list.owners, list.owners, list.owners)
+    const oldest = positionOf(endMs - recordTtlS * 1_000, '')
+    listScript.queue(this.pipeline, [key], [recordTtlS, oldest, MAX_PER_NUMBER, ...places])
+    this.owners.push(owners)
   }
 }
 

@@ -1,6 +1,6 @@
 import { TurnoverMap, type Clock, type Timer } from '../engine/index.js'
 import { type Cdr, cdrText } from '../model/call.js'
-import { keepCdrs, readCdr, type CdrRetention, type WaitingCdr } from './cdr-keeping.js'
+import { CdrKeeper, readCdr, type CdrRetention, type WaitingCdr } from './cdr-keeping.js'
 import { listCdrs, type CdrListRequest } from './cdr-list.js'
 import type { Connection } from './connection.js'
 import { StoreError } from './errors.js'
@@ -29,6 +29,7 @@ export class CdrLog {
   /** Records that wait, by call_id, oldest first. */
   private readonly queue = new TurnoverMap<string, WaitingCdr>()
   private readonly emptied = new Set<() => void>()
+  private readonly keeper: CdrKeeper
   private readonly stopListening: () => void
   private writing = false
   private retry: Timer | undefined
@@ -38,6 +39,7 @@ export class CdrLog {
   private stopped = false
 
   constructor(private readonly options: CdrLogOptions) {
+    this.keeper = new CdrKeeper(options)
     options.metrics.cdrQueue.set(0)
     this.stopListening = options.connection.onChange((up) => {
       if (up) this.wake()
@@ -147,7 +149,7 @@ export class CdrLog {
     for (const waiting of this.queue.values()) if (batch.push(waiting) >= BATCH) break
     this.wroteAtMs = this.options.clock.now()
     try {
-      const results = await connection.ask('cdr', (client) => keepCdrs(client, batch, this.options), { patient: true })
+      const results = await connection.ask('cdr', (client) => this.keeper.keep(client, batch), { patient: true })
       let failure: Error | undefined
       for (const [at, waiting] of batch.entries()) failure = this.settle(waiting, results[at]) ?? failure
       metrics.cdrQueue.set(this.queue.size)

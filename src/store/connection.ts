@@ -188,7 +188,8 @@ export class Connection {
 
   /** After a fail-over the name in the URL leads to another server: a fresh connection finds it. */
   private leavesDemoted(error: Error): boolean {
-    if (!error.message.startsWith('READONLY')) return false
+    // A script says it inside of an error of its own, before Redis 7.
+    if (!error.message.startsWith('READONLY') && !error.message.includes('-READONLY ')) return false
     const now = performance.now()
     if (now - this.demotedMs < DEMOTED_PAUSE_MS) return false
     this.demotedMs = now

@@ -23,16 +23,6 @@ export interface EventEntry {
   readonly streamed: StreamedEvent | undefined
 }
 
-/** The fields of a stream entry, in the order they are written. */
-export const entryFields = (origin: string, number: number, text: string): string[] => [
-  'origin',
-  origin,
-  'number',
-  String(number),
-  'event',
-  text,
-]
-
 /** Reads an entry as Redis gives it; others may write to the stream too, so nothing in it is believed. */
 export function parseEntry(id: string, fields: readonly string[]): EventEntry {
   const values = new Map<string, string>()

@@ -231,6 +231,17 @@ for (const [name, args] of [
     assert.ok(length >= 100 && length <= 250, `${length}`)
   })
 
+  Log('keeps in a number’s list what can still be asked for, and lets the list end with the last', async () => {
+    const hour = logOn(bench, { recordTtlS: 3_600 })
+    for (const [id, endS] of Object.entries({ c0: 0, c1: 10, c2: 3_605 })) hour.append(cdrOf(id, endS))
+    await hour.flush()
+    const key = `signalbox:cdrs-of:${A}`
+    assert.match(await redis.cli('ZRANGE', key, '0', '-1'), /^\d{15}:c1\n\d{15}:c2$/)
+    const left = Number(await redis.cli('TTL', key))
+    assert.ok(left > 3_500 && left <= 3_600, `${left}`)
+    await hour.stop(0)
+  })
+
   Log('goes on after a record that can never be written, and over entries of others', async () => {
     log.append(cdrOf('not an id', 1))
     log.append(cdrOf('good', 2))

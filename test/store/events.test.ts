@@ -313,6 +313,19 @@ Stream('starts without Redis: one who listens then hears this edge, and all of t
   assert.is(heard.calls.filter((id) => id === 'c1').length, 1)
 })
 
+Stream('of events written together, none is written twice because a later one could not be', async () => {
+  const a = await edge()
+  // Two more fit before the stream has no ids left.
+  await redis.cli('xadd', 'signalbox:events', '18446744073709551615-18446744073709551613', 'x', 'y')
+  for (const id of ['c1', 'c2', 'c3']) a.publish(event(id))
+  await eventually('two are written', () => a.queued === 1)
+  await eventually('it says so', () => a.bench.log.matching('warn', 'events wait for Redis').length === 1)
+  assert.is(await redis.cli('xlen', 'signalbox:events'), '3')
+  await redis.cli('del', 'signalbox:events')
+  await eventually('the third is written', () => a.queued === 0, 5_000)
+  assert.is(await redis.cli('xlen', 'signalbox:events'), '1')
+})
+
 Stream('drops the oldest when too many wait, and counts them', async () => {
   const a = await edge({ queueMax: 3 })
   await redis.stop()
