@@ -30,5 +30,6 @@ export function guardFrames(wire: LibraryWire | undefined): void {
   const readers = wire?.listeners('msg') ?? []
   if (wire === undefined || readers.length === 0) throw new Error('drachtio-srf does not read frames where 5.0 does')
   wire.removeAllListeners('msg')
-  for (const reader of readers) wire.on('msg', (socket, frame) => reader(socket, withoutMultipart(frame)))
+  for (const reader of readers)
+    wire.on('msg', (socket, frame) => reader(socket, typeof frame === 'string' ? withoutMultipart(frame) : frame))
 }

@@ -66,13 +66,25 @@ export interface LibraryAgent {
     done?: (error: unknown) => void,
     acknowledged?: () => void,
   ): void
-  readonly mapServer?: Map<LibrarySocket, { readonly pendingAckOrPrack?: Map<string, unknown> }>
+  readonly mapServer?: Map<LibrarySocket, LibraryPending>
   readonly wp?: LibraryWire
+  /** Writes a response, or a request that nobody waits for. */
+  sendMessage(...argument: unknown[]): unknown
+  /** Writes a request. */
+  _makeRequest(...argument: unknown[]): unknown
   /** Tells the server which methods are wanted: by itself the library does so only where it has dialled. */
   routeVerbs(socket: LibrarySocket): void
 }
 
-type FrameReader = (socket: LibrarySocket, frame: string) => void
+/** What a connection owes. */
+interface LibraryPending {
+  readonly pendingAckOrPrack?: Map<string, unknown>
+  /** Commands, by id. */
+  readonly pendingRequests?: { has(id: string): boolean }
+}
+
+/** A frame: its text, or what can be taken apart like one. */
+type FrameReader = (socket: LibrarySocket, frame: string | object) => void
 
 /** The control connection. */
 export interface LibraryWire {
@@ -81,7 +93,9 @@ export interface LibraryWire {
   listeners(event: 'msg'): FrameReader[]
   removeAllListeners(event: 'msg'): unknown
   on(event: 'msg', reader: FrameReader): unknown
-  emit(event: 'msg', socket: LibrarySocket, frame: string): unknown
+  emit(event: 'msg', socket: LibrarySocket, frame: string | object): unknown
+  /** Writes a frame, without its length, and gives the id it goes under. */
+  send(socket: LibrarySocket, frame: string): string
 }
 
 export interface LibraryDialog {
@@ -182,6 +196,23 @@ export interface LibraryHeaders {
   [Symbol.toPrimitive]?(): string
 }
 
+/** What the library keeps of a message. */
+export interface LibraryMessageFields {
+  headers: Record<string, unknown>
+  body?: string | undefined
+  version?: string | undefined
+  payload?: readonly unknown[] | undefined
+  method?: string | undefined
+  uri?: string | undefined
+  status?: number | undefined
+  reason?: string | undefined
+  /** As it goes into a frame. */
+  toString(): string
+}
+
 export interface LibraryMessageType {
   readonly prototype: LibraryHeaders
 }
+
+/** @param read the text of a message, or its fields */
+export type LibraryMessageMaker = new (read?: unknown) => LibraryMessageFields

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { createRequire, Module } from 'node:module'
 import { dirname } from 'node:path'
 import { TurnoverMap } from '../engine/index.js'
-import type { Library } from './drachtio-library.js'
+import type { Library, LibraryMessageMaker } from './drachtio-library.js'
+import { linkedMessages } from './drachtio-link.js'
 import { quickenLibrary } from './drachtio-parser.js'
 
 /** What of a CommonJS module is used to load one by hand. */
@@ -10,6 +11,7 @@ interface LoadedModule {
   filename: string
   paths: string[]
   loaded: boolean
+  exports: unknown
   require(id: string): unknown
   _compile(source: string, filename: string): void
 }
@@ -61,6 +63,7 @@ function loadQuiet(file: string, cache: NodeJS.Dict<NodeJS.Module>): void {
   cache[file] = module as unknown as NodeJS.Module
   const first = file.endsWith('drachtio-agent.js') ? WITHOUT_JSON + SHORT_MAPS : WITHOUT_JSON
   module._compile(first + readFileSync(file, 'utf8'), file)
+  if (file.endsWith('message.js')) module.exports = linkedMessages(module.exports as LibraryMessageMaker)
   module.loaded = true
 }
 

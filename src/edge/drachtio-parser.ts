@@ -115,15 +115,15 @@ const isBlank = (text: string, at: number): boolean => {
 
 const { charCodeAt: codeAt } = String.prototype
 
-let patched = false
+let quickened: DrachtioParser | undefined
 
 /**
  * Has drachtio-srf read messages by a `DrachtioParser`, and find headers without a search. For all its instances in this process.
+ * @returns that parser
  * @throws {Error} when the library has no such place any more
  */
-export function quickenLibrary(): void {
-  if (patched) return
-  patched = true
+export function quickenLibrary(): DrachtioParser {
+  if (quickened !== undefined) return quickened
   const require = createRequire(import.meta.url)
   const library = require('drachtio-srf/lib/sip-parser/parser') as LibraryParser
   const { prototype } = require('drachtio-srf/lib/sip-parser/message') as LibraryMessageType
@@ -131,11 +131,12 @@ export function quickenLibrary(): void {
   const known = [parseSipMessage, getHeaderName, prototype.getHeaderName, prototype.get, prototype.has, prototype.set]
   if (!known.every((part) => typeof part === 'function'))
     throw new Error('drachtio-srf does not read messages where 5.0 does')
-  const parser = new DrachtioParser(getHeaderName)
+  const parser = (quickened = new DrachtioParser(getHeaderName))
   library.parseSipMessage = (text, lazy) =>
     lazy === true && typeof text === 'string' ? parser.parse(text) : parseSipMessage(text, lazy)
   library.getHeaderName = parser.nameOf
   Object.assign(prototype, headerAccess(parser.nameOf))
+  return parser
 }
 
 /** What a message is asked for its headers by, and how the library shows it in its debug output, which it writes whether it is read or not. */

@@ -3,10 +3,12 @@ import { SipServerAway, type ClientRequest, type ClientResponse, type SipClient 
 import { nextHop, sendRequest } from './drachtio-client.js'
 import { DrachtioDialog, type DialogHost } from './drachtio-dialog.js'
 import { guardFrames } from './drachtio-frames.js'
+import { frameOf, linkLibrary } from './drachtio-link.js'
 import { createLibrary } from './drachtio-load.js'
 import { DrachtioOffer } from './drachtio-offer.js'
 import type { LibraryDialog, LibraryOffer, LibraryRequest, LibraryResponse, LibrarySocket } from './drachtio-library.js'
 import { DrachtioRequest, DrachtioResponse, errorOf } from './drachtio-message.js'
+import { quickenLibrary } from './drachtio-parser.js'
 import { readableByLibrary } from './guard.js'
 import { LinkedServer, LinkedSocket } from './linked-socket.js'
 import type { CallLogger } from './ports.js'
@@ -101,17 +103,21 @@ export class DrachtioServer implements SipServer, SipClient, DialogHost {
     const server = new LinkedServer()
     library.listen({ server, secret })
     const { client } = library.app
-    guardFrames(client?.wp)
-    const socket = new LinkedSocket(engine, (from, frame) => {
+    if (client === undefined) throw new Error('drachtio-srf has no client where 5.0 has it')
+    guardFrames(client.wp)
+    const { nameOf } = quickenLibrary()
+    const socket = new LinkedSocket(engine, (from, told) => {
       try {
-        client?.wp?.emit('msg', from, frame)
+        const frame = typeof told === 'string' ? told : frameOf(told, client, from, nameOf)
+        if (frame !== undefined) client.wp?.emit('msg', from, frame)
       } catch (error) {
         this.options.logger.error({ error: errorOf(error).stack }, 'Error in reading what the SIP server sent')
       }
     })
     library.on('connect', (error) => {
-      if (!error) client?.routeVerbs(socket)
+      if (!error) client.routeVerbs(socket)
     })
+    linkLibrary(client, socket)
     server.connect(socket)
   }
 

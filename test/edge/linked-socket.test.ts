@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LinkedSocket } from '../../src/edge/linked-socket.js'
-import type { LocalApp } from '../../src/engine/index.js'
+import type { LocalApp, SipCommand } from '../../src/engine/index.js'
 
 const Linked = suite('The connection to an engine in this process')
 
@@ -14,7 +14,10 @@ class Engine {
 
   attach(app: LocalApp) {
     this.app = app
-    return { command: (payload: string) => void this.commanded.push(payload), close: () => void (this.closes += 1) }
+    return {
+      command: (payload: string | SipCommand) => void this.commanded.push(payload as string),
+      close: () => void (this.closes += 1),
+    }
   }
 }
 
@@ -23,7 +26,7 @@ function linked(): { engine: Engine; socket: LinkedSocket; frames: string[] } {
   const frames: string[] = []
   const socket = new LinkedSocket(engine, (from, frame) => {
     assert.is(from, socket)
-    frames.push(frame)
+    frames.push(frame as string)
   })
   return { engine, socket, frames }
 }

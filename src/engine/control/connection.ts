@@ -1,13 +1,12 @@
 import type { Clock } from '../clock.js'
 import type { App, Origin, ReceivedOn } from '../dialog/app.js'
-import { newId } from '../dialog/tokens.js'
 import type { SipMessage, SipRequest } from '../message/message.js'
-import type { Carrier } from './carrier.js'
-import { sipMessage, unsolicitedMessage } from './leader.js'
+import type { Carrier, SipCommand } from './carrier.js'
+import { type Notice, ReceivedNotice } from './leader.js'
 
 export interface ConnectionSink {
-  /** One control message, a byte string. */
-  command(connection: Connection, payload: string): void
+  /** One control message: a byte string, or a command in its parts. */
+  command(connection: Connection, payload: string | SipCommand): void
   /** Nothing reaches the application any more. Called once. */
   closed(connection: Connection): void
 }
@@ -50,14 +49,15 @@ export class Connection implements App {
   }
 
   deliver(message: SipMessage, origin: Origin, txnId: string, dialogId: string, receivedOn?: ReceivedOn): void {
-    if (!this.over) this.send(sipMessage(newId(), message, origin, txnId, dialogId, this.clock.date(), receivedOn))
+    if (this.over) return
+    this.send(new ReceivedNotice(message, origin, txnId, dialogId, this.clock.date(), receivedOn))
   }
 
   unsolicited(bye: SipRequest, origin: Origin, dialogId: string): void {
-    if (!this.over) this.send(unsolicitedMessage(newId(), bye, origin, dialogId, this.clock.date()))
+    if (!this.over) this.send(new ReceivedNotice(bye, origin, undefined, dialogId, this.clock.date(), undefined))
   }
 
-  send(payload: string): void {
+  send(payload: string | Notice): void {
     if (!this.over) this.carrier.send(payload)
   }
 

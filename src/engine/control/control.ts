@@ -6,11 +6,11 @@ import { type App, type Outcome, refused } from '../dialog/app.js'
 import { type AppText, readAppText } from '../dialog/app-text.js'
 import { fromNetwork } from '../dialog/context.js'
 import { newId } from '../dialog/tokens.js'
-import type { Carrier } from './carrier.js'
+import type { Carrier, SipCommand } from './carrier.js'
 import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import { Connection, type ConnectionSink } from './connection.js'
 import { Connections } from './connections.js'
-import { accepted, proxiedResponse, rejected, sentMessage } from './leader.js'
+import { accepted, proxiedResponse, rejected, SentNotice } from './leader.js'
 import { ControlListener } from './listener.js'
 import { readProxyCommand } from './proxy-command.js'
 import { type ControlLink, type LocalApp, MemoryCarrier } from './memory-carrier.js'
@@ -61,6 +61,8 @@ const MAX_TAGS = 20
 const AUTHENTICATE_WITHIN_MS = 10_000
 const RESPONSE_LINE = /^SIP\/2\.0 ([1-6][0-9]{2})(?: (.*))?$/
 const REQUEST_LINE = /^([A-Za-z0-9!%*_+`'~.-]{1,64}) (\S+) SIP\/2\.0$/
+const METHOD = /^[A-Za-z0-9!%*_+`'~.-]{1,64}$/
+const VISIBLE = /^\S+$/
 
 /** The control port: applications connect here and speak drachtio's protocol. */
 export class Control implements ConnectionSink {
@@ -135,7 +137,8 @@ export class Control implements ConnectionSink {
     }
   }
 
-  command(connection: Connection, payload: string): void {
+  command(connection: Connection, payload: string | SipCommand): void {
+    if (typeof payload !== 'string') return this.commandInParts(connection, payload)
     const end = payload.indexOf('\r\n')
     const fields = (end < 0 ? payload : payload.slice(0, end)).split('|')
     const [id = '', type = ''] = fields
@@ -224,20 +227,38 @@ export class Control implements ConnectionSink {
     awaited?.ready(connection)
   }
 
-  /** A response, a request in a dialog, a CANCEL, or a new request: told apart in this order. */
+  private commandInParts(connection: Connection, command: SipCommand): void {
+    const { id, status } = command
+    if (!connection.authenticated) return this.refuse(connection, id, 'not authenticated')
+    try {
+      if (status !== undefined) this.respond(connection, command, status)
+      else if (METHOD.test(command.method) && VISIBLE.test(command.uri)) this.request(connection, command)
+      else this.answer(connection, id, refused(`invalid request-uri: ${command.method} ${command.uri.slice(0, 200)}`))
+    } catch (error) {
+      this.failed(connection, id, error)
+    }
+  }
+
   private sip(connection: Connection, id: string, fields: string[], sipText: string): void {
-    const commands = this.commands!
     const [, , txnId = '', dialogId = '', proxy = ''] = fields
     const text = readAppText(sipText)
-    const status = RESPONSE_LINE.exec(text.startLine)
-    if (status !== null) {
-      if (txnId === '') return this.refuse(connection, id, 'transaction id missing')
-      return this.answer(connection, id, commands.respond(txnId, Number(status[1]), status[2] ?? '', text))
-    }
+    const command = { id, txnId, dialogId, proxy, text, reason: '', method: '', uri: '', status: undefined }
+    const response = RESPONSE_LINE.exec(text.startLine)
+    if (response !== null)
+      return this.respond(connection, { ...command, reason: response[2] ?? '' }, Number(response[1]))
     const request = REQUEST_LINE.exec(text.startLine)
-    if (request === null)
-      return this.answer(connection, id, refused(`invalid request-uri: ${text.startLine.slice(0, 200)}`))
-    const [, method = '', uri = ''] = request
+    if (request !== null) this.request(connection, { ...command, method: request[1]!, uri: request[2]! })
+    else this.answer(connection, id, refused(`invalid request-uri: ${text.startLine.slice(0, 200)}`))
+  }
+
+  private respond(connection: Connection, { id, txnId, reason, text }: SipCommand, status: number): void {
+    if (txnId === '') this.refuse(connection, id, 'transaction id missing')
+    else this.answer(connection, id, this.commands!.respond(txnId, status, reason, text))
+  }
+
+  /** A request in a dialog, a CANCEL, or a new request: told apart in this order. */
+  private request(connection: Connection, { id, txnId, dialogId, proxy, method, uri, text }: SipCommand): void {
+    const commands = this.commands!
     if (dialogId !== '')
       return this.answer(connection, id, commands.requestInDialog(connection, dialogId, method, text))
     if (txnId !== '') {
@@ -277,7 +298,7 @@ export class Control implements ConnectionSink {
     }
     if (!outcome.ok) return connection.send(rejected(newId(), id, 'NOK', outcome.reason))
     const { sent, origin, txnId, dialogId } = outcome
-    connection.send(sentMessage(newId(), id, sent, origin, txnId, dialogId, this.clock.date()))
+    connection.send(new SentNotice(id, sent, origin, txnId, dialogId, this.clock.date()))
   }
 
   /** The fault is ours, or in what the application wrote: it harms this one command. */

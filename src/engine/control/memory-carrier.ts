@@ -1,17 +1,18 @@
-import type { Carrier, CarrierEvents } from './carrier.js'
+import type { Carrier, CarrierEvents, SipCommand } from './carrier.js'
+import type { Notice } from './leader.js'
 
 /** An application in this process, as the engine sees it. Payloads are byte strings. */
 export interface LocalApp {
-  /** One control message. It comes when the present callback of the event loop is done: never while the application commands. */
-  received(payload: string): void
+  /** One control message: a byte string, or what comes with a SIP message in its parts. It comes when the present callback of the event loop is done: never while the application commands. */
+  received(payload: string | Notice): void
   /** Nothing is received any more, and what is commanded goes nowhere. Called once, whoever ended it, as late as `received`. */
   closed(): void
 }
 
 /** How an application in this process commands the engine. */
 export interface ControlLink {
-  /** One control message, without its length: taken at once. */
-  command(payload: string): void
+  /** One control message, a byte string without its length or a SIP message in its parts: taken at once. */
+  command(payload: string | SipCommand): void
   /** Ends it, as a connection of an application ends. Idempotent. */
   close(): void
 }
@@ -25,7 +26,7 @@ const DONE = Promise.resolve()
  */
 export class MemoryCarrier implements Carrier, ControlLink {
   private events: CarrierEvents | undefined
-  private waiting: string[] = []
+  private waiting: (string | Notice)[] = []
   private running = false
   private told = false
 
@@ -41,7 +42,7 @@ export class MemoryCarrier implements Carrier, ControlLink {
 
   trust(): void {}
 
-  command(payload: string): void {
+  command(payload: string | SipCommand): void {
     this.events?.received(payload)
   }
 
@@ -49,7 +50,7 @@ export class MemoryCarrier implements Carrier, ControlLink {
     this.destroy()
   }
 
-  send(payload: string): void {
+  send(payload: string | Notice): void {
     if (this.events === undefined) return
     this.waiting.push(payload)
     this.handOverSoon()

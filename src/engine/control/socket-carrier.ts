@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
 import type { Carrier, CarrierEvents } from './carrier.js'
 import { FrameReader, frame } from './frames.js'
+import type { Notice } from './leader.js'
 
 /** Frames of an application that has authenticated; SIP over a stream is held to less by the message limits. */
 const MAX_FRAME_BYTES = 1_000_000
@@ -44,9 +45,9 @@ export class SocketCarrier implements Carrier {
     if (this.reader !== undefined) this.reader.maxFrameBytes = MAX_FRAME_BYTES
   }
 
-  send(payload: string): void {
+  send(payload: string | Notice): void {
     if (this.events === undefined) return
-    this.socket.write(frame(payload), 'latin1')
+    this.socket.write(frame(typeof payload === 'string' ? payload : payload.text()), 'latin1')
     if (this.socket.writableLength > MAX_UNREAD_BYTES) this.destroy()
   }
 

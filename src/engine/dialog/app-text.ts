@@ -1,5 +1,6 @@
 import { codeAt } from '../message/chars.js'
 import { canonicalName } from '../message/headers.js'
+import { ownStrings } from '../message/own-strings.js'
 
 /** SIP text as an application writes it: terse, without the headers that are ours to add. */
 export interface AppText {
@@ -20,38 +21,73 @@ export interface AppHeader {
 }
 
 /** Headers an application has no say in: lines of that name are dropped. */
-const OURS = new Set(['via', 'route', 'record-route', 'rseq', 'content-length'])
+const OURS = new Set(['via', 'record-route', 'rseq', 'content-length'])
 
-const isToken = /^[A-Za-z0-9!%*_+`'~.-]+$/
+const TOKEN = /^[A-Za-z0-9!%*_+`'~.-]+$/
+/** Spellings of header names that are remembered. */
+const MAX_NAMES = 1_000
+const LONGEST_NAME = 64
+/** What becomes of a header that is spelled so: its canonical name, or '' when it is dropped. */
+const names = new Map<string, string>()
+
+function nameOf(spelling: string): string {
+  const known = names.get(spelling)
+  if (known !== undefined) return known
+  const canonical = TOKEN.test(spelling) ? canonicalName(spelling) : ''
+  const name = OURS.has(canonical) ? '' : canonical
+  if (names.size < MAX_NAMES && spelling.length <= LONGEST_NAME) names.set(ownStrings([spelling])[0]!, name)
+  return name
+}
+
+/** SIP text of an application, line by line. */
+export class AppLines implements AppText {
+  readonly headers: AppHeader[] = []
+  readonly routes: string[] = []
+
+  constructor(
+    readonly startLine: string,
+    readonly body: string,
+  ) {}
+
+  /**
+   * Adds a header line. It is dropped when the name is odd or ours, or when the value holds CR, LF or NUL.
+   * @param value a byte string; space around it is not kept
+   */
+  add(spelling: string, value: string): void {
+    const name = nameOf(spelling)
+    if (name === '') return
+    const bare = trimmed(value)
+    if (hasLineBreak(bare)) return
+    if (name === 'route') this.routes.push(bare)
+    else this.headers.push({ name, spelling, value: bare })
+  }
+}
 
 /**
  * Reads SIP text of an application. Each line stands alone (no folding); lines without a colon or with an odd name are
  * dropped. The body is all that follows the first blank line: the application's Content-Length counts characters, not bytes.
  */
-export function readAppText(text: string): AppText {
+export function readAppText(text: string): AppLines {
   const blank = text.indexOf('\r\n\r\n')
   const head = blank < 0 ? text : text.slice(0, blank)
-  const body = blank < 0 ? '' : text.slice(blank + 4)
-  const lines = head.split('\r\n')
-  const headers: AppHeader[] = []
-  const routes: string[] = []
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i]!
+  const [startLine = '', ...lines] = head.split('\r\n')
+  const read = new AppLines(startLine, blank < 0 ? '' : text.slice(blank + 4))
+  for (const line of lines) {
     const colon = line.indexOf(':')
-    if (colon <= 0) continue
-    const spelling = line.slice(0, colon).trim()
-    if (!isToken.test(spelling)) continue
-    const name = canonicalName(spelling)
-    if (OURS.has(name) && name !== 'route') continue
-    const value = line.slice(colon + 1).trim()
-    if (hasLineBreak(value)) continue
-    if (name === 'route') {
-      routes.push(value)
-      continue
-    }
-    headers.push({ name, spelling, value })
+    if (colon > 0) read.add(trimmed(line.slice(0, colon)), line.slice(colon + 1))
   }
-  return { startLine: lines[0] ?? '', headers, routes, body }
+  return read
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
+
+/** Without the space around it: of ASCII only, other bytes are parts of characters. */
+function trimmed(value: string): string {
+  let from = 0
+  let to = value.length
+  while (from < to && isBlank(codeAt(value, from))) from++
+  while (to > from && isBlank(codeAt(value, to - 1))) to--
+  return from === 0 && to === value.length ? value : value.slice(from, to)
 }
 
 /** A lone CR, LF or NUL in a value would split the header on the wire. */

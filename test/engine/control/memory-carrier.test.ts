@@ -1,6 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Control, type Commands } from '../../../src/engine/control/control.js'
+import type { Notice } from '../../../src/engine/control/leader.js'
+import { AppLines } from '../../../src/engine/dialog/app-text.js'
+import type { SipCommand } from '../../../src/engine/control/carrier.js'
 import type { ControlLink, LocalApp } from '../../../src/engine/control/memory-carrier.js'
 import { type App, refused } from '../../../src/engine/dialog/app.js'
 import { SipRequest } from '../../../src/engine/message/message.js'
@@ -18,9 +21,10 @@ class Local implements LocalApp {
   link!: ControlLink
   whenTold: (payload: string) => void = () => {}
 
-  received(payload: string): void {
-    this.heard.push(payload)
-    this.whenTold(payload)
+  received(payload: string | Notice): void {
+    const text = typeof payload === 'string' ? payload : payload.text()
+    this.heard.push(text)
+    this.whenTold(text)
   }
 
   closed(): void {
@@ -136,6 +140,57 @@ InMemory('takes one guess: nothing after a wrong secret is looked at', async () 
   assert.match(app.heard[0]!, /\|response\|a\|NO\|incorrect secret$/)
   assert.is(app.ends, 1)
   assert.equal([responded, gone], [[], []])
+})
+
+/** A command in its parts. */
+const inParts = (fields: Partial<SipCommand>): SipCommand => ({
+  ...{ id: 'p', txnId: '', dialogId: '', proxy: '', status: undefined, reason: '', method: '', uri: '' },
+  text: new AppLines('', ''),
+  ...fields,
+})
+
+InMemory('commands in parts what it commands in text', async () => {
+  const commanded: unknown[][] = []
+  const note =
+    (what: string) =>
+    (...args: unknown[]) => {
+      commanded.push([what, ...args.filter((arg) => typeof arg !== 'object')])
+      return refused('as the test wants')
+    }
+  await attached({
+    ...{ respond: note('respond'), request: note('request') },
+    ...{ requestInDialog: note('in dialog'), cancel: note('cancel') },
+  })
+  app.link.command(inParts({ txnId: 't', status: 486, reason: 'Busy' }))
+  app.link.command(inParts({ method: 'INVITE', uri: 'sip:a@b', proxy: 'sip:p' }))
+  app.link.command(inParts({ method: 'BYE', uri: 'sip:a@b', dialogId: 'd' }))
+  app.link.command(inParts({ method: 'CANCEL', uri: 'sip:a@b', txnId: 't' }))
+  assert.equal(commanded, [
+    ['respond', 't', 486, 'Busy'],
+    ['request', 'INVITE', 'sip:a@b', 'sip:p'],
+    ['in dialog', 'd', 'BYE'],
+    ['cancel', 't'],
+  ])
+})
+
+InMemory('is refused in parts what it is refused in text', async () => {
+  await attached()
+  for (const fields of [
+    { method: 'IN VITE', uri: 'sip:a@b' },
+    { method: 'INVITE', uri: 'sip:a b' },
+    { method: 'INVITE', uri: '' },
+    { method: 'ACK', uri: 'sip:a@b' },
+  ])
+    app.link.command(inParts(fields))
+  await turn()
+  assert.is(app.heard.filter((text) => text.includes('|response|p|NOK|')).length, 4)
+  app.link.command(inParts({ status: 200 }))
+  await turn()
+  assert.match(app.heard.at(-1)!, /\|response\|p\|NO\|transaction id missing$/)
+  await attached({}, 'wrong')
+  app.link.command(inParts({ txnId: 't', status: 200 }))
+  await turn()
+  assert.is(app.heard.length, 1)
 })
 
 InMemory('when it ends the core is told at once, and it hears of that once itself', async () => {
