@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { command, connectTo, DEFAULT_LIMIT, edgeWideCommand, more, print, readNumber } from './edge-command.js'
-import type { EdgeOptions } from './edge-command.js'
+import { command, DEFAULT_LIMIT, edgeWideCommand } from './edge-command.js'
 import type { Io } from './io.js'
-import { count, table } from './text.js'
+import { listAction } from './resource-actions.js'
 
 /** `signalbox account`: whose numbers, trunks and agents there are. */
 export function accountCommand(io: Io): Command {
@@ -11,18 +10,13 @@ export function accountCommand(io: Io): Command {
   group.addCommand(
     edgeWideCommand('list', 'List the accounts that have a number, a trunk or an agent', 'signalbox account list')
       .option('--limit <n>', 'accounts at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<{ account_id: string }>('/v1/accounts', {}, limit)
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, { ACCOUNT: ({ account_id }) => account_id }) +
-            `\n${count(page.items.length, 'account')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<{ account_id: string }>(io, {
+          path: '/v1/accounts',
+          noun: 'account',
+          columns: { ACCOUNT: ({ account_id }) => account_id },
+        }),
+      ),
   )
   return group
 }

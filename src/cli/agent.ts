@@ -7,7 +7,6 @@ import {
   DEFAULT_LIMIT,
   edgeCommand,
   givenOnly,
-  more,
   print,
   readHeaders,
   readNumber,
@@ -16,7 +15,8 @@ import {
 } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
-import { count, fields, table } from './text.js'
+import { deleteAction, listAction, showAction } from './resource-actions.js'
+import { fields } from './text.js'
 import { usageCommand } from './usage.js'
 import { readPassword } from './trunk-options.js'
 
@@ -63,32 +63,25 @@ export function agentCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('list', 'List agents', 'signalbox agent list', 'signalbox agent list --json')
       .option('--limit <n>', 'agents at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<AgentView>('/v1/agents', {}, limit)
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, {
-              AGENT: (agent) => agent.id,
-              NAME: (agent) => agent.name,
-              'SIP URI': (agent) => agent.sip_uri,
-              FALLBACKS: (agent) => agent.fallback_sip_uris.length,
-              'CHANNEL LIMIT': (agent) => agent.channel_limit,
-            }) + `\n${count(page.items.length, 'agent')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<AgentView>(io, {
+          path: '/v1/agents',
+          noun: 'agent',
+          columns: {
+            AGENT: (agent) => agent.id,
+            NAME: (agent) => agent.name,
+            'SIP URI': (agent) => agent.sip_uri,
+            FALLBACKS: (agent) => agent.fallback_sip_uris.length,
+            'CHANNEL LIMIT': (agent) => agent.channel_limit,
+          },
+        }),
+      ),
   )
 
   group.addCommand(
     edgeCommand('show', 'Show an agent', 'signalbox agent show front')
       .argument('<id>', 'agent')
-      .action(async (id: string, options: EdgeOptions) => {
-        const agent = await connectTo(options).ask<AgentView>('GET', at(id))
-        print(io, options, agent, () => fields(agent))
-      }),
+      .action(showAction<AgentView>(io, at, fields)),
   )
 
   group.addCommand(usageCommand(io, 'agent', 'signalbox agent usage front', at))
@@ -96,10 +89,7 @@ export function agentCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('rm', 'Remove an agent that no number uses', 'signalbox agent rm front')
       .argument('<id>', 'agent')
-      .action(async (id: string, options: EdgeOptions) => {
-        await connectTo(options).ask('DELETE', at(id))
-        print(io, options, { removed: id }, () => `agent ${id} removed`)
-      }),
+      .action(deleteAction(io, 'agent', 'removed', at)),
   )
   return group
 }

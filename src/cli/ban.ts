@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { command, connectTo, edgeWideCommand, print, type EdgeOptions } from './edge-command.js'
 import type { Io } from './io.js'
-import { count, table } from './text.js'
+import { listAction } from './resource-actions.js'
 
 interface BanView {
   readonly address: string
@@ -13,9 +13,6 @@ interface BanView {
   readonly dropped: number
 }
 
-/** Most that are asked for: the memory of an edge may hold more. */
-const LIMIT = 1_000
-
 /** `signalbox ban`: unknown sources that an edge reads nothing of, for a while. */
 export function banCommand(io: Io): Command {
   const group = command('ban', 'Sources that an edge has banned for a while', 'signalbox ban list')
@@ -25,23 +22,20 @@ export function banCommand(io: Io): Command {
       'List the bans of this edge, the newest first. Each edge has its own, in its memory',
       'signalbox ban list',
       'signalbox ban list --json',
-    ).action(async (options: EdgeOptions) => {
-      const page = await connectTo(options).list<BanView>('/v1/bans', {}, LIMIT)
-      print(
-        io,
-        options,
-        page,
-        () =>
-          table(page.items, {
-            ADDRESS: (ban) => ban.address,
-            REASON: (ban) => ban.reason,
-            SINCE: (ban) => ban.since,
-            UNTIL: (ban) => ban.until,
-            OFFENCES: (ban) => String(ban.offences),
-            DROPPED: (ban) => String(ban.dropped),
-          }) + `\n${count(page.items.length, 'ban')}`,
-      )
-    }),
+    ).action(
+      listAction<BanView>(io, {
+        path: '/v1/bans',
+        noun: 'ban',
+        columns: {
+          ADDRESS: (ban) => ban.address,
+          REASON: (ban) => ban.reason,
+          SINCE: (ban) => ban.since,
+          UNTIL: (ban) => ban.until,
+          OFFENCES: (ban) => ban.offences,
+          DROPPED: (ban) => ban.dropped,
+        },
+      }),
+    ),
   )
   group.addCommand(
     edgeWideCommand(

@@ -8,7 +8,6 @@ import {
   DEFAULT_LIMIT,
   edgeCommand,
   givenOnly,
-  more,
   print,
   readHeaders,
   readNumber,
@@ -17,7 +16,8 @@ import {
 } from './edge-command.js'
 import { CliError } from './errors.js'
 import type { Io } from './io.js'
-import { count, fields, show, table, type Columns } from './text.js'
+import { listAction, showAction } from './resource-actions.js'
+import { fields, show, type Columns } from './text.js'
 
 /** A call as the API shows it: while it goes on, or after its end. */
 type CallView = LiveCall | (Cdr & { state: 'ended' })
@@ -55,15 +55,7 @@ export function callCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('list', 'List the calls that go on, oldest first', 'signalbox call list', 'signalbox call list --json')
       .option('--limit <n>', 'calls at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string }) => {
-        const page = await connectTo(options).list<LiveCall>('/v1/calls', {}, readNumber('--limit', options.limit) ?? 0)
-        print(
-          io,
-          options,
-          page,
-          () => `${table(page.items, columns)}\n${count(page.items.length, 'call')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(listAction<LiveCall>(io, { path: '/v1/calls', noun: 'call', columns })),
   )
 
   group.addCommand(
@@ -73,10 +65,7 @@ export function callCommand(io: Io): Command {
       'signalbox call show 0b9c9c1e-5f4c-4a34-9c71-3f6a3f0f2a51',
     )
       .argument('<id>', 'call')
-      .action(async (id: string, options: EdgeOptions) => {
-        const call = await connectTo(options).ask<CallView>('GET', at(id))
-        print(io, options, call, () => describe(call))
-      }),
+      .action(showAction(io, at, describe)),
   )
 
   group.addCommand(

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { Cdr } from '../model/call.js'
-import { command, connectTo, edgeCommand, more, print, readNumber, type EdgeOptions } from './edge-command.js'
+import { command, edgeCommand } from './edge-command.js'
 import type { Io } from './io.js'
-import { count, table, type Columns } from './text.js'
+import { listAction } from './resource-actions.js'
+import type { Columns } from './text.js'
 
 export const cdrColumns: Columns<Cdr> = {
   ENDED: (cdr) => cdr.ended_at,
@@ -30,16 +31,14 @@ export function cdrCommand(io: Io): Command {
       .option('--number <number>', 'calls for this number')
       .option('--since <instant>', 'calls that ended then or later: 2026-01-31T12:00:00Z')
       .option('--limit <n>', 'records at most', '50')
-      .action(async (options: EdgeOptions & { number?: string; since?: string; limit: string }) => {
-        const query = { phone_number: options.number, since: options.since }
-        const page = await connectTo(options).list<Cdr>('/v1/cdrs', query, readNumber('--limit', options.limit) ?? 0)
-        print(
-          io,
-          options,
-          page,
-          () => `${table(page.items, cdrColumns)}\n${count(page.items.length, 'record')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<Cdr, { number?: string; since?: string }>(io, {
+          path: '/v1/cdrs',
+          query: ({ number, since }) => ({ phone_number: number, since }),
+          noun: 'record',
+          columns: cdrColumns,
+        }),
+      ),
   )
   return group
 }

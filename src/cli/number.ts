@@ -6,16 +6,15 @@ import {
   DEFAULT_LIMIT,
   edgeCommand,
   givenOnly,
-  more,
   print,
-  readNumber,
   several,
   type EdgeOptions,
 } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { importCommand } from './number-import.js'
-import { count, fields, table } from './text.js'
+import { deleteAction, listAction, showAction } from './resource-actions.js'
+import { fields } from './text.js'
 import type { TrunkView } from './trunk.js'
 
 /** A number as the API shows it, with what belongs to it. */
@@ -51,43 +50,33 @@ export function numberCommand(io: Io): Command {
       .option('--agent <id>', 'of this agent')
       .option('--trunk <id>', 'on this trunk')
       .option('--limit <n>', 'numbers at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { agent?: string; trunk?: string; limit: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const query = { agent_id: options.agent, trunk_id: options.trunk }
-        const page = await connectTo(options).list<PhoneNumber>('/v1/numbers', query, limit)
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, {
-              NUMBER: (number) => number.phone_number,
-              LABEL: (number) => number.label,
-              'INBOUND AGENT': (number) => number.inbound_agent_id,
-              'OUTBOUND AGENTS': (number) => number.outbound_agent_ids.length,
-              TRUNK: (number) => number.trunk_id,
-              ENABLED: (number) => (number.enabled ? 'yes' : 'no'),
-            }) + `\n${count(page.items.length, 'number')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<PhoneNumber, { agent?: string; trunk?: string }>(io, {
+          path: '/v1/numbers',
+          query: ({ agent, trunk }) => ({ agent_id: agent, trunk_id: trunk }),
+          noun: 'number',
+          columns: {
+            NUMBER: (number) => number.phone_number,
+            LABEL: (number) => number.label,
+            'INBOUND AGENT': (number) => number.inbound_agent_id,
+            'OUTBOUND AGENTS': (number) => number.outbound_agent_ids.length,
+            TRUNK: (number) => number.trunk_id,
+            ENABLED: (number) => (number.enabled ? 'yes' : 'no'),
+          },
+        }),
+      ),
   )
 
   group.addCommand(
     edgeCommand('show', 'Show a number with its trunk', 'signalbox number show +14155550100')
       .argument('<number>', 'in any usual spelling')
-      .action(async (number: string, options: EdgeOptions) => {
-        const view = await connectTo(options).ask<NumberView>('GET', at(number))
-        print(io, options, view, () => describe(view))
-      }),
+      .action(showAction(io, at, describe)),
   )
 
   group.addCommand(
     edgeCommand('rm', 'Remove a number; its trunk stays', 'signalbox number rm +14155550100')
       .argument('<number>', 'in any usual spelling')
-      .action(async (number: string, options: EdgeOptions) => {
-        await connectTo(options).ask('DELETE', at(number))
-        print(io, options, { removed: number }, () => `number ${number} removed`)
-      }),
+      .action(deleteAction(io, 'number', 'removed', at)),
   )
   return group
 }

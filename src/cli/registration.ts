@@ -1,18 +1,10 @@
 import type { Command } from 'commander'
 import type { BindingView } from '../model/binding.js'
 import type { Registration } from '../model/registration.js'
-import {
-  command,
-  connectTo,
-  DEFAULT_LIMIT,
-  edgeCommand,
-  more,
-  print,
-  readNumber,
-  type EdgeOptions,
-} from './edge-command.js'
+import { command, connectTo, DEFAULT_LIMIT, edgeCommand, print, type EdgeOptions } from './edge-command.js'
 import { CliError } from './errors.js'
 import type { Io } from './io.js'
+import { listAction } from './resource-actions.js'
 import { count, fields, table } from './text.js'
 
 /** An entry of the list: ours at a trunk, or a PBX's with us. */
@@ -27,30 +19,23 @@ export function registrationCommand(io: Io): Command {
       .option('--state <state>', 'only those in this state, such as registered, retrying or refused')
       .option('--direction <direction>', 'only ours at trunks (out), or those of PBXs with us (in)')
       .option('--limit <n>', 'registrations at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string; state?: string; direction?: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<Entry>(
-          '/v1/registrations',
-          { state: options.state, direction: options.direction },
-          limit,
-        )
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, {
-              TRUNK: (one) => one.trunk_id,
-              STATE: (one) => one.state,
-              REGISTRAR: (one) => one.registrar,
-              EXPIRES: (one) => one.expires_at,
-              NEXT: (one) => one.next_attempt_at,
-              EDGE: (one) => one.edge_id,
-              DIR: (one) => one.direction,
-              REASON: (one) => one.reason,
-            }) + `\n${count(page.items.length, 'registration')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<Entry, { state?: string; direction?: string }>(io, {
+          path: '/v1/registrations',
+          query: ({ state, direction }) => ({ state, direction }),
+          noun: 'registration',
+          columns: {
+            TRUNK: (one) => one.trunk_id,
+            STATE: (one) => one.state,
+            REGISTRAR: (one) => one.registrar,
+            EXPIRES: (one) => one.expires_at,
+            NEXT: (one) => one.next_attempt_at,
+            EDGE: (one) => one.edge_id,
+            DIR: (one) => one.direction,
+            REASON: (one) => one.reason,
+          },
+        }),
+      ),
   )
 
   group.addCommand(

@@ -39,5 +39,6 @@ export function fields(values: Record<string, unknown>): string {
   return given.map(([name, value]) => `${printable(name).padEnd(width)}  ${show(value)}`).join('\n')
 }
 
-/** `3 numbers`, `1 number`. */
-export const count = (many: number, noun: string): string => `${many} ${noun}${many === 1 ? '' : 's'}`
+/** `3 numbers`, `1 number`, `2 entries`. */
+export const count = (many: number, noun: string): string =>
+  `${many} ${many === 1 ? noun : `${noun.replace(/(?<=[^aeiou])y$/, 'ie')}s`}`

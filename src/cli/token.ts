@@ -1,19 +1,11 @@
 import { Option, type Command } from 'commander'
 import { roles, type ApiToken, type Role } from '../model/api-token.js'
-import {
-  command,
-  connectTo,
-  DEFAULT_LIMIT,
-  edgeWideCommand,
-  givenOnly,
-  more,
-  print,
-  readNumber,
-} from './edge-command.js'
+import { command, connectTo, DEFAULT_LIMIT, edgeWideCommand, givenOnly, print } from './edge-command.js'
 import type { EdgeOptions } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
-import { count, fields, table } from './text.js'
+import { deleteAction, listAction } from './resource-actions.js'
+import { fields } from './text.js'
 
 interface CreateOptions extends EdgeOptions {
   readonly role: Role
@@ -57,25 +49,21 @@ export function tokenCommand(io: Io): Command {
   group.addCommand(
     edgeWideCommand('list', 'List tokens, without their text', 'signalbox token list', 'signalbox token list --json')
       .option('--limit <n>', 'tokens at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<ApiToken>('/v1/tokens', {}, limit)
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, {
-              TOKEN: (token) => token.id,
-              NAME: (token) => token.name,
-              ROLE: (token) => token.role,
-              ACCOUNT: (token) => token.account_id ?? 'all',
-              CREATED: (token) => token.created_at,
-              EXPIRES: (token) => token.expires_at,
-              'LAST USED': (token) => token.last_used_at,
-            }) + `\n${count(page.items.length, 'token')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<ApiToken>(io, {
+          path: '/v1/tokens',
+          noun: 'token',
+          columns: {
+            TOKEN: (token) => token.id,
+            NAME: (token) => token.name,
+            ROLE: (token) => token.role,
+            ACCOUNT: (token) => token.account_id ?? 'all',
+            CREATED: (token) => token.created_at,
+            EXPIRES: (token) => token.expires_at,
+            'LAST USED': (token) => token.last_used_at,
+          },
+        }),
+      ),
   )
 
   group.addCommand(
@@ -85,10 +73,7 @@ export function tokenCommand(io: Io): Command {
       'signalbox token revoke k3j9x0q2m4aa',
     )
       .argument('<id>', 'its id, as `signalbox token list` shows it')
-      .action(async (id: string, options: EdgeOptions) => {
-        await connectTo(options).ask('DELETE', `/v1/tokens/${encodeURIComponent(id)}`)
-        print(io, options, { revoked: id }, () => `token ${id} revoked`)
-      }),
+      .action(deleteAction(io, 'token', 'revoked', (id) => `/v1/tokens/${encodeURIComponent(id)}`)),
   )
   return group
 }

@@ -6,16 +6,15 @@ import {
   connectTo,
   DEFAULT_LIMIT,
   edgeCommand,
-  more,
   print,
-  readNumber,
   several,
   type EdgeOptions,
 } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { registerCommands } from './registration.js'
-import { count, fields, table } from './text.js'
+import { deleteAction, listAction, showAction } from './resource-actions.js'
+import { fields, table } from './text.js'
 import { usageCommand } from './usage.js'
 import { addTrunkOptions, trunkFieldsOf, type RawOptions } from './trunk-options.js'
 
@@ -43,32 +42,25 @@ export function trunkCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('list', 'List trunks', 'signalbox trunk list')
       .option('--limit <n>', 'trunks at most', DEFAULT_LIMIT)
-      .action(async (options: EdgeOptions & { limit: string }) => {
-        const limit = readNumber('--limit', options.limit) ?? 0
-        const page = await connectTo(options).list<TrunkView>('/v1/trunks', {}, limit)
-        print(
-          io,
-          options,
-          page,
-          () =>
-            table(page.items, {
-              TRUNK: (trunk) => trunk.id,
-              LABEL: (trunk) => trunk.label,
-              'SIP DOMAIN': (trunk) => trunk.sip_domain,
-              'NEXT HOP': (trunk) => trunk.next_hop,
-              'ALLOWED ADDRESSES': (trunk) => trunk.allowed_addresses,
-            }) + `\n${count(page.items.length, 'trunk')}${more(page.next_cursor)}`,
-        )
-      }),
+      .action(
+        listAction<TrunkView>(io, {
+          path: '/v1/trunks',
+          noun: 'trunk',
+          columns: {
+            TRUNK: (trunk) => trunk.id,
+            LABEL: (trunk) => trunk.label,
+            'SIP DOMAIN': (trunk) => trunk.sip_domain,
+            'NEXT HOP': (trunk) => trunk.next_hop,
+            'ALLOWED ADDRESSES': (trunk) => trunk.allowed_addresses,
+          },
+        }),
+      ),
   )
 
   group.addCommand(
     edgeCommand('show', 'Show a trunk', 'signalbox trunk show trunk-4f2a')
       .argument('<id>', 'trunk')
-      .action(async (id: string, options: EdgeOptions) => {
-        const trunk = await connectTo(options).ask<TrunkView>('GET', at(id))
-        print(io, options, trunk, () => fields(trunk))
-      }),
+      .action(showAction<TrunkView>(io, at, fields)),
   )
 
   group.addCommand(
@@ -78,17 +70,7 @@ export function trunkCommand(io: Io): Command {
       'signalbox trunk servers trunk-4f2a',
     )
       .argument('<id>', 'trunk')
-      .action(async (id: string, options: EdgeOptions) => {
-        const view = await connectTo(options).ask<ServersView>('GET', `${at(id)}/servers`)
-        const text = (): string =>
-          view.problem ??
-          table(view.items, {
-            SERVER: (server) => server.target,
-            STATE: (server) => server.state,
-            'TRIED LAST UNTIL': (server) => server.avoided_until,
-          })
-        print(io, options, view, text)
-      }),
+      .action(showAction<ServersView>(io, (id) => `${at(id)}/servers`, describeServers)),
   )
   group.addCommand(usageCommand(io, 'trunk', 'signalbox trunk usage trunk-4f2a', at))
   for (const inner of registerCommands(io)) group.addCommand(inner)
@@ -97,13 +79,18 @@ export function trunkCommand(io: Io): Command {
   group.addCommand(
     edgeCommand('rm', 'Remove a trunk that no number uses, and its passwords', 'signalbox trunk rm trunk-4f2a')
       .argument('<id>', 'trunk')
-      .action(async (id: string, options: EdgeOptions) => {
-        await connectTo(options).ask('DELETE', at(id))
-        print(io, options, { removed: id }, () => `trunk ${id} removed`)
-      }),
+      .action(deleteAction(io, 'trunk', 'removed', at)),
   )
   return group
 }
+
+const describeServers = ({ items, problem }: ServersView): string =>
+  problem ??
+  table(items, {
+    SERVER: (server) => server.target,
+    STATE: (server) => server.state,
+    'TRIED LAST UNTIL': (server) => server.avoided_until,
+  })
 
 /** What `--clear` takes away: fields that may be empty, and lists. */
 const clearable: Readonly<Record<string, unknown>> = {

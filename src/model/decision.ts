@@ -22,7 +22,7 @@ export type TrunkRule = (typeof trunkRules)[number]
 
 const verdictCode = z.enum(Object.keys(verdicts) as [VerdictCode, ...VerdictCode[]])
 
-/** One DID source that was read: what stood there, and the forms it was looked up under. */
+/** One source of a number that was read: what stood there, and the forms it was looked up under. */
 const sourceRead = z.object({
   source: z.string(),
   /** The raw user part or number, at most 128 characters; null when the source is absent or unreadable. */
@@ -63,12 +63,7 @@ export const outboundTraceSchema = z.object({
   identified_by: z.enum(['address', 'digest', 'api']).nullable(),
   agents_tried: z.array(z.object({ agent_id: z.string(), matched: z.boolean(), why: z.string() })),
   /** The number to be presented as it was written, where it stood, and the forms it was looked up under. */
-  presented: z.object({
-    source: z.string(),
-    value: z.string().nullable(),
-    normalised: z.array(z.string()),
-    found: z.string().nullable(),
-  }),
+  presented: sourceRead,
   /** The destination as it was written, and what it was read as; null when it is none. */
   destination: z.object({ value: z.string(), normalised: z.string().nullable() }),
   nearest_miss: z.string().nullable(),
@@ -76,9 +71,8 @@ export const outboundTraceSchema = z.object({
 })
 export type OutboundTrace = z.output<typeof outboundTraceSchema>
 
-/** The outcome of routing one inbound request. */
-export const decisionSchema = z.object({
-  outcome: z.enum(['agent', 'refused']),
+/** What every decision says besides its outcome: why, and whom it is about. */
+const decisionFields = {
   code: verdictCode.nullable(),
   sip_status: z.number().int().nullable(),
   detail: z.string(),
@@ -86,6 +80,12 @@ export const decisionSchema = z.object({
   phone_number: z.string().nullable(),
   trunk_id: z.string().nullable(),
   agent_id: z.string().nullable(),
+}
+
+/** The outcome of routing one inbound request. */
+export const decisionSchema = z.object({
+  outcome: z.enum(['agent', 'refused']),
+  ...decisionFields,
   /** SIP URIs in the order they are tried. */
   targets: z.array(z.string()),
   trace: decisionTraceSchema,
@@ -96,13 +96,7 @@ export type Decision = z.output<typeof decisionSchema>
 export const outboundDecisionSchema = z.object({
   direction: z.literal('outbound'),
   outcome: z.enum(['trunk', 'refused']),
-  code: verdictCode.nullable(),
-  sip_status: z.number().int().nullable(),
-  detail: z.string(),
-  account_id: identifier.nullable(),
-  phone_number: z.string().nullable(),
-  trunk_id: z.string().nullable(),
-  agent_id: z.string().nullable(),
+  ...decisionFields,
   /** Who would be called: E.164, or an extension. */
   destination: z.string().nullable(),
   trace: outboundTraceSchema,

@@ -37,6 +37,7 @@ Text('nothing from elsewhere moves the cursor, rings or turns the text around', 
 
 Text('counts name one and many', () => {
   assert.equal([count(0, 'call'), count(1, 'call'), count(2, 'call')], ['0 calls', '1 call', '2 calls'])
+  assert.equal([count(1, 'entry'), count(2, 'entry'), count(2, 'key')], ['1 entry', '2 entries', '2 keys'])
 })
 
 Text.run()

@@ -110,6 +110,11 @@ export class TransportBench implements TransportSink {
     return server
   }
 
+  /** Has this done at the end, before what was opened until now is closed. */
+  closeLater(close: () => void | Promise<void>): void {
+    this.closers.push(close)
+  }
+
   async close(): Promise<void> {
     for (const close of this.closers.reverse()) await close()
   }

@@ -1,7 +1,4 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:tls'
-import type { TLSSocket, TlsOptions } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Hops } from '../../../src/engine/dialog/hops.js'
@@ -11,8 +8,8 @@ import { TlsProfiles } from '../../../src/engine/transport/tls-profiles.js'
 import type { Target, TransportError } from '../../../src/engine/transport/transport.js'
 import type { Transports } from '../../../src/engine/transport/transports.js'
 import { type Certificate, TestAuthority } from '../../support/certificates.js'
-import { eventually } from '../../support/eventually.js'
-import { optionsText, TcpPeer, TransportBench } from '../../support/transport-bench.js'
+import { outcome as outcomeOf, TlsBench, type TlsServer, tlsTarget } from '../../support/tls-bench.js'
+import { optionsText } from '../../support/transport-bench.js'
 
 const Profiles = suite('TLS profiles')
 
@@ -21,9 +18,8 @@ let authority: TestAuthority
 let carriers: TestAuthority
 let ours: Certificate
 let other: Certificate
-let bench: TransportBench
+let bench: TlsBench
 let transports: Transports
-let open: Array<() => void>
 
 Profiles.before(() => {
   authority = TestAuthority.create()
@@ -33,8 +29,7 @@ Profiles.before(() => {
 })
 
 Profiles.before.each(async () => {
-  open = []
-  bench = new TransportBench()
+  bench = new TlsBench()
   transports = await bench.start('sip:127.0.0.1:0;transport=tls', {
     tls: {
       certificate: { pem: ours.certificate },
@@ -48,7 +43,6 @@ Profiles.before.each(async () => {
 })
 
 Profiles.after.each(async () => {
-  for (const close of open) close()
   await bench.close()
 })
 
@@ -57,48 +51,11 @@ Profiles.after(() => {
   carriers.close()
 })
 
-interface Served {
-  readonly port: number
-  readonly peers: TcpPeer[]
-  readonly names: string[]
-}
-
-async function serve(certificate: Certificate, options: TlsOptions = {}): Promise<Served> {
-  const peers: TcpPeer[] = []
-  const names: string[] = []
-  const server = createServer({ cert: certificate.certificate, key: certificate.key, ...options }, (socket) => {
-    names.push(String(socket.servername))
-    peers.push(new TcpPeer(socket))
-  })
-  server.on('tlsClientError', () => undefined)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  open.push(() => {
-    for (const { socket } of peers) socket.destroy()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port, peers, names }
-}
-
-const to = (port: number, tlsProfile?: string, serverName?: string): Target => ({
-  protocol: 'tls',
-  address: '127.0.0.1',
-  port,
-  ...(serverName === undefined ? {} : { serverName }),
-  ...(tlsProfile === undefined ? {} : { tlsProfile }),
-})
+const to = (port: number, tlsProfile?: string, serverName?: string): Target => tlsTarget(port, serverName, tlsProfile)
 
 /** What becomes of a request: the error it failed with, or undefined when it arrived. */
-function outcome(target: Target, { peers }: Served): Promise<TransportError | undefined> {
-  let failure: TransportError | undefined
-  const before = peers.map(({ received }) => received).join('')
-  transports.flowTo(target)?.send(optionsText(1, 'SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKx'), (error) => {
-    failure = error as TransportError
-  })
-  return eventually('an outcome', () => {
-    if (failure !== undefined) return { failure }
-    return peers.map(({ received }) => received).join('') !== before ? { failure } : undefined
-  }).then((found) => found.failure)
-}
+const outcome = (target: Target, server: TlsServer): Promise<TransportError | undefined> =>
+  outcomeOf(transports, target, server)
 
 function profile(id: string, fields: TlsProfile): string {
   transports.tlsProfiles.set(id, fields)
@@ -109,14 +66,14 @@ Profiles(
   '[A12] the authorities of a profile vouch for its servers, in place of those that vouch for all others',
   async () => {
     const own = profile('own', { ca: carriers.certificate })
-    const carrier = await serve(carriers.issue(['DNS:sip.example.com']))
+    const carrier = await bench.tlsServer(carriers.issue(['DNS:sip.example.com']))
     const refused = await outcome(to(carrier.port, undefined, 'sip.example.com'), carrier)
     assert.is(refused?.code, 'TLS_PEER_REFUSED')
     assert.match(refused?.message ?? '', /unable to .* \(it is for sip\.example\.com; sip\.example\.com was expected\)/)
     assert.is(await outcome(to(carrier.port, own, 'sip.example.com'), carrier), undefined)
-    const common = await serve(authority.issue(['DNS:sip.example.com']))
+    const common = await bench.tlsServer(authority.issue(['DNS:sip.example.com']))
     assert.is((await outcome(to(common.port, own, 'sip.example.com'), common))?.code, 'TLS_PEER_REFUSED')
-    const expired = await serve(carriers.issue(['DNS:sip.example.com'], { expired: true }))
+    const expired = await bench.tlsServer(carriers.issue(['DNS:sip.example.com'], { expired: true }))
     assert.match((await outcome(to(expired.port, own, 'sip.example.com'), expired))?.message ?? '', 'has expired')
     const broken = profile('broken', { ca: carriers.certificate.replace(/\n.{20}/, '\nAAAAAAAAAAAAAAAAAAAA') })
     assert.is((await outcome(to(common.port, broken, 'sip.example.com'), common))?.code, 'TLS_PEER_REFUSED')
@@ -124,7 +81,7 @@ Profiles(
 )
 
 Profiles('a server name is told in the handshake and must be proven; a pinned name must be in its place', async () => {
-  const carrier = await serve(carriers.issue(['DNS:sip.example.com']))
+  const carrier = await bench.tlsServer(carriers.issue(['DNS:sip.example.com']))
   const named = profile('named', { ca: carriers.certificate, serverName: 'sip.example.com' })
   assert.is(await outcome(to(carrier.port, named), carrier), undefined, 'dialled by its address')
   assert.equal(carrier.names, ['sip.example.com'])
@@ -138,7 +95,7 @@ Profiles('a server name is told in the handshake and must be proven; a pinned na
 
 Profiles('a pin is the hash of a certificate or of a public key; without verification it alone decides', async () => {
   const certificate = carriers.issue(['DNS:pbx'])
-  const carrier = await serve(certificate)
+  const carrier = await bench.tlsServer(certificate)
   const x509 = new X509Certificate(certificate.certificate)
   const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
   const pins = [hash(x509.raw), hash(x509.publicKey.export({ type: 'spki', format: 'der' }))]
@@ -160,11 +117,11 @@ Profiles(
   '[A12] the certificate that a profile names is shown to servers that require one; one that is not there fails',
   async () => {
     const mutual = { requestCert: true, rejectUnauthorized: true, ca: carriers.certificate }
-    const carrier = await serve(carriers.issue(['DNS:sip.example.com']), mutual)
+    const carrier = await bench.tlsServer(carriers.issue(['DNS:sip.example.com']), mutual)
     const shown = profile('shown', { ca: carriers.certificate, clientCertificate: 'carrier' })
     assert.is(await outcome(to(carrier.port, shown, 'sip.example.com'), carrier), undefined)
     const { socket } = carrier.peers[0]!
-    assert.is((socket as TLSSocket).getPeerCertificate().subjectaltname, 'DNS:customer.example.com')
+    assert.is(socket.getPeerCertificate().subjectaltname, 'DNS:customer.example.com')
     const missing = profile('missing', { ca: carriers.certificate, clientCertificate: 'nobody' })
     const error = await outcome(to(carrier.port, missing, 'sip.example.com'), carrier)
     assert.is(error?.code, 'BAD_TLS')
@@ -176,7 +133,7 @@ Profiles(
 Profiles(
   '[A12] a connection serves its own profile alone, and there each name that its certificate speaks for',
   async () => {
-    const carrier = await serve(carriers.issue(['DNS:a.example.com', 'DNS:b.example.com']))
+    const carrier = await bench.tlsServer(carriers.issue(['DNS:a.example.com', 'DNS:b.example.com']))
     const one = profile('one', { ca: carriers.certificate })
     const two = profile('two', { ca: carriers.certificate, clientCertificate: 'carrier' })
     const loose = profile('loose', { verify: false })
@@ -202,20 +159,12 @@ Profiles(
 Profiles(
   '[A12] a connection that a peer opened carries requests to a name only if its certificate proves that name',
   async () => {
-    const { connect } = await import('node:tls')
     const dial = async (options: object): Promise<number> => {
-      const socket = connect({
-        host: '127.0.0.1',
-        port: transports.bindings[0]!.port,
-        rejectUnauthorized: false,
-        ...options,
-      })
-      open.push(() => socket.destroy())
-      await new Promise((resolve) => socket.once('secureConnect', resolve))
+      const peer = await bench.tlsPeer(transports.bindings[0]!.port, { rejectUnauthorized: false, ...options })
       const before = bench.arrivals.length
-      socket.write(optionsText(1, 'SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKx'))
+      peer.send(optionsText(1, 'SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKx'))
       await bench.arrived(before + 1)
-      return socket.localPort!
+      return peer.port
     }
     const carrier = authority.issue(['DNS:carrier.example.com', 'IP:127.0.0.1'])
     const [anonymous, known] = [await dial({}), await dial({ cert: carrier.certificate, key: carrier.key })]
@@ -233,20 +182,20 @@ Profiles(
 
 Profiles('what a server showed last is remembered: whom for, until when, and why it was refused', async () => {
   const own = profile('own', { ca: carriers.certificate })
-  const good = await serve(carriers.issue(['DNS:sip.example.com']))
+  const good = await bench.tlsServer(carriers.issue(['DNS:sip.example.com']))
   await outcome(to(good.port, own, 'sip.example.com'), good)
   const seen = transports.tlsPeers.of(own, 'SIP.example.com')!
   assert.is(seen.names, 'sip.example.com')
   assert.ok(seen.notAfter! > new Date())
   assert.equal(seen.verifiedAt, bench.clock.date())
   assert.is(seen.problem, undefined)
-  const bad = await serve(carriers.issue(['DNS:bad.example.com', `DNS:${'x'.repeat(63)}.${'y'.repeat(63)}`]))
+  const bad = await bench.tlsServer(carriers.issue(['DNS:bad.example.com', `DNS:${'x'.repeat(63)}.${'y'.repeat(63)}`]))
   await outcome(to(bad.port, own, 'sip.example.com'), bad)
   const after = transports.tlsPeers.of(own, 'sip.example.com')!
   assert.match(after.names!, /^bad\.example\.com, x{63}\.$/)
   assert.match(after.problem!, 'not for sip.example.com')
   assert.equal(after.verifiedAt, seen.verifiedAt)
-  const again = await serve(carriers.issue(['DNS:sip.example.com']))
+  const again = await bench.tlsServer(carriers.issue(['DNS:sip.example.com']))
   await outcome(to(again.port, own, 'sip.example.com'), again)
   assert.is(transports.tlsPeers.of(own, 'sip.example.com')?.problem, undefined)
   assert.equal(transports.certificates?.own.names, 'DNS:edge.example.com')

@@ -1,7 +1,5 @@
 import { connect as connectTcp } from 'node:net'
-import { connect, createServer } from 'node:tls'
-import type { ConnectionOptions, SecureVersion, Server, TLSSocket, TlsOptions } from 'node:tls'
-import type { AddressInfo } from 'node:net'
+import type { ConnectionOptions, SecureVersion } from 'node:tls'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -9,19 +7,19 @@ import * as assert from 'uvu/assert'
 import { createResponse, serialise } from '../../../src/engine/message/message.js'
 import { parseContact } from '../../../src/engine/transport/contact.js'
 import type { TlsSettings } from '../../../src/engine/transport/tls-settings.js'
-import type { Target, TransportError } from '../../../src/engine/transport/transport.js'
+import type { TransportError } from '../../../src/engine/transport/transport.js'
 import type { Transports, TransportsOptions } from '../../../src/engine/transport/transports.js'
 import { type Certificate, TestAuthority } from '../../support/certificates.js'
 import { eventually } from '../../support/eventually.js'
-import { optionsText, TcpPeer, TransportBench } from '../../support/transport-bench.js'
+import { outcome, TlsBench, type TlsPeer, tlsTarget } from '../../support/tls-bench.js'
+import { optionsText } from '../../support/transport-bench.js'
 
 const Tls = suite('TLS')
 
 let authority: TestAuthority
 let stranger: TestAuthority
 let ours: Certificate
-let bench: TransportBench
-let open: Array<() => void>
+let bench: TlsBench
 
 Tls.before(() => {
   authority = TestAuthority.create()
@@ -30,12 +28,10 @@ Tls.before(() => {
 })
 
 Tls.before.each(() => {
-  bench = new TransportBench()
-  open = []
+  bench = new TlsBench()
 })
 
 Tls.after.each(async () => {
-  for (const close of open) close()
   await bench.close()
 })
 
@@ -65,60 +61,8 @@ const failureTo = (tls: TlsSettings | undefined): Promise<TransportError> =>
   )
 
 /** A peer that connects and trusts the authority. Rejects when the handshake fails. */
-function dial(port: number, options: ConnectionOptions = {}): Promise<TcpPeer & { readonly socket: TLSSocket }> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host: '127.0.0.1',
-      port,
-      ca: authority.certificate,
-      servername: 'edge.example.com',
-      ...options,
-    })
-    open.push(() => socket.destroy())
-    socket.once('error', reject)
-    socket.once('secureConnect', () => resolve(new TcpPeer(socket) as TcpPeer & { readonly socket: TLSSocket }))
-  })
-}
-
-/** A server of a peer; the names that were dialled, and whoever connected. */
-async function serve(
-  certificate: Certificate,
-  options: TlsOptions = {},
-): Promise<{ port: number; peers: TcpPeer[]; names: string[]; server: Server }> {
-  const peers: TcpPeer[] = []
-  const names: string[] = []
-  const server = createServer({ cert: certificate.certificate, key: certificate.key, ...options }, (socket) => {
-    names.push(String(socket.servername))
-    peers.push(new TcpPeer(socket))
-  })
-  server.on('tlsClientError', () => undefined)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  open.push(() => {
-    for (const { socket } of peers) socket.destroy()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port, peers, names, server }
-}
-
-const to = (port: number, serverName?: string): Target => ({
-  protocol: 'tls',
-  address: '127.0.0.1',
-  port,
-  ...(serverName === undefined ? {} : { serverName }),
-})
-
-/** What becomes of a request: the error it failed with, or undefined when it arrived at the peer. */
-function outcome(transports: Transports, target: Target, peers: TcpPeer[]): Promise<TransportError | undefined> {
-  let failure: TransportError | undefined
-  const before = peers.map(({ received }) => received).join('')
-  transports.flowTo(target)?.send(optionsText(1, 'SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKx'), (error) => {
-    failure = error as TransportError
-  })
-  return eventually('an outcome', () => {
-    if (failure !== undefined) return { failure }
-    return peers.map(({ received }) => received).join('') !== before ? { failure } : undefined
-  }).then((found) => found.failure)
-}
+const dial = (port: number, options: ConnectionOptions = {}): Promise<TlsPeer> =>
+  bench.tlsPeer(port, { ca: authority.certificate, servername: 'edge.example.com', ...options })
 
 function answerAll(): void {
   bench.onArrival = ({ parsed, flow }) => {
@@ -209,11 +153,10 @@ Tls('a handshake that fails or never comes costs its own connection alone, and i
   const good = await dial(port)
   const mute = connectTcp(port, '127.0.0.1')
   const plain = connectTcp(port, '127.0.0.1', () => plain.write('OPTIONS sip:a SIP/2.0\r\n\r\n'))
-  open.push(
-    () => mute.destroy(),
-    () => plain.destroy(),
-  )
-  for (const socket of [mute, plain]) socket.on('error', () => undefined).resume()
+  for (const socket of [mute, plain]) {
+    bench.closeLater(() => void socket.destroy())
+    socket.on('error', () => undefined).resume()
+  }
   await eventually('both to be closed', () => mute.closed && plain.closed)
   await eventually('both to be told', () => bench.failedHandshakes.length === 2)
   assert.equal(bench.failedHandshakes.map(({ why }) => why).sort(), ['TLS handshake timeout', 'wrong version number'])
@@ -226,7 +169,7 @@ Tls('a handshake that fails or never comes costs its own connection alone, and i
 Tls('streams count against the caps from the moment they connect, handshake or not', async () => {
   const { port, transports } = await start({}, { maxConnectionsPerAddress: 2 })
   const waiting = [1, 2].map(() => connectTcp(port, '127.0.0.1').on('error', () => undefined))
-  open.push(() => waiting.forEach((socket) => socket.destroy()))
+  bench.closeLater(() => waiting.forEach((socket) => socket.destroy()))
   await eventually('two to be counted', () => transports.connections === 2)
   await refused(dial(port))
   assert.is(transports.counters.refusedConnections, 1)
@@ -238,7 +181,7 @@ Tls('streams count against the caps from the moment they connect, handshake or n
 Tls('stops at once while handshakes are under way', async () => {
   const { port, transports } = await start()
   const waiting = connectTcp(port, '127.0.0.1').on('error', () => undefined)
-  open.push(() => waiting.destroy())
+  bench.closeLater(() => void waiting.destroy())
   await eventually('it to be counted', () => transports.connections === 1)
   await transports.stop()
   assert.is(transports.connections, 0)
@@ -274,7 +217,7 @@ Tls('[A12] a client without a good certificate gets in with none and ask, and no
 })
 
 /** The server may find its peer unfit only after the peer thinks that all is well. */
-const refusedLater = (handshake: Promise<TcpPeer>): Promise<unknown> =>
+const refusedLater = (handshake: Promise<TlsPeer>): Promise<unknown> =>
   handshake.then(
     (peer) => eventually('the connection to be closed', () => peer.closed),
     () => undefined,
@@ -292,9 +235,9 @@ Tls(
     const peer = await dial(port, { cert, key })
     peer.send(optionsText())
     const { flow } = await bench.arrived(1)
-    assert.is(transports.flowTo(to(peer.port, 'pbx.example.com')), flow)
-    assert.is(transports.flowTo(to(peer.port)), flow)
-    assert.is.not(transports.flowTo(to(peer.port, 'other.example.com')), flow)
+    assert.is(transports.flowTo(tlsTarget(peer.port, 'pbx.example.com')), flow)
+    assert.is(transports.flowTo(tlsTarget(peer.port)), flow)
+    assert.is.not(transports.flowTo(tlsTarget(peer.port, 'other.example.com')), flow)
   },
 )
 
@@ -340,8 +283,8 @@ Tls(
   'a server that proves the name that was dialled gets the request; it is told the name in the handshake',
   async () => {
     const { transports } = await start({ ca: { pem: authority.certificate }, verifyServers: true })
-    const carrier = await serve(authority.issue(['DNS:sip.example.com', 'IP:127.0.0.1']))
-    assert.is(await outcome(transports, to(carrier.port, 'sip.example.com'), carrier.peers), undefined)
+    const carrier = await bench.tlsServer(authority.issue(['DNS:sip.example.com', 'IP:127.0.0.1']))
+    assert.is(await outcome(transports, tlsTarget(carrier.port, 'sip.example.com'), carrier), undefined)
     assert.equal(carrier.names, ['sip.example.com'])
     assert.is(transports.tlsConnections, 1)
   },
@@ -349,11 +292,11 @@ Tls(
 
 Tls('a literal address is no name for the handshake, and the certificate must hold it', async () => {
   const { transports } = await start({ ca: { pem: authority.certificate }, verifyServers: true })
-  const carrier = await serve(authority.issue(['IP:127.0.0.1']))
-  assert.is(await outcome(transports, to(carrier.port), carrier.peers), undefined)
+  const carrier = await bench.tlsServer(authority.issue(['IP:127.0.0.1']))
+  assert.is(await outcome(transports, tlsTarget(carrier.port), carrier), undefined)
   assert.equal(carrier.names, ['false'])
-  const named = await serve(authority.issue(['DNS:sip.example.com']))
-  assert.is((await outcome(transports, to(named.port), named.peers))?.code, 'TLS_PEER_REFUSED')
+  const named = await bench.tlsServer(authority.issue(['DNS:sip.example.com']))
+  assert.is((await outcome(transports, tlsTarget(named.port), named))?.code, 'TLS_PEER_REFUSED')
 })
 
 for (const [what, issue, expected] of [
@@ -373,34 +316,38 @@ for (const [what, issue, expected] of [
   Tls(
     `[A12] a server with a certificate ${what} gets nothing when servers are verified, and all when they are not`,
     async () => {
-      const carrier = await serve(issue())
+      const carrier = await bench.tlsServer(issue())
       const strict = await start({ ca: { pem: authority.certificate }, verifyServers: true })
-      const error = await outcome(strict.transports, to(carrier.port, 'sip.example.com'), carrier.peers)
+      const error = await outcome(strict.transports, tlsTarget(carrier.port, 'sip.example.com'), carrier)
       assert.is(error?.code, 'TLS_PEER_REFUSED')
       assert.match(error?.message ?? '', expected)
       assert.match(error?.message ?? '', `tls 127.0.0.1:${carrier.port}`)
-      assert.is(carrier.peers.map(({ received }) => received).join(''), '')
+      assert.is(carrier.received, '')
       const lenient = await start()
-      assert.is(await outcome(lenient.transports, to(carrier.port, 'sip.example.com'), carrier.peers), undefined)
+      assert.is(await outcome(lenient.transports, tlsTarget(carrier.port, 'sip.example.com'), carrier), undefined)
     },
   )
 
 Tls('a peer that speaks no TLS, or only old versions, fails what was to be sent', async () => {
   const { transports } = await start()
   const plain = await bench.tcpServer()
-  const old = await serve(ours, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' })
-  const first = outcome(transports, to(plain.port), [])
+  const old = await bench.tlsServer(ours, {
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT:@SECLEVEL=0',
+  })
+  const first = outcome(transports, tlsTarget(plain.port))
   await eventually('a connection', () => plain.peers[0])
   plain.peers[0]?.send('SIP/2.0 400 What\r\n\r\n')
   assert.is((await first)?.code, 'TLS_HANDSHAKE_FAILED')
-  assert.is((await outcome(transports, to(old.port), old.peers))?.code, 'TLS_HANDSHAKE_FAILED')
-  assert.is((await outcome(transports, to(1), []))?.code, 'CONNECT_FAILED')
+  assert.is((await outcome(transports, tlsTarget(old.port), old))?.code, 'TLS_HANDSHAKE_FAILED')
+  assert.is((await outcome(transports, tlsTarget(1)))?.code, 'CONNECT_FAILED')
 })
 
 Tls('a peer that says nothing in the handshake fails what was to be sent in time', async () => {
   const { transports } = await start({}, { handshakeTimeoutMs: 1_000 })
   const plain = await bench.tcpServer()
-  const failing = outcome(transports, to(plain.port), [])
+  const failing = outcome(transports, tlsTarget(plain.port))
   await eventually('a connection', () => plain.peers[0]?.received)
   bench.clock.advance(1_000)
   const error = await failing
@@ -410,42 +357,39 @@ Tls('a peer that says nothing in the handshake fails what was to be sent in time
 
 Tls('shows its own certificate to servers that ask for one', async () => {
   const { transports } = await start()
-  const carrier = await serve(authority.issue(['DNS:sip.example.com']), {
+  const carrier = await bench.tlsServer(authority.issue(['DNS:sip.example.com']), {
     requestCert: true,
     rejectUnauthorized: true,
     ca: authority.certificate,
   })
-  assert.is(await outcome(transports, to(carrier.port, 'sip.example.com'), carrier.peers), undefined)
-  assert.is(
-    (carrier.peers[0]?.socket as TLSSocket).getPeerCertificate().subjectaltname,
-    'DNS:edge.example.com, IP Address:127.0.0.1',
-  )
+  assert.is(await outcome(transports, tlsTarget(carrier.port, 'sip.example.com'), carrier), undefined)
+  assert.is(carrier.peers[0]?.socket.getPeerCertificate().subjectaltname, 'DNS:edge.example.com, IP Address:127.0.0.1')
 })
 
 Tls(
   '[A12] one address that serves several names has a connection for each, and one for all that its certificate speaks for',
   async () => {
     const { transports } = await start({ ca: { pem: authority.certificate }, verifyServers: true })
-    const carrier = await serve(authority.issue(['DNS:a.example.com', 'DNS:b.example.com']), {
+    const carrier = await bench.tlsServer(authority.issue(['DNS:a.example.com', 'DNS:b.example.com']), {
       SNICallback: (name, done) => done(null, name === 'c.example.com' ? other : undefined),
     })
     const { createSecureContext } = await import('node:tls')
     const { certificate: cert, key } = authority.issue(['DNS:c.example.com'])
     const other = createSecureContext({ cert, key })
-    assert.is(await outcome(transports, to(carrier.port, 'a.example.com'), carrier.peers), undefined)
-    const flow = transports.flowTo(to(carrier.port, 'a.example.com'))
-    assert.is(transports.flowTo(to(carrier.port, 'b.example.com')), flow)
-    assert.is(transports.flowTo(to(carrier.port)), flow)
-    assert.is(await outcome(transports, to(carrier.port, 'c.example.com'), carrier.peers), undefined)
-    assert.is.not(transports.flowTo(to(carrier.port, 'c.example.com')), flow)
-    assert.is(transports.flowTo(to(carrier.port, 'a.example.com')), flow)
+    assert.is(await outcome(transports, tlsTarget(carrier.port, 'a.example.com'), carrier), undefined)
+    const flow = transports.flowTo(tlsTarget(carrier.port, 'a.example.com'))
+    assert.is(transports.flowTo(tlsTarget(carrier.port, 'b.example.com')), flow)
+    assert.is(transports.flowTo(tlsTarget(carrier.port)), flow)
+    assert.is(await outcome(transports, tlsTarget(carrier.port, 'c.example.com'), carrier), undefined)
+    assert.is.not(transports.flowTo(tlsTarget(carrier.port, 'c.example.com')), flow)
+    assert.is(transports.flowTo(tlsTarget(carrier.port, 'a.example.com')), flow)
     assert.equal(carrier.names, ['a.example.com', 'c.example.com'])
   },
 )
 
 Tls('the answer to a request whose connection is gone goes to the host of its Via, by that name', async () => {
   const { port, transports } = await start({ ca: { pem: authority.certificate }, verifyServers: true })
-  const carrier = await serve(authority.issue(['DNS:sip.example.com']))
+  const carrier = await bench.tlsServer(authority.issue(['DNS:sip.example.com']))
   const peer = await dial(port)
   peer.send(optionsText(1, `SIP/2.0/TLS sip.example.com:${carrier.port};branch=z9hG4bKx`))
   const { flow, parsed } = await bench.arrived(1)
