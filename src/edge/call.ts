@@ -103,7 +103,7 @@ export class Call implements RegisteredCall {
     this.#begun = true
     const { metrics, logger } = this.parts
     metrics.callsActive.inc({ direction: this.direction })
-    logger.info({ ...this.logFields(), source: this.facts.sourceAddress }, 'Call started')
+    logger.info(this.logFields(this.facts.sourceAddress), 'Call started')
     this.tell('call.started', this.facts.startedAt)
   }
 
@@ -114,7 +114,7 @@ export class Call implements RegisteredCall {
     this.#releases.length = 0
     this.parts.calls.remove(this.id)
     this.#try('log', () =>
-      this.parts.logger.info({ ...this.logFields(), source: this.facts.sourceAddress, why }, 'Caller challenged'),
+      this.parts.logger.info({ ...this.logFields(this.facts.sourceAddress), why }, 'Caller challenged'),
     )
   }
 
@@ -225,15 +225,17 @@ export class Call implements RegisteredCall {
     this.end({ result: 'INTERNAL_ERROR', by: 'edge', detail: `error: ${text}` })
   }
 
-  logFields(): Record<string, unknown> {
+  /** What each line of the call says; fields that are undefined are left out of it. */
+  logFields(source?: string) {
     const { facts } = this
     return {
       callId: this.id,
       direction: facts.direction,
       from: facts.from,
       to: facts.to,
-      ...(facts.trunkId === null ? {} : { trunk: facts.trunkId }),
-      ...(facts.agentId === null ? {} : { agent: facts.agentId }),
+      trunk: facts.trunkId ?? undefined,
+      agent: facts.agentId ?? undefined,
+      source,
     }
   }
 
@@ -246,9 +248,15 @@ export class Call implements RegisteredCall {
   }
 
   private logEnd(record: Cdr): void {
+    const { facts } = this
     this.parts.logger.info(
       {
-        ...this.logFields(),
+        callId: this.id,
+        direction: facts.direction,
+        from: facts.from,
+        to: facts.to,
+        trunk: facts.trunkId ?? undefined,
+        agent: facts.agentId ?? undefined,
         source: record.source_address,
         result: record.result,
         endedBy: record.ended_by,

@@ -34,38 +34,34 @@ export interface RecordedEnd {
   readonly reason: string
 }
 
+const MAX_NUMBER = 128
 const MAX_TEXT = 512
 const MAX_CALL_ID = 256
-
-/** The fields a live call and its record share. */
-function shared(id: string, facts: CallFacts): Omit<LiveCall, 'state'> {
-  return {
-    call_id: id,
-    account_id: facts.accountId,
-    direction: facts.direction,
-    from: tidy(facts.from, 128),
-    to: tidy(facts.to, 128),
-    phone_number: facts.phoneNumber,
-    trunk_id: facts.trunkId === null ? null : localId(facts.trunkId),
-    agent_id: facts.agentId === null ? null : localId(facts.agentId),
-    source_address: facts.sourceAddress,
-    identified_by: identifiedBy(facts),
-    leg_a_call_id: capped(facts.legACallId),
-    leg_b_call_id: capped(facts.legBCallId),
-    started_at: facts.startedAt.toISOString(),
-    ringing_at: facts.ringingAt?.toISOString() ?? null,
-    answered_at: facts.answeredAt?.toISOString() ?? null,
-  }
-}
 
 function identifiedBy({ explanation }: CallFacts): LiveCall['identified_by'] {
   const rule = explanation?.trace.identified_by ?? null
   return rule === 'token' ? 'contact-token' : rule
 }
 
+// The two are written out field by field: one object of its final shape each, several times a call.
+
 /** The call as the list of live calls shows it. */
 export const liveView = (id: string, facts: CallFacts, state: LiveCall['state']): LiveCall => ({
-  ...shared(id, facts),
+  call_id: id,
+  account_id: facts.accountId,
+  direction: facts.direction,
+  from: tidy(facts.from, MAX_NUMBER),
+  to: tidy(facts.to, MAX_NUMBER),
+  phone_number: facts.phoneNumber,
+  trunk_id: localOrNull(facts.trunkId),
+  agent_id: localOrNull(facts.agentId),
+  source_address: facts.sourceAddress,
+  identified_by: identifiedBy(facts),
+  leg_a_call_id: capped(facts.legACallId),
+  leg_b_call_id: capped(facts.legBCallId),
+  started_at: facts.startedAt.toISOString(),
+  ringing_at: instantOrNull(facts.ringingAt),
+  answered_at: instantOrNull(facts.answeredAt),
   state,
 })
 
@@ -73,7 +69,21 @@ export const liveView = (id: string, facts: CallFacts, state: LiveCall['state'])
 export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
   const { startedAt, answeredAt } = facts
   return {
-    ...shared(id, facts),
+    call_id: id,
+    account_id: facts.accountId,
+    direction: facts.direction,
+    from: tidy(facts.from, MAX_NUMBER),
+    to: tidy(facts.to, MAX_NUMBER),
+    phone_number: facts.phoneNumber,
+    trunk_id: localOrNull(facts.trunkId),
+    agent_id: localOrNull(facts.agentId),
+    source_address: facts.sourceAddress,
+    identified_by: identifiedBy(facts),
+    leg_a_call_id: capped(facts.legACallId),
+    leg_b_call_id: capped(facts.legBCallId),
+    started_at: startedAt.toISOString(),
+    ringing_at: instantOrNull(facts.ringingAt),
+    answered_at: instantOrNull(answeredAt),
     ended_at: end.at.toISOString(),
     duration_s: answeredAt === null ? 0 : (end.at.getTime() - answeredAt.getTime()) / 1000,
     setup_ms: answeredAt === null ? null : answeredAt.getTime() - startedAt.getTime(),
@@ -82,10 +92,19 @@ export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
     leg_a_status: facts.legAStatus,
     leg_b_status: facts.legBStatus,
     end_reason: told(end.reason),
-    attempts: facts.attempts.map((attempt) => ({ ...attempt, reason: told(attempt.reason) })),
+    attempts: facts.attempts.map(({ target, status, reason, duration_ms }) => ({
+      target,
+      status,
+      reason: told(reason),
+      duration_ms,
+    })),
     explanation: facts.explanation,
   }
 }
+
+const localOrNull = (id: string | null): string | null => (id === null ? null : localId(id))
+
+const instantOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString())
 
 /** Words of a far end, which may have written our Contact into them. */
 const told = (reason: string): string => tidy(hideContactTokens(reason.slice(0, 4 * MAX_TEXT)), MAX_TEXT)

@@ -17,7 +17,7 @@ function blanked(value: unknown, depth: number): unknown {
   if (value === null || typeof value !== 'object' || !isPlain(value)) return value
   if (depth === DEEPEST) return BLANK
   let copy: Record<string, unknown> | undefined
-  for (const name of Object.keys(value)) {
+  for (const name in value) {
     const inner: unknown = (value as Record<string, unknown>)[name]
     const clean = isSecret(name, inner) ? BLANK : blanked(inner, depth + 1)
     if (clean !== inner) (copy ??= { ...value } as Record<string, unknown>)[name] = clean
@@ -52,7 +52,8 @@ function kindOf(name: string): 'secret' | 'response' | 'plain' {
   return SECRET_ENDINGS.some((ending) => bare.endsWith(ending)) ? 'secret' : 'plain'
 }
 
-function isPlain(value: object): boolean {
+/** Whether the object is a literal: no error, buffer, request and the like. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }

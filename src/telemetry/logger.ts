@@ -8,6 +8,7 @@ import {
 } from 'pino'
 import type { Config } from '../config/schema.js'
 import { BLANK, blankFields } from './blank-fields.js'
+import { quickenLines } from './log-lines.js'
 
 /** Lines are written together: when there are so many bytes of them, or this long after the first. */
 const GATHERED_BYTES = 8_192
@@ -24,7 +25,7 @@ export interface LoggerOptions {
 
 /** A logger that writes no secrets: fields named like one are blanked however deep they lie. */
 export function createLogger({ level, destination }: LoggerOptions): Logger {
-  return pino(
+  const logger = pino(
     {
       level,
       base: null,
@@ -32,9 +33,18 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
       serializers: { err: errorFields },
       formatters: { level: (label) => ({ level: label }), log: blankFields },
     },
-    // Asynchronous: a reader of our output that has stopped reading must not stop calls. Pino writes the rest when we exit.
-    destination ?? openDestination({ dest: 1, sync: false, minLength: GATHERED_BYTES, periodicFlush: GATHER_MS }),
+    destination ?? standardOutput(),
   )
+  quickenLines(logger)
+  return logger
+}
+
+/** Asynchronous: a reader of our output that has stopped reading must not stop calls. Pino writes the rest when we exit. */
+function standardOutput(): DestinationStream {
+  // As buffers: of lines that wait as text it makes one text again with each further line.
+  const gathered = { minLength: GATHERED_BYTES, periodicFlush: GATHER_MS, contentMode: 'buffer' } as const
+  const output = openDestination({ dest: 1, sync: false, ...gathered }) as { write(line: Buffer | string): boolean }
+  return { write: (line) => void output.write(Buffer.from(line)) }
 }
 
 /** An error as it is logged: without the command that Redis refused, whose arguments are records, sealed secrets and tokens. */

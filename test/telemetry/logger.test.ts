@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { pino } from 'pino'
+import { blankFields } from '../../src/telemetry/blank-fields.js'
 import { createLogger, type Logger } from '../../src/telemetry/index.js'
+import { quickenLines } from '../../src/telemetry/log-lines.js'
 
 type Level = Parameters<typeof createLogger>[0]['level']
 
@@ -81,6 +84,42 @@ Logging('fields that refer to themselves are written, not followed for ever', ()
   circle.self = circle
   logger.info({ circle }, 'x')
   assert.is((lines()[0]?.circle as { name: string }).name, 'c')
+})
+
+Logging('every line is the one that Pino makes by itself, to the byte', () => {
+  const circle: Record<string, unknown> = { name: 'c' }
+  circle.self = circle
+  const lines: readonly (readonly [object, string?])[] = [
+    [
+      { callId: 'c1', n: 1.5, bad: NaN, none: undefined, nothing: null, yes: true, run: () => 1 },
+      'Zoë "said" \\ \n\u0001 ☃',
+    ],
+    [{}, 'no fields'],
+    [{ a: 'x' }],
+    [{ deep: { list: [1, { b: [] }], at: new Date(0) }, buffer: Buffer.from('x'), long: '"'.repeat(300) }, ''],
+    [{ circle, big: 1n }, 'x'],
+    [{ token: 'hunter2', deep: { password: 'hunter2' } }, 'x'],
+    [{ err: 'text' }, 'x'],
+    [Object.create({ inherited: 1 }, { own: { value: 2, enumerable: true } }), 'x'],
+  ]
+  const texts = [false, true].map((quick) => {
+    let text = ''
+    const log = { level: (level: string) => ({ level }), log: blankFields }
+    const logger = pino(
+      { level: 'debug', base: null, timestamp: () => ',"time":"T"', formatters: log },
+      { write: (line) => void (text += line) },
+    )
+    if (quick) quickenLines(logger)
+    for (const one of [logger, logger.child({ edge: 'e1', n: 2 })])
+      for (const [fields, message] of lines) {
+        one.info(fields, message)
+        one.warn(fields, message)
+        one.debug(fields, message)
+      }
+    return text
+  })
+  assert.is(texts[1], texts[0])
+  assert.is(texts[1]?.split('\n').length, 2 * 3 * lines.length + 1)
 })
 
 Logging('only lines of the level and above are written', () => {
