@@ -7,7 +7,10 @@ export interface Clock {
   now(): number
   /** The calendar time, for logs and records. */
   date(): Date
-  /** Runs `fire` once, `delayMs` (>= 0) from now, unless cancelled before. */
+  /**
+   * Runs `fire` once, `delayMs` (>= 0) from now, unless cancelled before. Never early; a delay of 4 s or more may be late by up to a
+   * hundredth of it and 100 ms at most, so that many that fall due about then cost one turn of the event loop.
+   */
   after(delayMs: number, fire: () => void): Timer
   /** Timers that are set and have neither fired nor been cancelled. */
   readonly pending: number
@@ -24,6 +27,10 @@ const MAX_DELAY_MS = 2 ** 31 - 1
 const LATE_MS = 250
 /** What is then read first, before timers say that it has not come. */
 const CATCH_UP_MS = 50
+/** From this delay on timers may be late by `LATITUDE` of it, `MOST_LATITUDE_MS` at most. */
+const LONG_MS = 4_000
+const LATITUDE = 0.01
+const MOST_LATITUDE_MS = 100
 /** Delays that have a list of their own; more of them, and a timer has a timer of Node to itself. */
 const MAX_LISTS = 64
 
@@ -59,13 +66,17 @@ class TimerList {
   private handle: NodeJS.Timeout | undefined
   /** What is due has been put off once. */
   private putOff = false
+  /** How late they may be. */
+  private readonly latitudeMs: number
 
   constructor(
     private readonly clock: SystemClock,
     private readonly delayMs: number,
     /** Further timers will come: the timer of Node may stay when nothing waits. */
     private readonly lasting: boolean,
-  ) {}
+  ) {
+    this.latitudeMs = delayMs >= LONG_MS ? Math.min(delayMs * LATITUDE, MOST_LATITUDE_MS) : 0
+  }
 
   get empty(): boolean {
     return this.first === undefined
@@ -82,7 +93,7 @@ class TimerList {
     if (this.last === undefined) {
       this.first = timer
       // It keeps the process running only while something waits.
-      if (this.handle === undefined) this.handle = setTimeout(this.expire, this.delayMs)
+      if (this.handle === undefined) this.handle = setTimeout(this.expire, this.delayMs + this.latitudeMs)
       else this.handle.ref()
     } else {
       this.last.next = timer
@@ -109,7 +120,7 @@ class TimerList {
   private readonly expire = (): void => {
     this.handle = undefined
     const now = performance.now()
-    if (!this.putOff && this.first !== undefined && now - this.first.dueAt > LATE_MS) {
+    if (!this.putOff && this.first !== undefined && now - this.first.dueAt > LATE_MS + this.latitudeMs) {
       this.putOff = true
       return this.wait(CATCH_UP_MS)
     }
@@ -121,7 +132,7 @@ class TimerList {
       }
     } finally {
       // Also when one of them throws: the others are still to come.
-      if (this.first !== undefined) this.wait(this.first.dueAt - performance.now())
+      if (this.first !== undefined) this.wait(this.first.dueAt - performance.now() + this.latitudeMs)
     }
   }
 

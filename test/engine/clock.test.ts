@@ -72,6 +72,31 @@ Clock('a timer that comes when others of its delay were cancelled has its whole 
   assert.equal(fired, ['late'])
 })
 
+Clock(
+  'long delays that fall due one after the other fire in one go, none early, within a hundredth of the delay',
+  async () => {
+    const clock = new SystemClock()
+    const late: number[] = []
+    const gone = new Set<number>()
+    let turn = 0
+    const turns = setInterval(() => void turn++, 1)
+    for (let i = 0; i < 5; i++) {
+      const dueAt = performance.now() + 4_000
+      clock.after(4_000, () => {
+        gone.add(turn)
+        late.push(performance.now() - dueAt)
+      })
+      // Less than the latitude together.
+      while (performance.now() < dueAt - 3_998);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 4_150))
+    clearInterval(turns)
+    assert.is(late.length, 5)
+    assert.ok(late.every((ms) => ms >= 0 && ms < 140))
+    assert.is(gone.size, 1)
+  },
+)
+
 Clock('more delays than it keeps lists for fire all the same', async () => {
   const clock = new SystemClock()
   const fired: string[] = []
