@@ -12,6 +12,8 @@ export interface Clock {
    * hundredth of it and 100 ms at most, so that many that fall due about then cost one turn of the event loop.
    */
   after(delayMs: number, fire: () => void): Timer
+  /** The same with what `fire` is given: many timers can then share one function. */
+  after<T>(delayMs: number, fire: (what: T) => void, what: T): Timer
   /** Timers that are set and have neither fired nor been cancelled. */
   readonly pending: number
 }
@@ -42,7 +44,8 @@ class ListedTimer implements Timer {
     /** Undefined once it has fired or was cancelled. */
     public list: TimerList | undefined,
     readonly dueAt: number,
-    public fire: () => void,
+    public fire: (what: unknown) => void,
+    public what: unknown,
   ) {}
 
   cancel(): void {
@@ -50,6 +53,7 @@ class ListedTimer implements Timer {
     if (list === undefined) return
     list.remove(this)
     this.fire = nothing
+    this.what = undefined
   }
 }
 
@@ -88,8 +92,8 @@ class TimerList {
     this.handle = undefined
   }
 
-  add(fire: () => void): Timer {
-    const timer = new ListedTimer(this, performance.now() + this.delayMs, fire)
+  add(fire: (what: unknown) => void, what: unknown): Timer {
+    const timer = new ListedTimer(this, performance.now() + this.delayMs, fire, what)
     if (this.last === undefined) {
       this.first = timer
       // It keeps the process running only while something waits.
@@ -128,7 +132,7 @@ class TimerList {
     try {
       for (let { first } = this; first !== undefined && first.dueAt <= now; { first } = this) {
         this.remove(first)
-        first.fire()
+        first.fire(first.what)
       }
     } finally {
       // Also when one of them throws: the others are still to come.
@@ -155,9 +159,9 @@ export class SystemClock implements Clock {
     return new Date()
   }
 
-  after(delayMs: number, fire: () => void): Timer {
+  after<T>(delayMs: number, fire: (what: T) => void, what?: T): Timer {
     const delay = delayMs >= 1 ? Math.min(Math.ceil(delayMs), MAX_DELAY_MS) : 1
-    return this.listOf(delay).add(fire)
+    return this.listOf(delay).add(fire as (what: unknown) => void, what)
   }
 
   private listOf(delayMs: number): TimerList {

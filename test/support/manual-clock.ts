@@ -26,8 +26,12 @@ export class ManualClock implements Clock {
     return this.entries.size
   }
 
-  after(delayMs: number, fire: () => void): Timer {
-    const entry: Entry = { at: this.timeMs + Math.max(0, delayMs), order: this.order++, fire }
+  after<T>(delayMs: number, fire: (what: T) => void, what?: T): Timer {
+    const entry: Entry = {
+      at: this.timeMs + Math.max(0, delayMs),
+      order: this.order++,
+      fire: () => fire(what as T),
+    }
     this.entries.add(entry)
     return { cancel: () => void this.entries.delete(entry) }
   }

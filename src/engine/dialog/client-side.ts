@@ -85,12 +85,12 @@ export class ClientSide {
     const ways = found.ok ? found.ways : []
     const binding = ways[0]?.binding ?? this.context.transports.bindings[0]
     if (binding === undefined) return refused('requested protocol/transport not available')
-    const known = new UacRequest(this.context, this.inDialog, app, draft, ways, binding, (ended) =>
-      this.requests.delete(ended.id),
-    )
+    const known = new UacRequest(this.context, this.inDialog, app, draft, ways, binding, this.forget)
     this.requests.set(known.id, known)
     return known.start(found.ok && found.explicit, fromBinding(binding), found.ok ? undefined : found.reason)
   }
+
+  private readonly forget = (ended: UacRequest): void => void this.requests.delete(ended.id)
 
   private isLocalDomain(host: string): boolean {
     const { localDomain } = this.context.settings

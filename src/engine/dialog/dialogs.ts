@@ -29,10 +29,11 @@ export class Dialogs {
 
   /** A dialog of the same Call-ID and tags cannot be told from it any more, and ends: nobody would end it later. */
   add(dialog: Dialog): void {
-    const same = this.byTags.get(keyOfDialog(dialog))
+    const key = keyOfDialog(dialog)
+    const same = this.byTags.get(key)
     if (same !== undefined && same !== dialog) this.displaced(same)
     this.byId.set(dialog.id, dialog)
-    this.byTags.set(keyOfDialog(dialog), dialog)
+    this.byTags.set(key, dialog)
   }
 
   remove(dialog: Dialog): void {

@@ -3,7 +3,7 @@ import { isMethod } from '../message/methods.js'
 import { joined } from '../message/own-strings.js'
 import { parseUri, uriScheme } from '../message/uri.js'
 import { cancelOf } from '../transaction/own-requests.js'
-import type { ServerTransaction } from '../transaction/transactions.js'
+import type { ServerTransaction, ServerUser } from '../transaction/transactions.js'
 import { Proxies } from '../proxy/proxies.js'
 import type { ProxyOptions, ProxyReport } from '../proxy/proxy-options.js'
 import type { Flow } from '../transport/transport.js'
@@ -315,10 +315,13 @@ export class ServerSide {
   /** Nothing can come of it any more; what is left of its transaction absorbs repeats. */
   private letGo(known: UasRequest): void {
     known.timer?.cancel()
+    known.timer = undefined
     known.reliable?.stop()
     this.requests.delete(known.id)
     this.byTransaction.delete(known.tx.id)
     known.tx.release()
+    // A request that copies can be merged with is forgotten as such with its transaction.
+    known.tx.user = known.mergeKey === undefined ? undefined : new Unmerged(this.unmerged, known.mergeKey)
     const { dialog } = known
     known.final = undefined
     known.record = undefined
@@ -354,6 +357,18 @@ export class ServerSide {
   private pass(dialog: Dialog, deliver: () => void): void {
     if (dialog.gap === undefined) deliver()
     else dialog.gap.pass(deliver)
+  }
+}
+
+/** What is left of a request that has had its answer: repeats of it by other ways are known while its transaction lasts. */
+class Unmerged implements ServerUser {
+  constructor(
+    private readonly keys: Set<string>,
+    private readonly key: string,
+  ) {}
+
+  ended(): void {
+    this.keys.delete(this.key)
   }
 }
 

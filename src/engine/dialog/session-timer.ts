@@ -1,12 +1,13 @@
 import type { Clock, Timer } from '../clock.js'
+import type { Dialog } from './dialog.js'
 import type { Agreed } from './session-expires.js'
 
-/** What a session timer asks of its owner. */
+/** What session timers ask of their owner. */
 export interface SessionTimerOwner {
   /** It is time for us to refresh. */
-  refresh(): void
+  refresh(dialog: Dialog): void
   /** Nobody has refreshed in time. */
-  expired(): void
+  expired(dialog: Dialog): void
 }
 
 /** The session timer of one dialog (RFC 4028): at half the interval we refresh, if that is our part; shortly before its end it expires. */
@@ -30,6 +31,7 @@ export class SessionTimer {
   constructor(
     private readonly clock: Clock,
     private readonly owner: SessionTimerOwner,
+    private readonly dialog: Dialog,
   ) {}
 
   /** Begins the interval anew. */
@@ -79,14 +81,22 @@ export class SessionTimer {
     for (const goOn of waiting ?? []) goOn()
   }
 
+  refresh(): void {
+    // While the refresh has no answer, its end is what there is to wait for.
+    this.wait(this.leftMs, false)
+    this.owner.refresh(this.dialog)
+  }
+
+  expire(): void {
+    this.owner.expired(this.dialog)
+  }
+
   private wait(delayMs: number, refreshing: boolean): void {
     this.timer?.cancel()
     if (this.stopped) return
-    this.timer = this.clock.after(Math.max(0, delayMs), () => {
-      // While the refresh has no answer, its end is what there is to wait for.
-      if (!refreshing) return this.owner.expired()
-      this.wait(this.leftMs, false)
-      this.owner.refresh()
-    })
+    this.timer = this.clock.after(Math.max(0, delayMs), refreshing ? refresh : expire, this)
   }
 }
+
+const refresh = (timer: SessionTimer): void => timer.refresh()
+const expire = (timer: SessionTimer): void => timer.expire()

@@ -1,10 +1,11 @@
 import type { SipRequest, SipResponse } from '../message/message.js'
 import type { AppText } from './app-text.js'
+import { ownStrings } from '../message/own-strings.js'
 import { type Context, listsOption } from './context.js'
 import type { Dialog } from './dialog.js'
 import { type Agreed, agreedBy, agreeOn, putAgreed, sessionExpiresOf, supportsTimer } from './session-expires.js'
 import { type RefreshOwner, SessionRefresh } from './session-refresh.js'
-import { SessionTimer } from './session-timer.js'
+import { SessionTimer, type SessionTimerOwner } from './session-timer.js'
 
 /** Requests that refresh a session (RFC 4028 2). */
 const refreshes = (method: string): boolean => method === 'INVITE' || method === 'UPDATE'
@@ -17,7 +18,7 @@ export interface SessionsOwner extends RefreshOwner {
 }
 
 /** The session timers of dialogs (RFC 4028): agreed on in what passes, kept, and run out. Applications hear only of the end. */
-export class Sessions {
+export class Sessions implements SessionTimerOwner {
   constructor(
     private readonly context: Context,
     private readonly owner: SessionsOwner,
@@ -79,23 +80,24 @@ export class Sessions {
 
   /** The answer to a late offer has gone in the ACK. */
   acknowledged(dialog: Dialog, text: AppText): void {
-    if (dialog.session !== undefined && isSdp(text.body)) dialog.session.localSdp = text.body
+    if (dialog.session !== undefined && isSdp(text.body)) dialog.session.localSdp = ownStrings([text.body])[0]!
+  }
+
+  refresh(dialog: Dialog): void {
+    new SessionRefresh(this.context, this.owner, this, dialog).start()
+  }
+
+  expired(dialog: Dialog): void {
+    this.owner.end(dialog, 'Session timer expired')
   }
 
   /** @param peers the peer's message, which may say what it allows */
   private run(dialog: Dialog, { seconds }: Agreed, ours: boolean, peers: SipRequest | SipResponse, sdp: string): void {
-    const session = (dialog.session ??= this.create(dialog))
-    if (isSdp(sdp)) session.localSdp = sdp
+    const session = (dialog.session ??= new SessionTimer(this.context.clock, this, dialog))
+    // It does not keep in memory the message it was read from.
+    if (isSdp(sdp)) session.localSdp = ownStrings([sdp])[0]!
     const allowed = peers.headers.getAll('allow')
     if (allowed.length > 0) session.allowsUpdate = allowed.some((line) => listsOption(line, 'update'))
     session.arm(seconds, ours)
-  }
-
-  private create(dialog: Dialog): SessionTimer {
-    const { context, owner } = this
-    return new SessionTimer(context.clock, {
-      refresh: () => new SessionRefresh(context, owner, this, dialog).start(),
-      expired: () => owner.end(dialog, 'Session timer expired'),
-    })
   }
 }

@@ -40,7 +40,7 @@ export class UacRequest implements Claim {
   /** Undefined: nothing is held back. */
   private readonly gap: EchoGap | undefined
   private readonly makesDialog: boolean
-  private readonly dialogId: string
+  private dialogId: string
   /** The early dialogs its responses have made, one a fork. */
   private readonly early: Dialog[] = []
   /** The order of reliable responses, by To tag. */
@@ -236,6 +236,8 @@ export class UacRequest implements Claim {
     // The application may have hung up the early dialog: then this answer is too late.
     const dialog = early === undefined || early.terminated ? this.createDialog(response, flow, sent) : early
     this.answered = dialog
+    // The same text, kept once.
+    this.dialogId = dialog.id
     this.record?.answered(response, 'network', 'uac')
     dialog.record = this.record
     this.confirm(dialog, response, flow)
@@ -261,7 +263,8 @@ export class UacRequest implements Claim {
     headers.append('cseq', `${parties.firstCseq} INVITE`)
     if (localContact !== '') headers.append('contact', localContact)
     for (const [name, value] of credentialsOf(request)) headers.append(name, value)
-    this.request = new SipRequest(request.method, parties.calledUri ?? request.uri, headers)
+    // A copy has no room for further lines.
+    this.request = new SipRequest(request.method, parties.calledUri ?? request.uri, headers.clone())
     this.outgoing.reduce(this.request)
     this.draft = undefined
     this.orders = undefined

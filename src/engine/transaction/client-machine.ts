@@ -53,7 +53,7 @@ export abstract class ClientMachine<
     this.request.text = text
     if (!this.flow.reliable) this.text = text
     this.start()
-    this.flow.send(text, this.failed)
+    this.send(text)
   }
 
   /** Ends without a word to anyone. */
@@ -63,14 +63,15 @@ export abstract class ClientMachine<
     this.halt()
   }
 
-  protected readonly failed = (error: Error): void => {
-    this.step('transportError', { error })
+  /** A function for each message, which goes with it: what is left of a transaction for half a minute holds none. */
+  protected send(text: string): void {
+    this.flow.send(text, (error) => this.step('transportError', { error }))
   }
 
   protected resend(): void {
     if (this.text === undefined) return
     this.host.counts.repeatedRequests++
-    this.flow.send(this.text, this.failed)
+    this.send(this.text)
   }
 
   protected passUp(cause: ClientCause | undefined): void {

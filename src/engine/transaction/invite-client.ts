@@ -151,7 +151,7 @@ export class InviteClient extends ClientMachine<State, Event, Action, Timer> {
       case 'sendCancel':
         return this.sendCancel()
       case 'ack':
-        if (cause?.response) this.flow.send(serialise(ackTo(this.request, cause.response)), this.failed)
+        if (cause?.response) this.send(serialise(ackTo(this.request, cause.response)))
         return
       case 'passUp':
         return this.passUp(cause)

@@ -11,10 +11,18 @@ export interface Chart<State extends string, Event extends string, Action extend
   readonly timersOf: Readonly<Record<State, readonly Timer[]>>
 }
 
-interface Running<Timer> {
-  readonly name: Timer
+/** A timer that runs: one of a list, as few as a state has. */
+class Running<Timer extends string> {
   handle: ClockTimer | undefined
+
+  constructor(
+    readonly machine: { expired(running: Running<Timer>): void },
+    readonly name: Timer,
+    public next: Running<Timer> | undefined,
+  ) {}
 }
+
+const expire = (running: Running<string>): void => running.machine.expired(running)
 
 /**
  * Drives a chart: looks an event up in the row of the present state, enters the next state with its timers, does the
@@ -29,7 +37,7 @@ export abstract class Machine<
   Cause,
 > {
   private current: State
-  private readonly running: Running<Timer>[] = []
+  private running: Running<Timer> | undefined
   private fired = 0
 
   protected constructor(
@@ -80,10 +88,10 @@ export abstract class Machine<
 
   /** Starts a timer of the present state anew. */
   protected restart(timer: Timer): void {
-    for (const [i, running] of this.running.entries()) {
+    for (let running = this.running; running !== undefined; running = running.next) {
       if (running.name !== timer) continue
       running.handle?.cancel()
-      this.running.splice(i, 1)
+      this.drop(running)
       break
     }
     this.enter(this.current)
@@ -94,14 +102,20 @@ export abstract class Machine<
     this.enter('terminated')
   }
 
+  /** A timer that was started has run out. */
+  expired(running: Running<Timer>): void {
+    this.drop(running)
+    this.fired += 1
+    this.step(running.name)
+  }
+
   /** Gives the timer of the state that is due at once, if there is one. */
   private enter(next: State | 'terminated'): Timer | undefined {
     const timers = this.chart.timersOf[next]
-    for (let i = this.running.length - 1; i >= 0; i--) {
-      const running = this.running[i] as Running<Timer>
+    for (let { running } = this; running !== undefined; running = running.next) {
       if (timers.includes(running.name)) continue
       running.handle?.cancel()
-      this.running.splice(i, 1)
+      this.drop(running)
     }
     this.current = next as State
     let due: Timer | undefined
@@ -115,17 +129,20 @@ export abstract class Machine<
   }
 
   private runs(timer: Timer): boolean {
-    for (const running of this.running) if (running.name === timer) return true
+    for (let { running } = this; running !== undefined; running = running.next) if (running.name === timer) return true
     return false
   }
 
   private run(name: Timer, lengthMs: number): void {
-    const running: Running<Timer> = { name, handle: undefined }
-    this.running.push(running)
-    running.handle = this.clock.after(lengthMs, () => {
-      this.running.splice(this.running.indexOf(running), 1)
-      this.fired += 1
-      this.step(name)
-    })
+    const running = new Running(this, name, this.running)
+    this.running = running
+    running.handle = this.clock.after<Running<string>>(lengthMs, expire, running)
+  }
+
+  private drop(running: Running<Timer>): void {
+    if (this.running === running) this.running = running.next
+    else
+      for (let before = this.running; before !== undefined; before = before.next)
+        if (before.next === running) before.next = running.next
   }
 }

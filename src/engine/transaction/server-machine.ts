@@ -75,10 +75,6 @@ export abstract class ServerMachine<
     this.halt()
   }
 
-  protected readonly failed = (error: Error): void => {
-    this.step('transportError', { error })
-  }
-
   protected send(cause: ServerCause | undefined): void {
     if (cause?.response === undefined) return
     this.text = cause.response.text = serialise(cause.response)
@@ -96,11 +92,13 @@ export abstract class ServerMachine<
     const way = this.way ?? this.host.responseFlow(this.request.topVia, this.flow)
     if (way === undefined) {
       // As a flow does: who is sending hears of it after it has sent.
-      queueMicrotask(() => this.failed(new Error('there is no way back to the sender of the request')))
+      const error = new Error('there is no way back to the sender of the request')
+      queueMicrotask(() => this.step('transportError', { error }))
       return
     }
     if (!this.flow.reliable) this.way = way
-    way.send(this.text, this.failed)
+    // A function for each message, which goes with it: what is left of a transaction for half a minute holds none.
+    way.send(this.text, (error) => this.step('transportError', { error }))
   }
 
   protected tellRepeat(): void {

@@ -12,9 +12,14 @@ import { TransportError } from './transport.js'
 /** Bytes that may wait in front of one socket when the system takes no more. */
 const maxQueuedBytes = 4 * 1024 * 1024
 
+/** Remote addresses whose last flow is kept; past it all are forgotten. */
+const maxKnownFlows = 1_024
+
 /** One UDP socket: every datagram in and out of one binding. */
 export class UdpListener {
   private closed = false
+  /** The flow that was asked for last, by remote address: what is kept of messages for half a minute keeps no flow of its own. */
+  private readonly flows = new Map<string, UdpFlow>()
   /** Once somebody wants to know how long datagrams wait. */
   private probe: QueueProbe | undefined
 
@@ -74,7 +79,12 @@ export class UdpListener {
   }
 
   flowTo(address: string, port: number): UdpFlow {
-    return new UdpFlow(this, address, port)
+    const known = this.flows.get(address)
+    if (known?.remotePort === port) return known
+    if (known === undefined && this.flows.size >= maxKnownFlows) this.flows.clear()
+    const flow = new UdpFlow(this, known?.remoteAddress ?? address, port)
+    this.flows.set(flow.remoteAddress, flow)
+    return flow
   }
 
   send(flow: UdpFlow, text: string, failed: ((error: Error) => void) | undefined): void {
@@ -120,7 +130,7 @@ export class UdpListener {
       // Port 0 cannot be answered.
       const parsed = source.port === 0 ? undefined : parseDatagram(bytes, this.limits)
       if (parsed === undefined) this.traffic.ignored(source.address)
-      else this.traffic.arrived(parsed, new UdpFlow(this, source.address, source.port), bytes.length, bytes)
+      else this.traffic.arrived(parsed, this.flowTo(source.address, source.port), bytes.length, bytes)
     } catch (error) {
       this.traffic.report(error)
     }

@@ -22,9 +22,9 @@ class HeldClock implements Clock {
     return this.timers.size
   }
 
-  after(delayMs: number, fire: () => void): Timer {
+  after<T>(delayMs: number, fire: (what: T) => void, what?: T): Timer {
     const key = {}
-    this.timers.set(key, { at: this.nowMs + delayMs, fire })
+    this.timers.set(key, { at: this.nowMs + delayMs, fire: () => fire(what as T) })
     return { cancel: () => void this.timers.delete(key) }
   }
 

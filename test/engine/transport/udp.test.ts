@@ -56,6 +56,21 @@ Udp('counts a failure that nobody asked to be told of', async () => {
   await eventually('the count', () => transports.counters.sendFailures === 1)
 })
 
+Udp('a source keeps its flow from message to message, and each of its ports has its own', async () => {
+  const [one, other] = [await bench.udpPeer(), await bench.udpPeer()]
+  for (const peer of [one, one, other, one]) {
+    peer.send(optionsText(), port)
+    await bench.arrived(bench.arrivals.length + 1)
+  }
+  const flows = bench.arrivals.map(({ flow }) => flow)
+  assert.equal(
+    flows.map(({ remotePort }) => remotePort),
+    [one.port, one.port, other.port, one.port],
+  )
+  assert.is(flows[0], flows[1])
+  assert.is(transports.flowTo({ protocol: 'udp', address: '127.0.0.1', port: one.port }), flows[3])
+})
+
 Udp('goes on when a port it sent to is closed (ICMP port unreachable)', async () => {
   const gone = await bench.udpPeer()
   const closedPort = gone.port
