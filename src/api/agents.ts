@@ -7,11 +7,12 @@ import { identifier } from '../model/text.js'
 import { Turns } from '../store/turns.js'
 import { accountField, accountOf, idFor } from './account.js'
 import { noteChange, passwordChange } from './audit.js'
+import { findAgent } from './find.js'
 import { pageQuery, pageView } from './paging.js'
 import { password, withPasswords } from './password.js'
-import { ApiError, fieldRefused } from './problem.js'
+import { fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
-import { answerOf, pageAnswerOf } from './store-answer.js'
+import { absent, answerOf, pageAnswerOf } from './store-answer.js'
 import { missingTransport, widthErrors } from './trunk-checks.js'
 import { validationFailed } from './validation.js'
 import type { Transport } from '../trunks/next-hop.js'
@@ -82,8 +83,6 @@ function transportOf(text: string): Transport | undefined {
   if (uri.scheme === 'sips') return 'tls'
   return uri.params.get('transport')?.toLowerCase() as Transport | undefined
 }
-
-const absent = (id: string): ApiError => new ApiError('AGENT_NOT_FOUND', `there is no agent "${id}"`)
 
 /** `/v1/agents`: who answers calls. */
 export function addAgents(api: Api, services: Services): void {
@@ -160,9 +159,7 @@ export function addAgents(api: Api, services: Services): void {
       schema: { tags, summary: 'Show an agent', params: byId, response: { 200: agentView, ...refusals(400, 404) } },
     },
     async (request) => {
-      const agent = await answerOf('agent', agents.get(idFor(request, request.params.id)))
-      if (agent === undefined) throw absent(request.params.id)
-      return view(agent)
+      return view(await findAgent(request, request.params.id, agents))
     },
   )
 
@@ -182,7 +179,7 @@ export function addAgents(api: Api, services: Services): void {
       const inside = idFor(request, id)
       // One that does not parse is removed too.
       const before = await agents.get(inside).catch(() => undefined)
-      if (!(await turns.take(inside, () => answerOf('agent', agents.remove(inside))))) throw absent(id)
+      if (!(await turns.take(inside, () => answerOf('agent', agents.remove(inside))))) throw absent('agent', id)
       const account_id = accountOf(request)
       noteChange(request, { action: 'agent.delete', object: id, account_id, before: before && { ...before, id } })
       return reply.code(204).send()

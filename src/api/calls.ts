@@ -7,12 +7,10 @@ import { addOriginate } from './originate.js'
 import { pageQuery } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
-import { answerOf } from './store-answer.js'
+import { absent, answerOf } from './store-answer.js'
 import { callView, liveCallPage, refusals } from './views.js'
 
 const byId = z.strictObject({ id: identifier })
-
-const absent = (id: string): ApiError => new ApiError('CALL_NOT_FOUND', `there is no call "${id}"`)
 
 /** Where a live call stands in the list: oldest first. */
 const position = (call: LiveCall): string => `${call.started_at} ${call.call_id}`
@@ -88,7 +86,7 @@ export function addCalls(api: Api, services: Services): void {
       const live = calls.get(id)
       if (live !== undefined && mayKnow(request, live.account_id)) return live
       const cdr = await answerOf('call', cdrs.get(id))
-      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent(id)
+      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent('call', id)
       return { ...cdr, state: 'ended' as const }
     },
   )
@@ -112,7 +110,7 @@ export function addCalls(api: Api, services: Services): void {
         return reply.code(204).send()
       }
       const cdr = await answerOf('call', cdrs.get(id))
-      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent(id)
+      if (cdr === undefined || !mayKnow(request, cdr.account_id)) throw absent('call', id)
       throw new ApiError('CALL_NOT_FOUND', `call "${id}" has ended already`)
     },
   )

@@ -6,6 +6,7 @@ import type { RegistrationRequest } from '../store/registrations.js'
 import type { InboundRegistration } from '../trunks/registrar/contact-book.js'
 import { idFor } from './account.js'
 import { noteChange } from './audit.js'
+import { findTrunk } from './find.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
@@ -88,12 +89,10 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar, c
   )
 
   const ask = async (request: FastifyRequest, id: string, what: RegistrationRequest['what']): Promise<Registration> => {
-    const inside = idFor(request, id)
-    const trunk = await answerOf('trunk', trunks.get(inside))
-    if (trunk === undefined) throw new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${id}"`)
+    const trunk = await findTrunk(request, id, trunks)
     if (!trunk.register.enabled)
       throw new ApiError('REGISTRATION_OFF', `trunk "${id}" has "register": {"enabled": false}; switch it on first`)
-    await answerOf('trunk', registrar.request(inside, what))
+    await answerOf('trunk', registrar.request(trunk.id, what))
     noteChange(request, { action: `trunk.${what}`, object: id, account_id: trunk.account_id })
     const registration = await answerOf('trunk', registrar.view(trunk))
     if (registration === null) throw new ApiError('INTERNAL_ERROR', `trunk "${id}" has no registration`)

@@ -12,6 +12,9 @@ const notFound = {
   token: 'TOKEN_NOT_FOUND',
 } as const
 
+/** There is no such `noun`, as the client calls it. */
+export const absent = (noun: Noun, id: string): ApiError => new ApiError(notFound[noun], `there is no ${noun} "${id}"`)
+
 const shownAgent = (id: string | null | undefined): string | null => (typeof id === 'string' ? localId(id) : null)
 
 /** What a store's refusal means to the client that asked for a `noun`. */

@@ -5,7 +5,7 @@ import type { Principal } from './auth.js'
 import { pageQuery, pageView } from './paging.js'
 import { ApiError, fieldRefused } from './problem.js'
 import type { Api, Services } from './services.js'
-import { answerOf, pageAnswerOf } from './store-answer.js'
+import { absent, answerOf, pageAnswerOf } from './store-answer.js'
 import { answer, apiTokenPage, namedBody, newApiTokenView, refusals } from './views.js'
 
 const byId = z.strictObject({ id: tokenId })
@@ -23,8 +23,6 @@ const tokenBody = namedBody(
     expires_at: expires_at.default(null).describe('An instant to come; null: it does not expire'),
   }),
 )
-
-const absent = (id: string): ApiError => new ApiError('TOKEN_NOT_FOUND', `there is no token "${id}"`)
 
 /** Refuses a token that could do more than the one it is made with. @throws {ApiError} TOKEN_ABOVE_OWN */
 function refuseAbove(own: Principal, wanted: Pick<ApiToken, 'account_id' | 'expires_at'>): void {
@@ -114,10 +112,10 @@ export function addTokens(api: Api, { tokens, knownTokens, clock }: Services): v
       // One that does not parse belongs to nobody: only who has all accounts may take it away.
       const token =
         accountId === null ? await tokens.get(id).catch(() => undefined) : await answerOf('token', tokens.get(id))
-      if (accountId !== null && token?.account_id !== accountId) throw absent(id)
+      if (accountId !== null && token?.account_id !== accountId) throw absent('token', id)
       const revoked = await answerOf('token', tokens.revoke(id))
       knownTokens.forget(id)
-      if (!revoked) throw absent(id)
+      if (!revoked) throw absent('token', id)
       noteChange(request, { action: 'token.revoke', object: id, account_id: token?.account_id ?? null, before: token })
       return reply.code(204).send()
     },

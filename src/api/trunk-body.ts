@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { given } from '../model/given.js'
 import { safeText } from '../model/text.js'
 import { trunkFields, type Trunk, type TrunkFields } from '../model/trunk.js'
 import { parseSipDomain } from '../trunks/next-hop.js'
@@ -42,13 +43,6 @@ export const trunkChanges = z.strictObject({
   password: trunkPassword,
 })
 export type TrunkChanges = z.output<typeof trunkChanges>
-
-/** The fields of an object that were given. */
-export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
-}
 
 /** The host that a termination URI names, as `sip_domain` is written. @throws {ApiError} when both are given and differ */
 export function sipDomainOf({

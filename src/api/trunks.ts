@@ -9,11 +9,11 @@ import { Turns } from '../store/turns.js'
 import { accountOf, idFor } from './account.js'
 import { refuseAmbiguousTrunk } from './ambiguous-number.js'
 import { noteChange, passwordChange } from './audit.js'
+import { findTrunk } from './find.js'
 import { pageQuery, pageView } from './paging.js'
 import { withPasswords } from './password.js'
-import { ApiError } from './problem.js'
 import type { Api, Services } from './services.js'
-import { answerOf, pageAnswerOf } from './store-answer.js'
+import { absent, answerOf, pageAnswerOf } from './store-answer.js'
 import { changedTrunk, fieldsOf, trunkChanges, type TrunkChanges } from './trunk-body.js'
 import { checkTrunk } from './trunk-checks.js'
 import {
@@ -29,8 +29,6 @@ import {
 const byId = z.strictObject({ id: identifier })
 
 const trunkPatch = namedBody('TrunkPatch', trunkChanges)
-
-const absent = (id: string): ApiError => new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${id}"`)
 
 /** `/v1/trunks`: customers' carriers, trunks and PBXs. They come to be by importing a number. */
 export function addTrunks(api: Api, services: Services): void {
@@ -52,7 +50,7 @@ export function addTrunks(api: Api, services: Services): void {
 
   async function change(request: FastifyRequest, id: string, changes: TrunkChanges): Promise<Trunk> {
     const current = await answerOf('trunk', trunks.get(id))
-    if (current === undefined) throw absent(localId(id))
+    if (current === undefined) throw absent('trunk', localId(id))
     const { password, inboundPassword } = changedTrunk(current, changes)
     const context = {
       origination: origination(),
@@ -118,8 +116,7 @@ export function addTrunks(api: Api, services: Services): void {
       },
     },
     async (request) => {
-      const trunk = await answerOf('trunk', trunks.get(idFor(request, request.params.id)))
-      if (trunk === undefined) throw absent(request.params.id)
+      const trunk = await findTrunk(request, request.params.id, trunks)
       return {
         ...(await view(trunk)),
         registration: await answerOf('trunk', registrar.view(trunk)),
@@ -142,8 +139,7 @@ export function addTrunks(api: Api, services: Services): void {
       },
     },
     async (request) => {
-      const trunk = await answerOf('trunk', trunks.get(idFor(request, request.params.id)))
-      if (trunk === undefined) throw absent(request.params.id)
+      const trunk = await findTrunk(request, request.params.id, trunks)
       try {
         return { items: await trunkPaths.states(trunk), problem: null }
       } catch (error) {
@@ -187,7 +183,7 @@ export function addTrunks(api: Api, services: Services): void {
       const inside = idFor(request, id)
       // One that does not parse is removed too.
       const before = await trunks.get(inside).catch(() => undefined)
-      if (!(await turns.take(inside, () => answerOf('trunk', trunks.remove(inside))))) throw absent(id)
+      if (!(await turns.take(inside, () => answerOf('trunk', trunks.remove(inside))))) throw absent('trunk', id)
       const account_id = accountOf(request)
       noteChange(request, { action: 'trunk.delete', object: id, account_id, before: before && { ...before, id } })
       await answerOf('trunk', contacts.drop(inside, 'the trunk was removed'))

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { identifier } from '../model/text.js'
 import type { LimitUsage } from '../store/limits.js'
-import { idFor } from './account.js'
-import { ApiError } from './problem.js'
+import { findAgent, findTrunk } from './find.js'
 import type { Api, Services } from './services.js'
 import { answerOf } from './store-answer.js'
 import { agentUsageView, refusals, trunkUsageView } from './views.js'
@@ -30,8 +29,7 @@ export function addUsage(api: Api, { trunks, agents, limits }: Services): void {
       },
     },
     async (request) => {
-      const trunk = await answerOf('trunk', trunks.get(idFor(request, request.params.id)))
-      if (trunk === undefined) throw new ApiError('TRUNK_NOT_FOUND', `there is no trunk "${request.params.id}"`)
+      const trunk = await findTrunk(request, request.params.id, trunks)
       const usage = await answerOf('trunk', limits.trunkUsage(trunk))
       const { channel_limit, minutes_per_day, outbound_minutes_per_day } = trunk
       return {
@@ -56,8 +54,7 @@ export function addUsage(api: Api, { trunks, agents, limits }: Services): void {
       },
     },
     async (request) => {
-      const agent = await answerOf('agent', agents.get(idFor(request, request.params.id)))
-      if (agent === undefined) throw new ApiError('AGENT_NOT_FOUND', `there is no agent "${request.params.id}"`)
+      const agent = await findAgent(request, request.params.id, agents)
       const usage = await answerOf('agent', limits.agentUsage(agent))
       return { ...shared(usage), channel_limit: agent.channel_limit, minutes_per_day: agent.minutes_per_day }
     },

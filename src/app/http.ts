@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { Api, ApiTls } from '../api/index.js'
 import { type Config, ConfigError, parseListen } from '../config/index.js'
+import { isLoopbackHost } from '../model/network.js'
 import type { Logger } from '../telemetry/index.js'
 
 type HttpConfig = Pick<Config, 'http'>
-
-/** Whether nobody but this machine reaches the address. */
-export const isLoopbackHost = (host: string): boolean =>
-  host === '::1' || host.toLowerCase() === 'localhost' || (isIP(host) === 4 && host.startsWith('127.'))
 
 /**
  * Refuses an API that others reach in the clear: its tokens would go over the network with every request.

@@ -1,9 +1,9 @@
 import { type Config, ConfigError, openKeyProblems, parseListen } from '../config/index.js'
 import type { Problem } from '../config/config-error.js'
-import { tooWide } from '../model/network.js'
+import { isLoopbackHost, tooWide } from '../model/network.js'
 import type { Directory } from '../store/directory.js'
 import { keys } from '../store/keys.js'
-import { isLoopbackHost, refuseClearHttp } from './http.js'
+import { refuseClearHttp } from './http.js'
 
 /** Secrets that software ships with, and those that are tried first. */
 const KNOWN_TO_ALL = new Set([

@@ -1,12 +1,12 @@
 import { type Command, Option } from 'commander'
 import type { Agent } from '../model/agent.js'
+import { given } from '../model/given.js'
 import {
   addCleared,
   command,
   connectTo,
   DEFAULT_LIMIT,
   edgeCommand,
-  givenOnly,
   print,
   readHeaders,
   readNumber,
@@ -123,7 +123,7 @@ function setCommand(io: Io): Command {
     .option('--no-auth', 'take the credentials of its own calls away')
     .option('--clear <field>', `take a field away; several. Of ${Object.keys(clearable).join(', ')}`, several)
     .action(async (id: string, uri: string | undefined, options: SetOptions) => {
-      const changes = givenOnly({
+      const changes = given({
         sip_uri: options.sipUri ?? uri,
         name: options.name,
         fallback_sip_uris: options.fallbackSipUri,

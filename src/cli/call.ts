@@ -1,13 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Cdr, LiveCall } from '../model/call.js'
+import { given } from '../model/given.js'
 import type { Client } from './client.js'
 import {
   command,
   connectTo,
   DEFAULT_LIMIT,
   edgeCommand,
-  givenOnly,
   print,
   readHeaders,
   readNumber,
@@ -99,7 +99,7 @@ function startCommand(io: Io): Command {
       const call = await client.ask<LiveCall>(
         'POST',
         '/v1/calls',
-        givenOnly({
+        given({
           agent_id,
           from,
           to,

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { Command } from 'commander'
 import { loadConfig, readAdminToken, readInstance } from '../config/index.js'
+import { isLoopbackHost } from '../model/network.js'
 import { Client, type EdgeAddress } from './client.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
@@ -64,10 +64,7 @@ function readUrl(text: string): string {
   return url.origin
 }
 
-function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url)
-  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'))
-}
+const isLoopback = (url: string): boolean => isLoopbackHost(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
 
 /** Prints an answer as JSON, or as text when that was not asked for. */
 export function print(io: Io, options: EdgeOptions, value: unknown, text: () => string): void {
@@ -96,10 +93,6 @@ export function readNumber(option: string, text: string | undefined): number | u
   if (!Number.isFinite(value)) throw new CliError(`${option} ${text} is not a number`, exitCodes.usage)
   return value
 }
-
-/** The entries that were given. */
-export const givenOnly = (values: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 
 /** Adds what `--clear` takes away to the changes. @param clearable fields that may be cleared, and what they are then @throws {CliError} */
 export function addCleared(

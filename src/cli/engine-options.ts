@@ -1,6 +1,8 @@
 import type { Config, DrachtioSettings } from '../config/index.js'
 import { standInDefaults, tlsOptions, transportOptions } from '../app/transport-options.js'
 import type { EngineOptions, NatSettings, ScreeningSettings, TlsSettings } from '../engine/index.js'
+import { given } from '../model/given.js'
+import { isLoopbackHost } from '../model/network.js'
 import { CliError, exitCodes } from './errors.js'
 
 /** Secrets everybody knows: drachtio's examples and its server ship with them. */
@@ -69,7 +71,7 @@ export function engineOptions(settings: DrachtioSettings, config: Config): Engin
 function controlOf(settings: DrachtioSettings, { drachtio }: Config): EngineOptions['control'] {
   const host = settings.address ?? DEFAULT_ADDRESS
   const secret = settings.secret ?? drachtio.secret ?? DEFAULT_SECRET
-  if (DEFAULT_SECRETS.has(secret) && !isLoopback(host))
+  if (DEFAULT_SECRETS.has(secret) && !isLoopbackHost(host))
     throw new CliError(
       `the secret "${secret}" is known to everybody: on ${host} give one of your own with --secret`,
       exitCodes.usage,
@@ -112,13 +114,4 @@ function screeningOf(settings: DrachtioSettings): ScreeningSettings | undefined 
     rejectRegisterWithoutRealm: rejectRegisterWithNoRealm,
   })
   return Object.keys(screening).length === 0 ? undefined : screening
-}
-
-/** The entries that are there. */
-function given<T extends object>(values: T): { [key in keyof T]?: Exclude<T[key], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || /^127\.[0-9]+\.[0-9]+\.[0-9]+$/.test(address)
 }

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { SignalboxEvent } from '../model/event.js'
-import { connectTo, edgeCommand, givenOnly, readNumber, several, type EdgeOptions } from './edge-command.js'
+import { given } from '../model/given.js'
+import { connectTo, edgeCommand, readNumber, several, type EdgeOptions } from './edge-command.js'
 import { CliError } from './errors.js'
 import { EventStreamReader } from './event-stream.js'
 import type { Io } from './io.js'
@@ -40,7 +41,7 @@ export function eventsCommand(io: Io): Command {
 
 async function follow(io: Io, options: EventOptions): Promise<void> {
   const { type, trunk: trunk_id, agent: agent_id, number: phone_number } = options
-  const query = givenOnly({ types: type?.join(','), trunk_id, agent_id, phone_number }) as Record<string, string>
+  const query = given({ types: type?.join(','), trunk_id, agent_id, phone_number }) as Record<string, string>
   const path = `/v1/events?${new URLSearchParams(query).toString()}`
   const client = connectTo(options)
   const stop = io.stopSignal()

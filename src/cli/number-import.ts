@@ -1,11 +1,12 @@
 import { Option, type Command } from 'commander'
-import { connectTo, edgeCommand, givenOnly, print, readNumber, several, type EdgeOptions } from './edge-command.js'
+import { given } from '../model/given.js'
+import { connectTo, edgeCommand, print, readNumber, several, type EdgeOptions } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { importFile } from './file-import.js'
 import type { NumberView } from './number.js'
 import { fields } from './text.js'
-import { addTrunkOptions, trunkFieldsOf, type RawOptions } from './trunk-options.js'
+import { addTrunkOptions, textOf, trunkFieldsOf, type RawOptions } from './trunk-options.js'
 
 type ImportOptions = EdgeOptions & RawOptions
 
@@ -72,10 +73,7 @@ async function importOne(body: Record<string, unknown>, options: ImportOptions, 
 }
 
 async function importRows(base: Record<string, unknown>, options: ImportOptions, io: Io): Promise<void> {
-  const text = (name: string): string | undefined => {
-    const value = options[name]
-    return typeof value === 'string' ? value : undefined
-  }
+  const text = (name: string): string | undefined => textOf(options, name)
   const concurrency = readNumber('--concurrency', text('concurrency')) ?? 8
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY)
     throw new CliError(`--concurrency must be 1 to ${MAX_CONCURRENCY}`, exitCodes.usage)
@@ -96,12 +94,9 @@ export async function importBody(
   options: ImportOptions,
   io: Io,
 ): Promise<Record<string, unknown>> {
-  const text = (name: string): string | undefined => {
-    const value = options[name]
-    return typeof value === 'string' ? value : undefined
-  }
+  const text = (name: string): string | undefined => textOf(options, name)
   const { register, ...trunk } = await trunkFieldsOf(options, io)
-  return givenOnly({
+  return given({
     phone_number: number,
     kind: options['extension'] === true ? 'extension' : undefined,
     label: text('label'),

@@ -1,15 +1,7 @@
 import type { Command } from 'commander'
+import { given } from '../model/given.js'
 import type { PhoneNumber } from '../model/number.js'
-import {
-  command,
-  connectTo,
-  DEFAULT_LIMIT,
-  edgeCommand,
-  givenOnly,
-  print,
-  several,
-  type EdgeOptions,
-} from './edge-command.js'
+import { command, connectTo, DEFAULT_LIMIT, edgeCommand, print, several, type EdgeOptions } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 import { importCommand } from './number-import.js'
@@ -101,7 +93,7 @@ function setCommand(io: Io): Command {
     .action(async (number: string, options: SetOptions) => {
       if (options.enabled === true && options.disabled === true)
         throw new CliError('give --enabled or --disabled, not both', exitCodes.usage)
-      const changes = givenOnly({
+      const changes = given({
         inbound_agent_id: options.agent === false ? null : options.agent,
         outbound_agent_ids: options.outboundAgent === false ? [] : options.outboundAgent,
         label: options.label,

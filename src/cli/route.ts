@@ -1,15 +1,7 @@
 import type { Command } from 'commander'
 import type { Decision, OutboundDecisionView } from '../model/decision.js'
-import {
-  command,
-  connectTo,
-  edgeCommand,
-  givenOnly,
-  print,
-  readHeaders,
-  several,
-  type EdgeOptions,
-} from './edge-command.js'
+import { given } from '../model/given.js'
+import { command, connectTo, edgeCommand, print, readHeaders, several, type EdgeOptions } from './edge-command.js'
 import type { Io } from './io.js'
 import { fields, printable, show } from './text.js'
 
@@ -43,7 +35,7 @@ export function routeCommand(io: Io): Command {
         const isOutbound = options.outbound === true || agent_id !== undefined
         const source_address = options.source ?? (agent_id === undefined ? '127.0.0.1' : undefined)
         const direction = isOutbound ? 'outbound' : undefined
-        const body = givenOnly({ direction, agent_id, to, from, source_address, headers: readHeaders(options.header) })
+        const body = given({ direction, agent_id, to, from, source_address, headers: readHeaders(options.header) })
         const decision = await connectTo(options).ask<Decision | OutboundDecisionView>('POST', '/v1/route-tests', body)
         print(io, options, decision, () => ('direction' in decision ? describeOutbound(decision) : describe(decision)))
       }),

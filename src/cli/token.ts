@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { roles, type ApiToken, type Role } from '../model/api-token.js'
-import { command, connectTo, DEFAULT_LIMIT, edgeWideCommand, givenOnly, print } from './edge-command.js'
+import { given } from '../model/given.js'
+import { command, connectTo, DEFAULT_LIMIT, edgeWideCommand, print } from './edge-command.js'
 import type { EdgeOptions } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
@@ -35,7 +36,7 @@ export function tokenCommand(io: Io): Command {
       .option('--expires <when>', 'an instant such as 2027-01-31T12:00:00Z, or from now: 12h, 90d; else never')
       .action(async (name: string, options: CreateOptions) => {
         const expires = options.expires === undefined ? undefined : readExpiry(options.expires)
-        const body = givenOnly({ name, role: options.role, account_id: options.account, expires_at: expires })
+        const body = given({ name, role: options.role, account_id: options.account, expires_at: expires })
         const made = await connectTo({ ...options, account: undefined }).ask<ApiToken & { token: string }>(
           'POST',
           '/v1/tokens',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
-import { givenOnly, readHeaders, readNumber, several } from './edge-command.js'
+import { given } from '../model/given.js'
+import { readHeaders, readNumber, several } from './edge-command.js'
 import { CliError, exitCodes } from './errors.js'
 import type { Io } from './io.js'
 
@@ -78,7 +79,8 @@ export function addTrunkOptions(command: Command): Command {
     .option('--header <"Name: value">', 'extra header on its INVITEs; may be given several times', several)
 }
 
-const textOf = (options: RawOptions, name: string): string | undefined => {
+/** The option's value, when it has one. */
+export const textOf = (options: RawOptions, name: string): string | undefined => {
   const value = options[name]
   return typeof value === 'string' ? value : undefined
 }
@@ -110,14 +112,14 @@ const plurals: Record<string, string> = {
 
 /** A group of fields, undefined when none of them was given. */
 const group = (values: Record<string, unknown>): Record<string, unknown> | undefined => {
-  const fields = givenOnly(values)
+  const fields = given(values)
   return Object.keys(fields).length === 0 ? undefined : fields
 }
 
 /** The trunk fields that the options stand for. @throws {CliError} */
 export async function trunkFieldsOf(options: RawOptions, io: Io): Promise<Record<string, unknown>> {
   const [password, inboundPassword] = await passwordsOf(options, io)
-  return givenOnly({
+  return given({
     ...Object.fromEntries(
       [...Object.keys(texts), ...Object.keys(choices)].map((flags) => {
         const { option, words } = namesOf(flags)

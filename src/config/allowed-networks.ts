@@ -1,5 +1,6 @@
 import { parseContact } from '../engine/index.js'
 import { DestinationPolicy } from '../model/destinations.js'
+import { isLoopbackHost } from '../model/network.js'
 import type { Config } from './schema.js'
 import { parseListen } from './values.js'
 
@@ -17,13 +18,8 @@ type AccessConfig = Pick<Config, 'access' | 'sip' | 'drachtio'>
 export function allowedNetworks({ access, sip, drachtio }: AccessConfig): readonly string[] {
   if (access.allowed_networks !== null) return access.allowed_networks
   const own = drachtio.host === null ? sip.contacts.flatMap((contact) => parseContact(contact)) : []
-  const trial = own.length > 0 && own.every(({ host }) => isLoopback(host))
+  const trial = own.length > 0 && own.every(({ host }) => isLoopbackHost(host))
   return trial ? LOOPBACK : []
-}
-
-/** Whether the host of a contact means this machine alone. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }
 
 /** Where requests may go, by the configuration; not to this edge's own API and control port either. */

@@ -24,6 +24,10 @@ export const network = z
 
 export const networks = z.array(network).max(256)
 
+/** Whether a host, an IPv6 address without brackets, is this machine alone: nobody else reaches what listens there. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === '::1' || host.toLowerCase() === 'localhost' || (isIP(host) === 4 && host.startsWith('127.'))
+
 /** An address as a number: 32 bits wide (IPv4) or 128 (IPv6); undefined when the text is none. IPv4 mapped into IPv6 is the IPv4 address. */
 export function parseAddress(text: string): { bits: bigint; family: 4 | 6 } | undefined {
   const family = text.length <= 45 ? isIP(text) : 0

@@ -1,6 +1,7 @@
 import type { Clock } from '../../engine/index.js'
 import type { BindingView } from '../../model/binding.js'
 import type { Registration, RegistrationState } from '../../model/registration.js'
+import { unclaimed } from '../registration/facts.js'
 import type { Location } from './location.js'
 import type { RegisteringTrunk, RegisteringTrunks } from './registering-trunks.js'
 
@@ -73,25 +74,14 @@ export class ContactBook {
     const [first] = bindings
     const lastS = Math.max(0, ...bindings.map(({ expires_in_s }) => expires_in_s))
     return {
-      account_id: trunk.account_id,
-      trunk_id: trunk.id,
+      ...unclaimed(trunk),
       state: first === undefined ? 'waiting' : 'registered',
       reason:
         first === undefined
           ? 'the PBX has registered no contact'
           : `the PBX has registered ${counted(bindings.length)}`,
-      last_code: null,
-      last_phrase: null,
-      registrar: null,
-      transport: null,
-      granted_expires_s: null,
-      min_expires_s: null,
       expires_at: first === undefined ? null : new Date(this.clock.date().getTime() + lastS * 1000).toISOString(),
-      next_attempt_at: null,
-      failures: 0,
       since: bindings.map(({ since }) => since).sort()[0] ?? trunk.updated_at,
-      service_route: [],
-      path: [],
       edge_id: first?.edge_id ?? null,
       bindings,
     }
