@@ -31,12 +31,23 @@ export class CallingTrunks {
   ) {}
 
   /** The trunks, those first whose `allowed_addresses` are narrowest. */
-  async find(lookups: Lookups): Promise<readonly Trunk[]> {
+  find(lookups: Lookups): readonly Trunk[] | Promise<readonly Trunk[]> {
     const { request, sources } = this
     this.besides = sources?.trunksAt(request.sourceAddress, request.flow) ?? []
     // Our own Contact says whose call it is, wherever the call comes from, and so do credentials.
-    this.named = this.findNamed() ?? (await this.findProven(lookups))
-    if (this.named !== undefined) return [this.named]
+    this.named = this.findNamed()
+    const { provenTrunkId } = request
+    if (this.named === undefined && provenTrunkId !== undefined)
+      return this.findProven(provenTrunkId, lookups).then((proven) => {
+        this.named = proven
+        return this.trunks()
+      })
+    return this.trunks()
+  }
+
+  private trunks(): readonly Trunk[] {
+    const { named, request } = this
+    if (named !== undefined) return [named]
     const trunks = this.atAddress()
     return request.accountId === undefined ? trunks : trunks.filter((trunk) => this.isAsked(trunk))
   }
@@ -82,9 +93,7 @@ export class CallingTrunks {
     return undefined
   }
 
-  private async findProven(lookups: Lookups): Promise<Trunk | undefined> {
-    const { provenTrunkId: id } = this.request
-    if (id === undefined) return undefined
+  private async findProven(id: string, lookups: Lookups): Promise<Trunk | undefined> {
     this.namedBy = 'digest'
     return lookups.count(await this.table.trunk(id)).value
   }

@@ -75,7 +75,8 @@ export class Deciding {
   }
 
   async decide(): Promise<Routed> {
-    const matched = await this.calling.find(this.lookups)
+    const calling = this.calling.find(this.lookups)
+    const matched = calling instanceof Promise ? await calling : calling
     this.matched = matched
     for (const trunk of matched.slice(0, MAX_TRACED))
       this.tried.set(trunk.id, { trunk, tried: this.calling.match(trunk).tried })
@@ -128,7 +129,9 @@ export class Deciding {
   }
 
   private async examine(candidate: string, reader: Reader, rank: number): Promise<Hit | undefined> {
-    const found = await this.lookups.find(candidate, () => candidatesFrom([reader, ...this.readers], rank))
+    const found =
+      this.lookups.known(candidate) ??
+      (await this.lookups.find(candidate, () => candidatesFrom([reader, ...this.readers], rank)))
     if (found.invalid !== undefined) {
       const why = `the record of ${candidate} does not parse: ${found.invalid}`
       return this.miss({ code: 'NUMBER_RECORD_INVALID', why })
@@ -141,8 +144,9 @@ export class Deciding {
     if (number === undefined || !this.calling.isAsked(number)) return undefined
     this.found.set(candidate, number)
     // Asked even when it is among those that matched: they may be a moment old.
-    const trunk = this.lookups.count(await this.directory.trunk(number.trunk_id))
-    return this.holdAgainst(number, trunk, reader, rank)
+    const trunk = this.directory.trunk(number.trunk_id)
+    const known = this.lookups.count(trunk instanceof Promise ? await trunk : trunk)
+    return this.holdAgainst(number, known, reader, rank)
   }
 
   /** Whether the number's trunk lets this call in, and reads it where it was read. */
@@ -209,7 +213,8 @@ export class Deciding {
     const { phone_number, inbound_agent_id: agentId } = number
     if (!number.enabled) return refuse('NUMBER_DISABLED', `${phone_number} is switched off`)
     if (agentId === null) return refuse('NUMBER_HAS_NO_AGENT', `${phone_number} has no inbound agent`)
-    const found = this.lookups.count(await this.directory.agent(agentId))
+    const asked = this.directory.agent(agentId)
+    const found = this.lookups.count(asked instanceof Promise ? await asked : asked)
     const { value: agent } = found
     if (found.invalid !== undefined)
       return refuse('NUMBER_RECORD_INVALID', `the record of agent ${agentId} does not parse: ${found.invalid}`)

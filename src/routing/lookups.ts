@@ -5,7 +5,8 @@ const ORDER: readonly FoundFrom[] = ['memory', 'redis', 'stale']
 
 /** The look-ups of one decision: from memory as long as that can tell, else for all candidates left in one round trip. */
 export class Lookups {
-  private readonly found = new Map<string, Found<PhoneNumber>>()
+  /** What Redis was asked for. */
+  private found: Map<string, Found<PhoneNumber>> | undefined
   private from: FoundFrom | undefined
 
   constructor(private readonly directory: Pick<Directory, 'warmNumber' | 'numbers'>) {}
@@ -21,21 +22,22 @@ export class Lookups {
     return found
   }
 
-  /** @param others asked with it when memory cannot answer for it: what will be wanted next if it is not there */
-  async find(phoneNumber: string, others: () => readonly string[]): Promise<Found<PhoneNumber>> {
-    const known = this.found.get(phoneNumber) ?? this.warm(phoneNumber)
-    if (known !== undefined) return this.count(known)
-    const wanted = [...new Set([phoneNumber, ...others()])].filter(
-      (candidate) => !this.found.has(candidate) && this.warm(candidate) === undefined,
-    )
-    const answers = await this.directory.numbers(wanted)
-    wanted.forEach((candidate, i) => this.found.set(candidate, answers[i] ?? { from: 'unavailable' }))
-    return this.count(this.found.get(phoneNumber) ?? { from: 'unavailable' })
+  /** What is known without asking Redis: most numbers are in memory. */
+  known(phoneNumber: string): Found<PhoneNumber> | undefined {
+    const known = this.found?.get(phoneNumber) ?? this.directory.warmNumber(phoneNumber)
+    return known === undefined ? undefined : this.count(known)
   }
 
-  private warm(phoneNumber: string): Found<PhoneNumber> | undefined {
-    const warm = this.directory.warmNumber(phoneNumber)
-    if (warm !== undefined) this.found.set(phoneNumber, warm)
-    return warm
+  /** @param others asked with it when memory cannot answer for it: what will be wanted next if it is not there */
+  async find(phoneNumber: string, others: () => readonly string[]): Promise<Found<PhoneNumber>> {
+    const known = this.known(phoneNumber)
+    if (known !== undefined) return known
+    const asked = (this.found ??= new Map<string, Found<PhoneNumber>>())
+    const wanted = [...new Set([phoneNumber, ...others()])].filter(
+      (candidate) => !asked.has(candidate) && this.directory.warmNumber(candidate) === undefined,
+    )
+    const answers = await this.directory.numbers(wanted)
+    wanted.forEach((candidate, i) => asked.set(candidate, answers[i] ?? { from: 'unavailable' }))
+    return this.count(asked.get(phoneNumber) ?? { from: 'unavailable' })
   }
 }

@@ -37,6 +37,9 @@ export class Reader {
 
 /** Groups trunks by how they read; their order stays. */
 export function readersOf(trunks: readonly Trunk[], parser: DidParser): Reader[] {
+  const [only] = trunks
+  if (only !== undefined && trunks.length === 1)
+    return [new Reader(parser, new Map([[only.id, only]]), only.did_from, only.country)]
   const groups = new Map<string, Map<string, Trunk>>()
   for (const trunk of trunks) {
     const way = `${trunk.country ?? ''} ${trunk.did_from.join(' ')}`
@@ -57,6 +60,8 @@ export function plainReader(parser: DidParser): Reader {
 
 /** What was read, each thing once. */
 export function distinctReadings(readers: readonly Reader[]): DidReading[] {
+  const [only] = readers
+  if (only !== undefined && readers.length === 1 && only.readings.length === 1) return [...only.readings]
   const distinct = new Map<string, DidReading>()
   for (const { readings } of readers)
     for (const reading of readings) distinct.set(`${reading.source} ${reading.candidates.join(' ')}`, reading)

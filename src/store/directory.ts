@@ -194,11 +194,13 @@ export class Directory {
     return this.numberCache.warm(phoneNumber)
   }
 
-  async agent(id: string): Promise<Found<Agent>> {
+  /** At once when memory can tell, else in one round trip. */
+  agent(id: string): Found<Agent> | Promise<Found<Agent>> {
     return this.one(this.agentCache, id)
   }
 
-  async trunk(id: string): Promise<Found<Trunk>> {
+  /** At once when memory can tell, else in one round trip. */
+  trunk(id: string): Found<Trunk> | Promise<Found<Trunk>> {
     return this.one(this.trunkCache, id)
   }
 
@@ -230,12 +232,11 @@ export class Directory {
     return this.knownAgents.listen(listener)
   }
 
-  private async one<T>(cache: RecordCache<T>, id: string): Promise<Found<T>> {
-    if (!isScopedId(id)) return { from: 'memory' }
+  private one<T>(cache: RecordCache<T>, id: string): Found<T> | Promise<Found<T>> {
     const warm = cache.warm(id)
     if (warm !== undefined) return warm
-    const [found] = await cache.find([id])
-    return found ?? { from: 'unavailable' }
+    if (!isScopedId(id)) return { from: 'memory' }
+    return cache.find([id]).then(([found]) => found ?? { from: 'unavailable' })
   }
 
   private cacheOf(kind: RecordKind): RecordCache<PhoneNumber> | RecordCache<Agent> | RecordCache<Trunk> {
