@@ -187,6 +187,7 @@ InMemory('is refused in parts what it is refused in text', async () => {
   app.link.command(inParts({ status: 200 }))
   await turn()
   assert.match(app.heard.at(-1)!, /\|response\|p\|NO\|transaction id missing$/)
+  await control.stop()
   await attached({}, 'wrong')
   app.link.command(inParts({ txnId: 't', status: 200 }))
   await turn()
