@@ -146,7 +146,7 @@ function commandOf(id: string, frame: string, message: LibraryMessageFields): Si
   const [, txnId = '', dialogId = '', proxy = ''] = frame.slice(0, -2).split('|')
   const { headers, body, status, reason = '', method = '', uri = '' } = message
   const text = new AppLines('', body === undefined ? '' : bytesOf(body))
-  for (const name in headers) text.add(name === 'call-id' ? 'Call-ID' : name, bytesOf(String(headers[name])))
+  for (const name in headers) text.addText(name === 'call-id' ? 'Call-ID' : name, String(headers[name]))
   const parts = { id, txnId, dialogId, proxy: bytesOf(proxy), text }
   return status === undefined
     ? { ...parts, status, reason: '', method, uri: bytesOf(uri) }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire, Module } from 'node:module'
 import { dirname } from 'node:path'
 import { TurnoverMap } from '../engine/index.js'
+import { delegatesOr } from './drachtio-delegates.js'
 import type { Library, LibraryMessageMaker } from './drachtio-library.js'
 import { linkedMessages } from './drachtio-link.js'
 import { quickenLibrary } from './drachtio-parser.js'
@@ -59,7 +60,7 @@ function loadQuiet(file: string, cache: NodeJS.Dict<NodeJS.Module>): void {
   module.filename = file
   module.paths = Type._nodeModulePaths(dirname(file))
   const ordinary = module.require.bind(module)
-  module.require = (id) => INSTEAD.get(id) ?? ordinary(id)
+  module.require = (id) => INSTEAD.get(id) ?? (id === 'delegates' ? delegatesOr(ordinary(id)) : ordinary(id))
   cache[file] = module as unknown as NodeJS.Module
   const first = file.endsWith('drachtio-agent.js') ? WITHOUT_JSON + SHORT_MAPS : WITHOUT_JSON
   module._compile(first + readFileSync(file, 'utf8'), file)

@@ -24,6 +24,8 @@ export interface AppHeader {
 const OURS = new Set(['via', 'record-route', 'rseq', 'content-length'])
 
 const TOKEN = /^[A-Za-z0-9!%*_+`'~.-]+$/
+/** Of ASCII that can be seen, without space around it. */
+const PLAIN = /^(?:[!-~](?:[ -~]*[!-~])?)?$/
 /** Spellings of header names that are remembered. */
 const MAX_NAMES = 1_000
 const LONGEST_NAME = 64
@@ -57,9 +59,19 @@ export class AppLines implements AppText {
     const name = nameOf(spelling)
     if (name === '') return
     const bare = trimmed(value)
-    if (hasLineBreak(bare)) return
-    if (name === 'route') this.routes.push(bare)
-    else this.headers.push({ name, spelling, value: bare })
+    if (!hasLineBreak(bare)) this.push(name, spelling, bare)
+  }
+
+  /** The same of a value that is text. */
+  addText(spelling: string, value: string): void {
+    if (!PLAIN.test(value)) return this.add(spelling, Buffer.from(value, 'utf8').toString('latin1'))
+    const name = nameOf(spelling)
+    if (name !== '') this.push(name, spelling, value)
+  }
+
+  private push(name: string, spelling: string, value: string): void {
+    if (name === 'route') this.routes.push(value)
+    else this.headers.push({ name, spelling, value })
   }
 }
 
