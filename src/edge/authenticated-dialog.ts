@@ -5,6 +5,7 @@ import { toBytes } from './header-value.js'
 import type { LegCredentials } from './leg-credentials.js'
 import type {
   ByeChallenged,
+  DialogEnd,
   DialogEvents,
   DialogRequest,
   HeaderMap,
@@ -12,6 +13,7 @@ import type {
   RequestOutcome,
   SipDialog,
   SipMessage,
+  SipRequest,
 } from './sip-server.js'
 
 /** How often one request is sent at most, whatever it is answered. */
@@ -44,14 +46,12 @@ export class AuthenticatedDialog implements SipDialog {
   }
 
   listen(events: DialogEvents): void {
-    this.dialog.listen({
-      request: (request) => {
-        if (refreshesTarget(request.method)) this.refresh(request)
-        events.request(request)
-      },
-      acknowledged: (ack) => events.acknowledged(ack),
-      ended: (end) => events.ended(end),
-    })
+    this.dialog.listen(new RefreshedBy(this, events))
+  }
+
+  /** Takes over from a request of the far end where it wants ours. */
+  follow(request: SipRequest): void {
+    if (refreshesTarget(request.method)) this.refresh(request)
   }
 
   request(request: DialogRequest, done: (failure: RequestFailure | undefined, outcome?: RequestOutcome) => void): void {
@@ -122,6 +122,27 @@ export class AuthenticatedDialog implements SipDialog {
 
   private refresh(message: Pick<SipMessage, 'header'>): void {
     this.#remoteTarget = urisOf(message.header('contact'))[0] ?? this.#remoteTarget
+  }
+}
+
+/** Tells a dialog of requests before anybody else. */
+class RefreshedBy implements DialogEvents {
+  constructor(
+    private readonly dialog: AuthenticatedDialog,
+    private readonly events: DialogEvents,
+  ) {}
+
+  request(request: SipRequest): void {
+    this.dialog.follow(request)
+    this.events.request(request)
+  }
+
+  acknowledged(ack: SipMessage): void {
+    this.events.acknowledged(ack)
+  }
+
+  ended(end: DialogEnd): void {
+    this.events.ended(end)
   }
 }
 

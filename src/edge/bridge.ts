@@ -47,7 +47,8 @@ export class Bridge {
   /** Legs whose requests may pass. */
   readonly #open = { a: false, b: false }
   readonly #held: Relay[] = []
-  readonly #pending = new Set<Relay>()
+  /** Requests that have been passed on and wait for their answers; most calls never have any. */
+  #pending: Set<Relay> | undefined
   readonly #awaited: { a?: AwaitedAck; b?: AwaitedAck } = {}
   readonly #screens: { a?: TransferScreen; b?: TransferScreen } = {}
   readonly #passed: { a?: Passed; b?: Passed } = {}
@@ -110,7 +111,7 @@ export class Bridge {
     if (awaited === undefined || cseqNumber(ack) !== awaited.cseq) return
     this.#media?.check(ack)
     delete this.#awaited[from]
-    this.#pending.delete(awaited.relay)
+    this.#pending?.delete(awaited.relay)
     awaited.acknowledge(ack.body, ackHeaders(ack, this.#passed[from]))
   }
 
@@ -119,11 +120,11 @@ export class Bridge {
     if (this.#closed) return
     this.#closed = true
     for (const { request } of this.#held.splice(0)) request.answer(481, 'Call Leg/Transaction Does Not Exist')
-    for (const { request } of this.#pending) {
+    for (const { request } of this.#pending ?? []) {
       // RFC 3261 15.1.2: what is still open when the BYE comes is answered 487.
       if (!request.answered) request.answer(487, 'Request Terminated')
     }
-    this.#pending.clear()
+    this.#pending?.clear()
     for (const leg of ['a', 'b'] as const) {
       // The far end's 200 must have its ACK before the BYE, answer or none.
       this.#awaited[leg]?.acknowledge('', {})
@@ -189,7 +190,7 @@ export class Bridge {
 
   /** Refuses an offer while another is open: 491 against the other leg's, 500 with a wait after one's own (RFC 3261 14.2, RFC 3311 5.2). */
   private refuseGlare(from: LegName, request: SipRequest): boolean {
-    for (const relay of [...this.#pending, ...this.#held]) {
+    for (const relay of [...(this.#pending ?? []), ...this.#held]) {
       if (!relay.negotiates) continue
       if (relay.from === from) request.answer(500, 'Server Internal Error', { headers: { 'Retry-After': '3' } })
       else request.answer(491, 'Request Pending')
@@ -202,7 +203,7 @@ export class Bridge {
     const { from, request } = relay
     const dialog = this.#dialogs[other(from)]
     if (dialog === undefined) return request.answer(481, 'Call Leg/Transaction Does Not Exist')
-    this.#pending.add(relay)
+    ;(this.#pending ??= new Set()).add(relay)
     const { method, body } = request
     dialog.request({ method, headers: crossingRequestHeaders(request, this.#passed[from]), body }, (failure, outcome) =>
       this.events.run(() => {
@@ -213,7 +214,7 @@ export class Bridge {
   }
 
   private failed(relay: Relay, failure: RequestFailure | undefined): void {
-    this.#pending.delete(relay)
+    this.#pending?.delete(relay)
     if (this.#closed) return
     const { request, from } = relay
     if (failure?.dialogGone !== true) return request.answer(500, 'Server Internal Error')
@@ -230,7 +231,7 @@ export class Bridge {
     if (acknowledge !== undefined) this.#awaited[from] = { cseq: cseqNumber(request), relay, acknowledge }
     // Both far ends have agreed, and what they have is not to be: whoever asked is still to be answered, as the call ends.
     if (relay.negotiates && response.status < 300) this.#media?.check(response)
-    if (acknowledge === undefined) this.#pending.delete(relay)
+    if (acknowledge === undefined) this.#pending?.delete(relay)
     const headers = crossingResponseHeaders(response, this.#passed[other(from)])
     const options = response.body === '' ? { headers } : { headers, body: response.body }
     // RFC 4320 4.1: a 408 to anything but an INVITE is worse than none; by now the sender has given up anyway.
@@ -248,7 +249,7 @@ export class Bridge {
     const awaited = this.#awaited[leg]
     if (awaited === undefined) return
     delete this.#awaited[leg]
-    this.#pending.delete(awaited.relay)
+    this.#pending?.delete(awaited.relay)
     awaited.acknowledge('', {})
   }
 }

@@ -87,14 +87,14 @@ function limitTime(call: Call, trunk: Trunk | undefined, agent: Agent, maxSecond
 }
 
 /** What a limit that was met means to the call. */
-function fullBy({ of, id, limit }: Met, { trunk, agent, outbound }: LimitedBy, at: Date): Full {
+function fullBy({ of, id, limit }: Met, { trunk, agent, outbound }: LimitedBy, at: string): Full {
   const detail = `${of} ${id} ${wordsOf[limit](of === 'trunk' ? trunk : agent)}`
   const trunks = of === 'trunk'
   if (limit === 'channel_limit')
     return { code: !trunks ? 'AGENT_CHANNELS_FULL' : outbound ? 'TRUNK_CHANNELS_FULL' : 'TRUNK_BUSY', detail }
   if (limit === 'cps_limit')
     return { code: trunks ? 'TRUNK_RATE_LIMITED' : 'AGENT_RATE_LIMITED', detail, retryAfterS: RATE_RETRY_S }
-  const retryAfterS = DAY_S - (Math.floor(at.getTime() / 1_000) % DAY_S)
+  const retryAfterS = DAY_S - (Math.floor(Date.parse(at) / 1_000) % DAY_S)
   return { code: trunks ? 'TRUNK_MINUTES_SPENT' : 'AGENT_MINUTES_SPENT', detail, retryAfterS }
 }
 

@@ -43,7 +43,8 @@ export class Call implements RegisteredCall {
   #onAnswer: (() => void) | undefined
   #longest: { readonly ms: number; readonly detail: string } | undefined
   #longestTimer: Timer | undefined
-  readonly #releases: ((ending: Ending) => void)[] = []
+  /** Made anew with each: what grew has room for more, all through the call. */
+  #releases: readonly ((ending: Ending) => void)[] = []
   readonly #startedMs: number
 
   constructor(
@@ -62,7 +63,7 @@ export class Call implements RegisteredCall {
       trunkId: null,
       agentId: null,
       legBCallId: null,
-      startedAt: parts.clock.date(),
+      startedAt: parts.clock.date().toISOString(),
       ringingAt: null,
       answeredAt: null,
       legAStatus: null,
@@ -111,7 +112,7 @@ export class Call implements RegisteredCall {
   withdraw(why: string): void {
     if (this.ended || this.#begun) return
     this.#withdrawn = true
-    this.#releases.length = 0
+    this.#releases = []
     this.parts.calls.remove(this.id)
     this.#try('log', () =>
       this.parts.logger.info({ ...this.logFields(this.facts.sourceAddress), why }, 'Caller challenged'),
@@ -125,7 +126,7 @@ export class Call implements RegisteredCall {
   /** Adds what is to be done with a leg when the call ends. Runs at once when it has ended. */
   onEnd(release: (ending: Ending) => void): void {
     if (this.#ending !== undefined) this.#try('release', () => release(this.#ending!))
-    else this.#releases.push(release)
+    else this.#releases = [...this.#releases, release]
   }
 
   /** Sets what is to be done when the call is answered. */
@@ -142,7 +143,7 @@ export class Call implements RegisteredCall {
   ringing(): void {
     if (this.#state !== 'trying') return
     this.#state = 'ringing'
-    this.facts.ringingAt = this.parts.clock.date()
+    this.facts.ringingAt = this.parts.clock.date().toISOString()
     this.tell('call.ringing', this.facts.ringingAt)
   }
 
@@ -151,7 +152,7 @@ export class Call implements RegisteredCall {
     if (this.ended || this.facts.answeredAt !== null) return
     const { clock, metrics, logger } = this.parts
     this.#state = 'answered'
-    this.facts.answeredAt = clock.date()
+    this.facts.answeredAt = clock.date().toISOString()
     const setupMs = clock.now() - this.#startedMs
     metrics.setupSeconds.observe(setupMs / 1000)
     logger.info({ ...this.logFields(), setupMs: Math.round(setupMs) }, 'Call answered')
@@ -177,7 +178,9 @@ export class Call implements RegisteredCall {
     this.#state = 'ending'
     this.#longestTimer?.cancel()
     const { calls, cdrs, metrics } = this.parts
-    for (const release of this.#releases.splice(0)) this.#try('release', () => release(ending))
+    const releases = this.#releases
+    this.#releases = []
+    for (const release of releases) this.#try('release', () => release(ending))
     const record = recordOf(this.id, this.facts, {
       at: this.parts.clock.date(),
       result: ending.result.toLowerCase(),
@@ -239,12 +242,10 @@ export class Call implements RegisteredCall {
     }
   }
 
-  private tell(type: 'call.started' | 'call.ringing' | 'call.answered', at: Date): void {
+  private tell(type: 'call.started' | 'call.ringing' | 'call.answered', at: string): void {
     const { events } = this.parts
     if (events === undefined) return
-    this.#try('event', () =>
-      events.publish({ type, at: at.toISOString(), account_id: this.facts.accountId, data: this.live() }),
-    )
+    this.#try('event', () => events.publish({ type, at, account_id: this.facts.accountId, data: this.live() }))
   }
 
   private logEnd(record: Cdr): void {

@@ -7,10 +7,13 @@ import { AuthenticatedDialog } from './authenticated-dialog.js'
 import type { LegCredentials } from './leg-credentials.js'
 import type {
   AnswerOptions,
+  DialogEnd,
   DialogEvents,
   HeaderMap,
   SipDialog,
   SipInvite,
+  SipMessage,
+  SipRequest,
   SipResponse,
   SipServer,
 } from './sip-server.js'
@@ -31,9 +34,10 @@ export interface CallerLegOptions {
 }
 
 /** Leg A of a call that came to us: the caller's INVITE, its answers, and the dialog that comes of it. */
-export class CallerLeg {
+export class CallerLeg implements DialogEvents {
   #state: 'open' | 'accepting' | 'answered' | 'over' = 'open'
   #dialog: SipDialog | undefined
+  #events: DialogEvents | undefined
   #acknowledged = false
   /** The headers of a BYE that waits for the ACK. */
   #farewell: HeaderMap | undefined
@@ -130,6 +134,22 @@ export class CallerLeg {
     this.#timer = clock.after(acknowledgeTimeoutMs, () => this.sendBye())
   }
 
+  /** Something came in on the dialog. */
+  request(request: SipRequest): void {
+    this.#events?.request(request)
+  }
+
+  acknowledged(ack: SipMessage): void {
+    this.#acknowledged = true
+    if (this.#farewell !== undefined) this.sendBye()
+    else this.#events?.acknowledged(ack)
+  }
+
+  ended(end: DialogEnd): void {
+    this.over()
+    this.#events?.ended(end)
+  }
+
   private ringReliably(response: SipResponse): void {
     if (this.#unacknowledged) {
       if (this.#reliableQueue.length < MAX_QUEUED) this.#reliableQueue.push(response)
@@ -182,18 +202,8 @@ export class CallerLeg {
     this.#state = 'answered'
     this.invite = answeredInvite
     this.#earlyAnswer = undefined
-    dialog.listen({
-      request: events.request,
-      acknowledged: (ack) => {
-        this.#acknowledged = true
-        if (this.#farewell !== undefined) this.sendBye()
-        else events.acknowledged(ack)
-      },
-      ended: (end) => {
-        this.over()
-        events.ended(end)
-      },
-    })
+    this.#events = events
+    dialog.listen(this)
     const farewell = this.#farewell
     if (farewell === undefined) return
     this.#farewell = undefined

@@ -16,9 +16,10 @@ export interface CallFacts {
   readonly sourceAddress: string
   legACallId: string | null
   legBCallId: string | null
-  readonly startedAt: Date
-  ringingAt: Date | null
-  answeredAt: Date | null
+  /** ISO 8601, UTC, to the millisecond; so are the others. */
+  readonly startedAt: string
+  ringingAt: string | null
+  answeredAt: string | null
   legAStatus: number | null
   legBStatus: number | null
   attempts: readonly Attempt[]
@@ -59,9 +60,9 @@ export const liveView = (id: string, facts: CallFacts, state: LiveCall['state'])
   identified_by: identifiedBy(facts),
   leg_a_call_id: capped(facts.legACallId),
   leg_b_call_id: capped(facts.legBCallId),
-  started_at: facts.startedAt.toISOString(),
-  ringing_at: instantOrNull(facts.ringingAt),
-  answered_at: instantOrNull(facts.answeredAt),
+  started_at: facts.startedAt,
+  ringing_at: facts.ringingAt,
+  answered_at: facts.answeredAt,
   state,
 })
 
@@ -81,12 +82,12 @@ export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
     identified_by: identifiedBy(facts),
     leg_a_call_id: capped(facts.legACallId),
     leg_b_call_id: capped(facts.legBCallId),
-    started_at: startedAt.toISOString(),
-    ringing_at: instantOrNull(facts.ringingAt),
-    answered_at: instantOrNull(answeredAt),
+    started_at: startedAt,
+    ringing_at: facts.ringingAt,
+    answered_at: answeredAt,
     ended_at: end.at.toISOString(),
-    duration_s: answeredAt === null ? 0 : (end.at.getTime() - answeredAt.getTime()) / 1000,
-    setup_ms: answeredAt === null ? null : answeredAt.getTime() - startedAt.getTime(),
+    duration_s: answeredAt === null ? 0 : (end.at.getTime() - Date.parse(answeredAt)) / 1000,
+    setup_ms: answeredAt === null ? null : Date.parse(answeredAt) - Date.parse(startedAt),
     result: end.result,
     ended_by: end.by,
     leg_a_status: facts.legAStatus,
@@ -103,8 +104,6 @@ export function recordOf(id: string, facts: CallFacts, end: RecordedEnd): Cdr {
 }
 
 const localOrNull = (id: string | null): string | null => (id === null ? null : localId(id))
-
-const instantOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString())
 
 /** Words of a far end, which may have written our Contact into them. */
 const told = (reason: string): string => tidy(hideContactTokens(reason.slice(0, 4 * MAX_TEXT)), MAX_TEXT)

@@ -5,6 +5,7 @@ import { refusal, refuseInvite, type Refusal } from './admission.js'
 import { answeredInvite } from './answered-invite.js'
 import { Bridge, type LegName } from './bridge.js'
 import { Call, type CallParts, type Ending } from './call.js'
+import { agentAsCallee, type Callee, trunkAsCallee } from './callee.js'
 import { CallerLeg } from './caller-leg.js'
 import { ALLOW } from './capabilities.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
@@ -19,8 +20,9 @@ import {
   type Caller,
   type Passed,
 } from './headers.js'
-import type { MediaGuard } from './media-guard.js'
 import type { LegCredentials } from './leg-credentials.js'
+import { LegEvents, type LegListener } from './leg-events.js'
+import type { MediaGuard } from './media-guard.js'
 import { copiedReason, endedHere, ownReason, withCause } from './reason.js'
 import { transferRefusal } from './transfer.js'
 import { supportedIn, timerAnswer } from './session-timers.js'
@@ -42,37 +44,8 @@ export interface ReceivedCallParts extends CallParts {
   readonly settings: EdgeSettings
 }
 
-/** Who is called on leg B, as far as it matters for what the call's record says. */
-export interface Callee {
-  /** Refusals that are the callee's own final response; the others are the edge's, who would wait no longer or could not reach it. */
-  readonly answers: ReadonlySet<VerdictCode>
-  /** It ended the call before the answer. */
-  readonly refused: VerdictCode
-  /** Its 200 made no dialog. */
-  readonly broken: VerdictCode
-}
-
-export const agentAsCallee: Callee = {
-  answers: new Set(['AGENT_BUSY', 'AGENT_DECLINED', 'AGENT_REFUSED', 'AGENT_SERVER_ERROR']),
-  refused: 'AGENT_REFUSED',
-  broken: 'AGENT_SERVER_ERROR',
-}
-
-export const trunkAsCallee: Callee = {
-  answers: new Set([
-    'DESTINATION_BUSY',
-    'DESTINATION_DECLINED',
-    'DESTINATION_REFUSED',
-    'TRUNK_AUTH_REFUSED',
-    'TRUNK_OVERLOADED',
-    'TRUNK_REDIRECTED',
-  ]),
-  refused: 'DESTINATION_REFUSED',
-  broken: 'DESTINATION_REFUSED',
-}
-
 /** A call that began with an INVITE to us, whichever way it goes: leg A is who sent it, leg B whoever is then dialled. */
-export class ReceivedCall {
+export class ReceivedCall implements LegListener {
   readonly call: Call
   readonly caller: Caller
   readonly #leg: CallerLeg
@@ -112,7 +85,7 @@ export class ReceivedCall {
     })
     const run = (handler: () => void): void => this.call.run(handler)
     this.#leg = new CallerLeg(invite, { server, clock, acknowledgeTimeoutMs: settings.acknowledgeTimeoutMs, run })
-    this.#bridge = new Bridge({ run, gone: (leg, detail) => this.legGone(leg, detail) }, parts.settings.destinations)
+    this.#bridge = new Bridge(this, settings.destinations)
     this.call.onEnd((ending) => this.release(ending))
     invite.onCancel((cancel) => run(() => this.cancelled(cancel)))
   }
@@ -223,6 +196,8 @@ export class ReceivedCall {
   /** Somebody has answered: nothing is asked of the dialling any more. */
   private dialled(dial: Dial): void {
     this.call.facts.legBStatus = dial.lastStatus
+    // A copy is as long as it is; what grew has room for more, all through the call.
+    this.call.facts.attempts = dial.record.slice()
     this.#dial = undefined
   }
 
@@ -256,11 +231,7 @@ export class ReceivedCall {
 
   private attachCallee(dialog: SipDialog): void {
     this.#bridge.attach('b', dialog)
-    dialog.listen({
-      request: (request) => this.call.run(() => this.#bridge.request('b', request)),
-      acknowledged: (ack) => this.call.run(() => this.#bridge.acknowledged('b', ack)),
-      ended: (end) => this.legEnded('b', end),
-    })
+    dialog.listen(new LegEvents('b', this))
   }
 
   private answerCaller(response: SipResponse): void {
@@ -268,12 +239,7 @@ export class ReceivedCall {
     const supported = supportedIn(sessionTimers, supports100rel(this.invite))
     const headers: HeaderMap = { Allow: ALLOW, ...timerAnswer(sessionTimers, this.invite, this.#challenges) }
     if (supported !== undefined) headers['Supported'] = supported
-    const events = {
-      request: (request: SipRequest) => this.call.run(() => this.#bridge.request('a', request)),
-      acknowledged: (ack: SipMessage) => this.call.run(() => this.callerAcknowledged(ack)),
-      ended: (end: DialogEnd) => this.legEnded('a', end),
-    }
-    this.#leg.accept(response, headers, events, (error) => {
+    this.#leg.accept(response, headers, new LegEvents('a', this), (error) => {
       if (error !== undefined) return this.notAccepted(error)
       this.call.facts.legAStatus = 200
       this.#invite = answeredInvite
@@ -295,7 +261,17 @@ export class ReceivedCall {
     })
   }
 
-  private callerAcknowledged(ack: SipMessage): void {
+  /** Runs a handler; what it throws ends the call. */
+  run(handler: () => void): void {
+    this.call.run(handler)
+  }
+
+  requested(leg: LegName, request: SipRequest): void {
+    this.#bridge.request(leg, request)
+  }
+
+  acknowledged(leg: LegName, ack: SipMessage): void {
+    if (leg === 'b') return this.#bridge.acknowledged(leg, ack)
     const offer = this.#offer
     if (offer === undefined) {
       this.#bridge.open('b')
@@ -350,7 +326,7 @@ export class ReceivedCall {
     else this.#dial.stop(this.#farewell, end)
   }
 
-  private legEnded(leg: LegName, end: DialogEnd): void {
+  legEnded(leg: LegName, end: DialogEnd): void {
     this.call.run(() => {
       // The caller cannot be refused any more: whether the call was answered is known when its 200 is sent, or is not.
       if (leg === 'b' && this.#leg.accepting && !this.over) {
@@ -369,7 +345,8 @@ export class ReceivedCall {
     })
   }
 
-  private legGone(leg: LegName, detail: string): void {
+  /** The dialog of a leg is no more. */
+  gone(leg: LegName, detail: string): void {
     this.call.end({ result: this.resultSoFar, by: leg === 'a' ? 'leg_a' : 'leg_b', detail })
   }
 

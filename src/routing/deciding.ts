@@ -330,7 +330,8 @@ export class Deciding {
     }
     return {
       source_address: this.source,
-      trunks_tried: tried,
+      // As long as it is: it stays for as long as the call.
+      trunks_tried: tried.slice(),
       identified_by: tracedRule(this.rule ?? tried.find(({ matched }) => matched)?.rule ?? null),
       sources_read: distinctReadings(this.readers)
         .slice(0, MAX_TRACED)
