@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.js'
 import type { CallDurations } from '../counts.js'
+import { skipSpace, trimEnd } from '../message/chars.js'
 import type { SipMessage } from '../message/message.js'
+import { lowerCase } from '../message/params.js'
 import type { SipUri } from '../message/uri.js'
 import type { TimerSettings, Transactions } from '../transaction/transactions.js'
 import type { Binding, Flow } from '../transport/transport.js'
@@ -117,10 +119,20 @@ export const fromBinding = (binding: Binding): Origin => ({
 
 /** Whether a header that lists option tags (Require, Supported) has the tag; `name` may stand on several lines. */
 export function hasOption(message: SipMessage, name: string, option: string): boolean {
-  return message.headers.getAll(name).some((line) => listsOption(line, option))
+  const { headers } = message
+  for (let line = 0; line < headers.count; line++)
+    if (headers.nameAt(line).canonical === name && listsOption(headers.valueAt(line), option)) return true
+  return false
 }
 
-/** Whether the tag is among those of a comma-separated list. */
+/** Whether the tag, in lower case, is among those of a comma-separated list. */
 export function listsOption(list: string, option: string): boolean {
-  return list.split(',').some((tag) => tag.trim().toLowerCase() === option)
+  for (let from = 0, comma = 0; comma < list.length; from = comma + 1) {
+    comma = list.indexOf(',', from)
+    if (comma < 0) comma = list.length
+    const start = skipSpace(list, from, comma)
+    const end = trimEnd(list, start, comma)
+    if (end - start === option.length && lowerCase(list, start, end) === option) return true
+  }
+  return false
 }

@@ -81,6 +81,7 @@ function contactDiffersFrom(contact: string, flow: Flow): boolean {
  * or two of one network, may both be right: then the URI holds, and so does a name. A public Route always holds.
  */
 function isElsewhere(uri: SipUri, flow: Flow, isRoute: boolean): boolean {
+  if (uri.host === flow.remoteAddress) return false
   const named = scopeOf(uri.host)
   if (named === undefined || (isRoute && named === 'public')) return false
   return named !== scopeOf(flow.remoteAddress)

@@ -1,3 +1,4 @@
+import { codeAt, decimal, DIGIT, SEMICOLON, skip, skipSpace } from '../message/chars.js'
 import type { SipMessage, SipRequest, SipResponse } from '../message/message.js'
 import { hasOption } from './context.js'
 
@@ -30,9 +31,20 @@ export function sessionExpiresOf(message: SipMessage): SessionExpires | undefine
   const value = message.headers.get('session-expires')
   if (value === undefined) return undefined
   const seconds = deltaSeconds(value)
-  if (seconds === undefined || seconds === 0) return undefined
+  return seconds === undefined || seconds === 0 ? undefined : { seconds, refresher: refresherIn(value) }
+}
+
+function refresherIn(value: string): Refresher | undefined {
+  const first = value.indexOf(';')
+  if (first < 0) return undefined
+  const from = first + ';refresher='.length
+  // As nearly everybody writes it, alone.
+  if (value.length === from + 3 && value.startsWith(';refresher=', first)) {
+    if (value.endsWith('uac')) return 'uac'
+    if (value.endsWith('uas')) return 'uas'
+  }
   const named = /;\s*refresher\s*=\s*(uac|uas)\s*(?:;|$)/i.exec(value.slice(0, 256))?.[1]?.toLowerCase()
-  return { seconds, refresher: named === 'uac' || named === 'uas' ? named : undefined }
+  return named === 'uac' || named === 'uas' ? named : undefined
 }
 
 /** The interval that a Min-SE asks for at least, in seconds; 0: it has none. */
@@ -42,8 +54,12 @@ export function minSeOf(message: SipMessage): number {
 }
 
 function deltaSeconds(value: string): number | undefined {
-  const digits = /^\s*([0-9]{1,10})\s*(?:;|$)/.exec(value.slice(0, 64))?.[1]
-  return digits === undefined ? undefined : Number(digits)
+  const start = skipSpace(value, 0, value.length)
+  const end = skip(value, start, value.length, DIGIT)
+  const after = skipSpace(value, end, value.length)
+  if (end === start || end - start > 10 || (after < value.length && codeAt(value, after) !== SEMICOLON))
+    return undefined
+  return decimal(value, start, end)
 }
 
 /** Whether the sender says that it knows session timers. */

@@ -15,7 +15,7 @@ import {
   codeAt,
 } from './chars.js'
 import type { Fault } from './fault.js'
-import { canonicalName } from './header-name.js'
+import { lineName } from './header-name.js'
 import { Headers } from './headers.js'
 import type { Limits } from './limits.js'
 import { SipRequest, SipResponse } from './message.js'
@@ -123,10 +123,7 @@ class HeaderLines {
     if (this.isFolded()) value = this.unfold(value)
     if (this.at - start > this.limits.maxHeaderLineBytes + 2) this.blame('header-length')
     else if (this.hasNul(valueStart) && !nulsAreEscaped(value)) this.blame('header-line')
-    else {
-      const spelling = text.slice(start, nameEnd)
-      headers.appendUnchecked(canonicalName(spelling), value, spelling)
-    }
+    else headers.appendLine(lineName(text.slice(start, nameEnd)), value)
   }
 
   private isFolded(): boolean {

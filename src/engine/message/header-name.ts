@@ -96,34 +96,53 @@ const usualSpellings: readonly string[] = [
 
 const spellingOf = new Map<string, string>(usualSpellings.map((spelling) => [spelling.toLowerCase(), spelling]))
 
-const canonicalOf = new Map<string, string>()
+/** A header's name as a line has it. Lines of one spelling share one. */
+export interface LineName {
+  readonly canonical: CanonicalName
+  readonly spelling: string
+  /** The end of the line before and the line up to its value: '\r\nCall-ID: '. */
+  readonly head: string
+}
+
+const lineNames = new Map<string, LineName>()
 for (const [lower, spelling] of spellingOf) {
-  const name = interned(lower)
-  canonicalOf.set(name, name)
-  canonicalOf.set(spelling, name)
+  const canonical = interned(lower)
+  for (const one of [canonical, spelling]) remember(one, canonical)
 }
 for (const [letter, spelling] of Object.entries(compactNames)) {
-  const name = canonicalOf.get(spelling)!
-  canonicalOf.set(letter, name)
-  canonicalOf.set(letter.toUpperCase(), name)
+  const { canonical } = lineNames.get(spelling)!
+  for (const one of [letter, letter.toUpperCase()]) remember(one, canonical)
 }
 
 /** Spellings met on the wire are remembered up to this many; a flood of invented names finds it full and costs a lower-casing each. */
-const maxRemembered = canonicalOf.size + 1_024
+const maxRemembered = lineNames.size + 1_024
 const longestRemembered = 64
 
 /** The canonical name of a header however it was spelled: any case, long or compact. */
 export function canonicalName(spelling: string): CanonicalName {
-  return canonicalOf.get(spelling) ?? learn(spelling)
+  return lineName(spelling).canonical
 }
 
-function learn(spelling: string): CanonicalName {
+/** The name of a line that spells it so. */
+export function lineName(spelling: string): LineName {
+  return lineNames.get(spelling) ?? learn(spelling)
+}
+
+function learn(spelling: string): LineName {
   const lower = spelling.toLowerCase()
-  const name = canonicalOf.get(lower) ?? lower
-  if (canonicalOf.size >= maxRemembered || spelling.length > longestRemembered) return name
-  const own = interned(name)
-  canonicalOf.set(interned(spelling), own)
-  return own
+  const canonical = lineNames.get(lower)?.canonical ?? lower
+  if (lineNames.size >= maxRemembered || spelling.length > longestRemembered) return named(spelling, canonical)
+  return remember(spelling, interned(canonical))
+}
+
+function remember(spelling: string, canonical: CanonicalName): LineName {
+  const name = named(interned(spelling), canonical)
+  lineNames.set(name.spelling, name)
+  return name
+}
+
+function named(spelling: string, canonical: CanonicalName): LineName {
+  return { canonical, spelling, head: `\r\n${spelling}: ` }
 }
 
 /** How the name is usually written: 'call-id' gives 'Call-ID', 'cseq' gives 'CSeq', an unknown 'x-my-header' gives 'X-My-Header'. */

@@ -52,7 +52,7 @@ export function findHeaderFault(message: SipMessage): { fault: Fault; reason: st
   const { headers } = message
   let seen = 0
   for (let line = 0; line < headers.count; line++) {
-    const rule = ruleOf.get(headers.nameAt(line))
+    const rule = ruleOf.get(headers.nameAt(line).canonical)
     if (rule === undefined) continue
     const first = (seen & rule.seen) === 0
     if (!first && !rule.repeatable)

@@ -1,6 +1,6 @@
 import { isToken, valueFault } from './chars.js'
-import type { CanonicalName } from './header-name.js'
-import { canonicalName, usualSpelling } from './header-name.js'
+import type { CanonicalName, LineName } from './header-name.js'
+import { lineName, usualSpelling } from './header-name.js'
 import { splitList } from './list.js'
 
 export { canonicalName, usualSpelling } from './header-name.js'
@@ -14,9 +14,8 @@ export type { CanonicalName } from './header-name.js'
  * no byte, or a NUL that is not escaped inside a quoted string: no caller can split a header.
  */
 export class Headers {
-  private names: string[] = []
+  private names: LineName[] = []
   private values: string[] = []
-  private spellings: string[] = []
 
   /** Header lines. */
   get count(): number {
@@ -25,14 +24,14 @@ export class Headers {
 
   /** Value of the first line of that name. */
   get(name: CanonicalName): string | undefined {
-    const at = this.names.indexOf(name)
+    const at = this.indexOf(name, 0)
     return at < 0 ? undefined : this.values[at]
   }
 
   /** Values of all lines of that name, one entry a line. */
   getAll(name: CanonicalName): string[] {
     const found: string[] = []
-    for (let at = this.names.indexOf(name); at >= 0; at = this.names.indexOf(name, at + 1)) found.push(this.values[at]!)
+    for (let at = this.indexOf(name, 0); at >= 0; at = this.indexOf(name, at + 1)) found.push(this.values[at]!)
     return found
   }
 
@@ -44,48 +43,47 @@ export class Headers {
   }
 
   has(name: CanonicalName): boolean {
-    return this.names.includes(name)
+    return this.indexOf(name, 0) >= 0
   }
 
   /** Puts one line in place of the first of that name and removes the others; appends it when there is none. */
   set(name: CanonicalName, value: string, spelling?: string): void {
-    const canonical = checked(name, value, spelling)
-    const at = this.names.indexOf(canonical)
+    const line = checked(name, value, spelling)
+    const at = this.indexOf(line.canonical, 0)
     if (at < 0) {
-      this.appendUnchecked(canonical, value, spelling ?? spell(name, canonical))
+      this.appendLine(line, value)
       return
     }
     this.values[at] = value
-    if (spelling !== undefined) this.spellings[at] = spelling
-    this.removeFrom(at + 1, canonical)
+    if (spelling !== undefined) this.names[at] = line
+    this.removeFrom(at + 1, line.canonical)
   }
 
   /** Adds a line after all others. */
   append(name: CanonicalName, value: string, spelling?: string): void {
-    const canonical = checked(name, value, spelling)
-    this.appendUnchecked(canonical, value, spelling ?? spell(name, canonical))
+    this.appendLine(checked(name, value, spelling), value)
   }
 
   /** Adds a line before all others. */
   prepend(name: CanonicalName, value: string, spelling?: string): void {
-    const canonical = checked(name, value, spelling)
-    this.names.unshift(canonical)
+    this.names.unshift(checked(name, value, spelling))
     this.values.unshift(value)
-    this.spellings.unshift(spelling ?? spell(name, canonical))
   }
 
   /** Changes the value of the first line of that name; appends one when there is none. */
   replaceFirst(name: CanonicalName, value: string): void {
-    const canonical = checked(name, value, undefined)
-    const at = this.names.indexOf(canonical)
-    if (at < 0) this.appendUnchecked(canonical, value, spell(name, canonical))
+    const line = checked(name, value, undefined)
+    const at = this.indexOf(line.canonical, 0)
+    if (at < 0) this.appendLine(line, value)
     else this.values[at] = value
   }
 
   /** Removes the first line of that name, if there is one. */
   removeFirst(name: CanonicalName): void {
-    const at = this.names.indexOf(name)
-    if (at >= 0) this.removeAt(at)
+    const at = this.indexOf(name, 0)
+    if (at < 0) return
+    this.names.splice(at, 1)
+    this.values.splice(at, 1)
   }
 
   /** Removes every line of that name. */
@@ -94,68 +92,72 @@ export class Headers {
   }
 
   forEach(visit: (name: CanonicalName, value: string, spelling: string) => void): void {
-    for (let at = 0; at < this.names.length; at++) visit(this.names[at]!, this.values[at]!, this.spellings[at]!)
+    for (let at = 0; at < this.names.length; at++) {
+      const { canonical, spelling } = this.names[at]!
+      visit(canonical, this.values[at]!, spelling)
+    }
   }
 
-  /** Name of a line, counted from 0. */
-  nameAt(line: number): CanonicalName {
-    return this.names[line] ?? ''
+  /** Name of a line that there is, counted from 0. */
+  nameAt(line: number): LineName {
+    return this.names[line]!
   }
 
-  /** Value of a line, counted from 0. */
+  /** Value of a line that there is, counted from 0. */
   valueAt(line: number): string {
-    return this.values[line] ?? ''
+    return this.values[line]!
   }
 
   clone(): Headers {
     const copy = new Headers()
     copy.names = this.names.slice()
     copy.values = this.values.slice()
-    copy.spellings = this.spellings.slice()
     return copy
   }
 
-  /** Adds a line whose name, value and spelling come from a parsed message or another `Headers`, so are known to be fit. */
-  appendUnchecked(name: CanonicalName, value: string, spelling: string): void {
+  /** Adds a line whose name and value come from a parsed message or another `Headers`, so are known to be fit. */
+  appendLine(name: LineName, value: string): void {
     this.names.push(name)
     this.values.push(value)
-    this.spellings.push(spelling)
   }
 
-  private removeAt(at: number): void {
-    this.names.splice(at, 1)
-    this.values.splice(at, 1)
-    this.spellings.splice(at, 1)
+  private indexOf(name: CanonicalName, from: number): number {
+    const { names } = this
+    for (let at = from; at < names.length; at++) if (names[at]!.canonical === name) return at
+    return -1
   }
 
   private removeFrom(first: number, name: CanonicalName): void {
-    let kept = this.names.indexOf(name, first)
+    let kept = this.indexOf(name, first)
     if (kept < 0) return
     for (let at = kept; at < this.names.length; at++) {
-      if (this.names[at] === name) continue
+      if (this.names[at]!.canonical === name) continue
       this.names[kept] = this.names[at]!
       this.values[kept] = this.values[at]!
-      this.spellings[kept] = this.spellings[at]!
       kept++
     }
     this.names.length = kept
     this.values.length = kept
-    this.spellings.length = kept
   }
 }
 
-/** @throws {RangeError} when the name is no token, the spelling is another header's, or the value could split the header. */
-function checked(name: string, value: string, spelling: string | undefined): CanonicalName {
-  const canonical = canonicalName(name)
+/**
+ * How the line is spelled: as given; else as a name with capitals is, for whoever gives one means that; else as usual.
+ * @throws {RangeError} when the name is no token, the spelling is another header's, or the value could split the header.
+ */
+function checked(name: string, value: string, spelling: string | undefined): LineName {
+  const given = lineName(name)
+  const { canonical } = given
   if (!isToken(canonical)) throw new RangeError(`header name ${JSON.stringify(name)} is not a token`)
-  if (spelling !== undefined && canonicalName(spelling) !== canonical)
+  const line =
+    spelling !== undefined
+      ? lineName(spelling)
+      : name === canonical || name.length === 1
+        ? lineName(usualSpelling(canonical))
+        : given
+  if (line.canonical !== canonical)
     throw new RangeError(`header ${canonical} cannot be spelled ${JSON.stringify(spelling)}`)
   const fault = valueFault(value)
   if (fault !== undefined) throw new RangeError(`header ${usualSpelling(canonical)}: the value contains ${fault}`)
-  return canonical
-}
-
-/** A caller that gives a name with capitals means that spelling. */
-function spell(name: string, canonical: CanonicalName): string {
-  return name === canonical || name.length === 1 ? usualSpelling(canonical) : name
+  return line
 }

@@ -1,3 +1,4 @@
+import { FewParams } from './few-params.js'
 import {
   EQUALS,
   PARAM_VALUE,
@@ -28,7 +29,7 @@ export interface Parameterised {
  * checks.
  */
 export function scanParams(text: string, from: number, end: number, into: Parameterised | undefined): number {
-  let params: Map<string, string> | undefined
+  let params: FewParams | undefined
   let at = skipSpace(text, from, end)
   while (at < end && codeAt(text, at) === SEMICOLON) {
     const start = skipSpace(text, at + 1, end)
@@ -52,18 +53,34 @@ export function scanParams(text: string, from: number, end: number, into: Parame
     }
     // A check alone needs the names only to see that none comes twice.
     if (into === undefined && params === undefined && !(at < end && codeAt(text, at) === SEMICOLON)) return at
-    const name = lowerCase(text, start, nameEnd)
+    const name = paramName(text, start, nameEnd)
     const value = text.slice(valueStart, valueEnd)
     if (params === undefined) {
-      params = new Map()
+      params = new FewParams(name, value)
       if (into !== undefined) into.params = params
-    } else if (params.has(name)) {
-      if (params.get(name) !== value) return -1
-      continue
-    }
-    params.set(name, value)
+    } else if (!params.add(name, value)) return -1
   }
   return at
+}
+
+/** Names that nearly every message has, by their length: at most one of each. */
+const usualNames: readonly (string | undefined)[] = [
+  undefined,
+  undefined,
+  'lr',
+  'tag',
+  'user',
+  'rport',
+  'branch',
+  'expires',
+  'received',
+  'transport',
+]
+
+/** The name of a parameter, in lower case. */
+export function paramName(text: string, start: number, end: number): string {
+  const usual = usualNames[end - start]
+  return usual !== undefined && text.startsWith(usual, start) ? usual : lowerCase(text, start, end)
 }
 
 /** `text` from `start` to `end`, ASCII letters in lower case. */

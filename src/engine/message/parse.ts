@@ -57,7 +57,9 @@ export function parseDatagram(bytes: Buffer, limits: Limits): Parsed | undefined
  */
 export function contentLength(headers: Headers): number | undefined {
   let length: number | undefined
-  for (const line of headers.getAll('content-length')) {
+  for (let at = 0; at < headers.count; at++) {
+    if (headers.nameAt(at).canonical !== 'content-length') continue
+    const line = headers.valueAt(at)
     let from = 0
     while (from <= line.length) {
       let comma = line.indexOf(',', from)

@@ -14,32 +14,35 @@ export function createResponse(request: SipRequest, status: number, reason?: str
   if (toTag !== undefined && !isToken(toTag)) throw new RangeError(`tag ${JSON.stringify(toTag)} is not a token`)
   const headers = new Headers()
   const keepsRoute = status > 100 && status < 300
-  request.headers.forEach((name, value, spelling) => {
-    switch (name) {
+  const given = request.headers
+  for (let line = 0; line < given.count; line++) {
+    const name = given.nameAt(line)
+    const value = given.valueAt(line)
+    switch (name.canonical) {
       case 'via':
-        headers.appendUnchecked(name, value, spelling)
+        headers.appendLine(name, value)
         break
       case 'from':
       case 'call-id':
       case 'cseq':
         // A bad request may have several.
-        if (!headers.has(name)) headers.appendUnchecked(name, value, spelling)
+        if (!headers.has(name.canonical)) headers.appendLine(name, value)
         break
       case 'to': {
-        if (headers.has(name)) break
+        if (headers.has('to')) break
         const to = toTag === undefined ? undefined : request.findTo()
         // A To that cannot be read goes back as it came: a tag behind an open quote would be part of the quoted string.
         const tagged = to === undefined || to.params.has('tag') ? value : `${value};tag=${toTag}`
-        headers.appendUnchecked(name, tagged, spelling)
+        headers.appendLine(name, tagged)
         break
       }
       case 'timestamp':
-        if (status === 100) headers.appendUnchecked(name, value, spelling)
+        if (status === 100) headers.appendLine(name, value)
         break
       case 'record-route':
-        if (keepsRoute) headers.appendUnchecked(name, value, spelling)
+        if (keepsRoute) headers.appendLine(name, value)
         break
     }
-  })
+  }
   return new SipResponse(status, reason ?? reasonPhrase(status), headers)
 }

@@ -1,14 +1,15 @@
 import { EQUALS, SEMICOLON, URI_PARAM, codeAt } from './chars.js'
 import { skipEscaped, unescapeNeedless } from './escapes.js'
+import { FewParams } from './few-params.js'
 import type { Params } from './params.js'
-import { lowerCase } from './params.js'
+import { paramName } from './params.js'
 
 /**
  * Reads `*( ";" pname [ "=" pvalue ] )` and gives the position after it, or -1 when it is malformed or a name comes twice with
  * different values (RFC 3261 19.1.1).
  */
 export function scanUriParams(text: string, from: number, end: number, into: { params: Params } | undefined): number {
-  let params: Map<string, string> | undefined
+  let params: FewParams | undefined
   let at = from
   while (at < end && codeAt(text, at) === SEMICOLON) {
     const start = at + 1
@@ -26,19 +27,15 @@ export function scanUriParams(text: string, from: number, end: number, into: { p
     const name = lowerCaseUnescaped(text, start, nameEnd)
     const value = unescapeNeedless(text.slice(valueStart, at))
     if (params === undefined) {
-      params = new Map()
+      params = new FewParams(name, value)
       if (into !== undefined) into.params = params
-    } else if (params.has(name)) {
-      if (params.get(name) !== value) return -1
-      continue
-    }
-    params.set(name, value)
+    } else if (!params.add(name, value)) return -1
   }
   return at
 }
 
 function lowerCaseUnescaped(text: string, start: number, end: number): string {
-  const name = lowerCase(text, start, end)
+  const name = paramName(text, start, end)
   return name.indexOf('%') < 0 ? name : unescapeNeedless(name).toLowerCase()
 }
 
