@@ -64,7 +64,7 @@ export function addRegistrations(api: Api, { trunks, registrations, registrar, c
       : await pageAnswerOf('trunk', registrations.list({ cursor, limit, state, accountId }))
     const page = { ...found, items: found.items.map(outbound) }
     if (direction === 'out' || page.next_cursor !== null) return pageView(page)
-    const after = begun ? Buffer.from(cursor!.slice(INBOUND.length), 'base64url').toString() : undefined
+    const after = begun ? Buffer.from(cursor.slice(INBOUND.length), 'base64url').toString() : undefined
     const more = contacts.list({ after: after || undefined, limit: limit - page.items.length, state, accountId })
     const next_cursor = more.next === null ? null : `${INBOUND}${Buffer.from(more.next).toString('base64url')}`
     return pageView({ ...page, items: [...page.items, ...more.items.map(asEntry)], next_cursor })

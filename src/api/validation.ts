@@ -1,5 +1,5 @@
 import type { FastifySchemaCompiler } from 'fastify'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { ApiError, type FieldError } from './problem.js'
 
 const MAX_ERRORS = 50
@@ -76,7 +76,7 @@ export function optionalFields<S extends z.ZodRawShape>(
   const out: Record<string, z.ZodType> = {}
   for (const [name, field] of Object.entries(shape)) {
     let inner = field as z.ZodType
-    if (inner.def.type === 'default') inner = (inner as unknown as z.ZodDefault<z.ZodType>).unwrap()
+    if (inner instanceof z.ZodDefault) inner = inner.unwrap() as z.ZodType
     out[name] = inner.optional()
   }
   return out as { [K in keyof S]: z.ZodOptional<WithoutDefault<S[K]> & z.core.$ZodType> }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Server as HttpsServer } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import type { Api, ApiTls } from '../api/index.js'
 import { type Config, ConfigError, parseListen } from '../config/index.js'
@@ -48,8 +49,8 @@ export function httpTls({ http: { tls } }: HttpConfig): ApiTls | undefined {
 export function reloadHttpTls(api: Api, config: HttpConfig, logger: Logger): void {
   try {
     const tls = httpTls(config)
-    if (tls === undefined || !('setSecureContext' in api.server)) return
-    ;(api.server as unknown as { setSecureContext(options: ApiTls): void }).setSecureContext(tls)
+    if (tls === undefined || !(api.server instanceof HttpsServer)) return
+    api.server.setSecureContext(tls)
     logger.info({ file: config.http.tls.certificate_file }, 'The certificate of the API was read anew')
   } catch (error) {
     logger.error({ err: error }, `The certificate of the API stays as it was: ${(error as Error).message}`)

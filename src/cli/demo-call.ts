@@ -157,6 +157,6 @@ function invite(
 
 function hangUp(dialog: Srf.Dialog): Promise<void> {
   return new Promise((resolve, reject) => {
-    dialog.destroy({ headers: {} }, (error: unknown) => (error ? reject(error as Error) : resolve()))
+    dialog.destroy({ headers: {} }, (error: unknown) => (error ? reject(error) : resolve()))
   })
 }

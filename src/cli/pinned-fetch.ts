@@ -35,7 +35,7 @@ export function pinnedFetch(certificateFile: string): Fetch {
             socket.destroy()
             connected(new Error(`shows another certificate than ${certificateFile} holds`), socket)
           })
-          socket.once('error', (error) => connected(error, socket))
+          socket.once('error', (error: Error) => connected(error, socket))
           return undefined
         },
       })
@@ -52,7 +52,7 @@ export function pinnedFetch(certificateFile: string): Fetch {
         const empty = status === 204 || status === 304
         if (empty) incoming.resume()
         resolve(
-          new Response(empty ? null : (Readable.toWeb(incoming) as unknown as ReadableStream), {
+          new Response(empty ? null : Readable.toWeb(incoming), {
             status,
             headers: Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]),
           }),

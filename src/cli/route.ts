@@ -57,7 +57,7 @@ export function describeOutbound({ trace, ...decision }: OutboundDecisionView): 
     decision.outcome === 'trunk'
       ? `to ${show(decision.destination)} on trunk ${show(decision.trunk_id)}`
       : `refused: ${show(decision.code)}, SIP ${show(decision.sip_status)}`
-  const tried = trace.agents_tried.map(({ agent_id, matched, why }) => [
+  const tried = trace.agents_tried.map(({ agent_id, matched, why }): [string, string] => [
     `agent ${agent_id}`,
     `${matched ? 'matches' : 'does not match'}: ${why}`,
   ])
@@ -82,11 +82,11 @@ export function describe({ trace, ...decision }: Decision): string {
     decision.outcome === 'agent'
       ? `to agent ${show(decision.agent_id)}`
       : `refused: ${show(decision.code)}, SIP ${show(decision.sip_status)}`
-  const tried = trace.trunks_tried.map(({ trunk_id, matched, why, rule }) => [
+  const tried = trace.trunks_tried.map(({ trunk_id, matched, why, rule }): [string, string] => [
     `trunk ${trunk_id}`,
     `${matched ? `matches by ${rule ?? 'address'}` : 'does not match'}: ${why}`,
   ])
-  const read = trace.sources_read.map(({ source, value, normalised, found }) => [
+  const read = trace.sources_read.map(({ source, value, normalised, found }): [string, string] => [
     `read ${source}`,
     value === null
       ? 'nothing'

@@ -34,7 +34,7 @@ export function loadConfig({ env = process.env, defaultFile, file = env.SIGNALBO
   ]
   const entries = layers.flatMap((layer) => layer.entries)
   const given = new Map(entries.map((entry) => [entry.path.join('.'), entry]))
-  const parsed = configSchema.safeParse(treeOf(entries), { error: (issue) => phrase(issue as z.core.$ZodRawIssue) })
+  const parsed = configSchema.safeParse(treeOf(entries), { error: (issue) => phrase(issue) })
   const openFile = file === undefined || file === '' ? undefined : openConfigProblem(resolve(file), layers[1]!.entries)
   const problems = [
     ...layers.flatMap((layer) => layer.problems),

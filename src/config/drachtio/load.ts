@@ -121,7 +121,7 @@ function contactOf(flag: ContactFlag, layer: Layer): DrachtioContact[] {
 
 /** Later ones stand over earlier ones. A handler of the environment or the command line takes the place of all in the file. */
 function mergeOf(layers: readonly DrachtioSettings[]): DrachtioSettings {
-  const merged: DrachtioSettings = Object.assign({}, ...layers)
+  const merged = Object.assign({}, ...layers) as DrachtioSettings
   const { httpHandler, httpMethod } = merged
   if (httpHandler !== undefined)
     merged.requestHandlers = [
