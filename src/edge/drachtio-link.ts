@@ -10,6 +10,8 @@ import { bytesOf, type LinkedSocket, textOf } from './linked-socket.js'
 const VERSION = '2.0'
 const NO_PAYLOAD: readonly never[] = []
 
+const TXN_START = 'sip|'.length
+
 /** What the library keeps of a message that it has read, ready made. */
 export class ReadFields implements LibraryMessageFields {
   readonly headers: Record<string, string> = {}
@@ -143,14 +145,23 @@ function expecting<Argument extends unknown[], Result>(
 
 /** @param frame `sip|<transaction>|<dialog>`, perhaps `|<proxy>`, and CRLF */
 function commandOf(id: string, frame: string, message: LibraryMessageFields): SipCommand {
-  const [, txnId = '', dialogId = '', proxy = ''] = frame.slice(0, -2).split('|')
+  const afterTxn = frame.indexOf('|', TXN_START)
+  const afterDialog = frame.indexOf('|', afterTxn + 1)
+  const end = frame.length - 2
   const { headers, body, status, reason = '', method = '', uri = '' } = message
   const text = new AppLines('', body === undefined ? '' : bytesOf(body))
   for (const name in headers) text.addText(name === 'call-id' ? 'Call-ID' : name, String(headers[name]))
-  const parts = { id, txnId, dialogId, proxy: bytesOf(proxy), text }
-  return status === undefined
-    ? { ...parts, status, reason: '', method, uri: bytesOf(uri) }
-    : { ...parts, status, reason: bytesOf(reason), method: '', uri: '' }
+  return {
+    id,
+    txnId: frame.slice(TXN_START, afterTxn),
+    dialogId: frame.slice(afterTxn + 1, afterDialog < 0 ? end : afterDialog),
+    proxy: afterDialog < 0 ? '' : bytesOf(frame.slice(afterDialog + 1, end)),
+    status,
+    reason: bytesOf(reason),
+    method,
+    uri: bytesOf(uri),
+    text,
+  }
 }
 
 /** What the library reads of a notice; undefined when it waits for nothing of the kind. */

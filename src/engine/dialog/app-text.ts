@@ -41,15 +41,22 @@ function nameOf(spelling: string): string {
   return name
 }
 
+const NO_ROUTES: readonly string[] = []
+
 /** SIP text of an application, line by line. */
 export class AppLines implements AppText {
   readonly headers: AppHeader[] = []
-  readonly routes: string[] = []
+  /** Most have none, and share an empty list. */
+  private own: string[] | undefined
 
   constructor(
     readonly startLine: string,
     readonly body: string,
   ) {}
+
+  get routes(): readonly string[] {
+    return this.own ?? NO_ROUTES
+  }
 
   /**
    * Adds a header line. It is dropped when the name is odd or ours, or when the value holds CR, LF or NUL.
@@ -70,7 +77,7 @@ export class AppLines implements AppText {
   }
 
   private push(name: string, spelling: string, value: string): void {
-    if (name === 'route') this.routes.push(value)
+    if (name === 'route') (this.own ??= []).push(value)
     else this.headers.push({ name, spelling, value })
   }
 }
