@@ -3,7 +3,7 @@ import { parseUri, type SipUri } from '../message/uri.js'
 import { familyOf, sameAddress, scopeOf } from '../transport/address.js'
 import { defaultPort, type Flow } from '../transport/transport.js'
 import { contactUriOf, type Dialog } from './dialog.js'
-import { ownStrings } from '../message/own-strings.js'
+import { ownString } from '../message/own-strings.js'
 
 /** How peers behind a NAT are told from others. */
 export interface NatSettings {
@@ -46,7 +46,7 @@ export function refreshTarget(dialog: Dialog, message: SipMessage, flow: Flow, n
   const target = contactUriOf(message)
   if (target === undefined) return
   const moved = target !== dialog.remoteTarget
-  if (moved) dialog.remoteTarget = ownStrings([target])[0]!
+  if (moved) dialog.remoteTarget = ownString(target)
   if (moved || !dialog.flow?.open) learnWay(dialog, flow, nat)
 }
 

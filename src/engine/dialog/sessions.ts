@@ -1,6 +1,6 @@
 import type { SipRequest, SipResponse } from '../message/message.js'
 import type { AppText } from './app-text.js'
-import { ownStrings } from '../message/own-strings.js'
+import { ownString } from '../message/own-strings.js'
 import { type Context, listsOption } from './context.js'
 import type { Dialog } from './dialog.js'
 import { type Agreed, agreedBy, agreeOn, putAgreed, sessionExpiresOf, supportsTimer } from './session-expires.js'
@@ -80,7 +80,7 @@ export class Sessions implements SessionTimerOwner {
 
   /** The answer to a late offer has gone in the ACK. */
   acknowledged(dialog: Dialog, text: AppText): void {
-    if (dialog.session !== undefined && isSdp(text.body)) dialog.session.localSdp = ownStrings([text.body])[0]!
+    if (dialog.session !== undefined && isSdp(text.body)) dialog.session.localSdp = ownString(text.body)
   }
 
   refresh(dialog: Dialog): void {
@@ -95,7 +95,7 @@ export class Sessions implements SessionTimerOwner {
   private run(dialog: Dialog, { seconds }: Agreed, ours: boolean, peers: SipRequest | SipResponse, sdp: string): void {
     const session = (dialog.session ??= new SessionTimer(this.context.clock, this, dialog))
     // It does not keep in memory the message it was read from.
-    if (isSdp(sdp)) session.localSdp = ownStrings([sdp])[0]!
+    if (isSdp(sdp)) session.localSdp = ownString(sdp)
     const allowed = peers.headers.getAll('allow')
     if (allowed.length > 0) session.allowsUpdate = allowed.some((line) => listsOption(line, 'update'))
     session.arm(seconds, ours)

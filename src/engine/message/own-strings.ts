@@ -11,7 +11,13 @@ export function joined(between: string, ...texts: string[]): string {
  * the whole message. They share one copy of what they say.
  */
 export function ownStrings(texts: readonly string[]): string[] {
-  const together = joined('', '', ...texts)
-  let from = 0
+  // With something before them: joined with nothing, a single text is given back as it is.
+  const together = joined('', ' ', ...texts)
+  let from = 1
   return texts.map(({ length }) => together.slice(from, (from += length)))
+}
+
+/** The same of one text. */
+export function ownString(text: string): string {
+  return joined('', ' ', text).slice(1)
 }

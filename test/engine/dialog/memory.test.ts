@@ -20,16 +20,16 @@ const heapKb = (): number => {
 }
 
 /** A call through us: both dialogs are up and acknowledged. Ids differ as those of real calls do. */
-function call(harness: CoreHarness, name: string): { hangUp: () => void } {
+function call(harness: CoreHarness, name: string, more: string[] = []): { hangUp: () => void } {
   const callId = `caller-of-${name}@198.51.100.7`
   const ids = { callId, fromTag: `from-tag-of-${name}`, branch: `z9hG4bK-of-${name}` }
-  harness.receive(peerRequest('INVITE', { ...ids, more: [BALLAST], body: SDP_LINES }))
+  harness.receive(peerRequest('INVITE', { ...ids, more: [BALLAST, ...more], body: SDP_LINES }))
   const { txnId } = harness.app.last()
   const uri = `sip:agent-${name}@198.51.100.9`
   const { dialogId } = sentOf(harness.request('INVITE', uri, [`Call-ID: agent-of-${name}`, BALLAST], SDP))
   const [invite] = harness.sentRequests('INVITE')
   harness.receive(peerResponse(invite!, 180, [BALLAST], `tag-of-${name}`))
-  harness.receive(peerResponse(invite!, 200, [CONTACT, BALLAST], `tag-of-${name}`))
+  harness.receive(peerResponse(invite!, 200, [CONTACT, BALLAST, ...more], `tag-of-${name}`))
   sentOf(harness.requestInDialog(dialogId, 'ACK'))
   const answer = sentOf(harness.respond(txnId, 200, [BALLAST], SDP))
   const toTag = harness.sentResponses(200)[0]!.toTag
@@ -66,6 +66,19 @@ Memory('a held call keeps none of its messages, neither while its transactions l
   assert.is(harness.dialogs.count, 2 * CALLS)
   assert.ok(lingering < 11, `${lingering.toFixed(1)} kB a call while its transactions linger`)
   assert.ok(held < 6, `${held.toFixed(1)} kB a held call`)
+})
+
+Memory('nor do its session timers, which know the descriptions in them', () => {
+  const harness = new CoreHarness()
+  const timed = ['Supported: timer', 'Session-Expires: 1800;refresher=uac']
+  call(harness, 'warm-up', timed).hangUp()
+  const before = heapKb()
+  for (let i = 0; i < CALLS; i++) call(harness, `number-${i}-of-many`, timed)
+  harness.clock.advance(64_000)
+  const held = (heapKb() - before) / CALLS
+  const timers = [...harness.dialogs.all()].filter(({ session }) => session !== undefined)
+  assert.is(timers.length, 2 * CALLS)
+  assert.ok(held < 7, `${held.toFixed(1)} kB a held call`)
 })
 
 Memory('a call that has ended leaves little to absorb repeats with', () => {
