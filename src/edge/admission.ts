@@ -31,14 +31,10 @@ export function hopsLeft(message: SipMessage): number {
 /** What is wrong with any request before its method matters: hops and required extensions (RFC 3261 8.2.2.3, 16.3). */
 export function refuseByHeader(message: SipMessage, supported = SUPPORTED): Refusal | undefined {
   if (hopsLeft(message) === 0) return refusal('TOO_MANY_HOPS', 'Max-Forwards is used up')
-  const unknown = [
-    ...new Set([
-      ...unknownOptions(message.header('require'), supported),
-      ...unknownOptions(message.header('proxy-require'), []),
-    ]),
-  ]
-  if (unknown.length === 0) return undefined
-  const list = unknown.join(', ')
+  const unknown = unknownOptions(message.header('require'), supported)
+  const unknownToProxies = unknownOptions(message.header('proxy-require'), [])
+  if (unknown.length === 0 && unknownToProxies.length === 0) return undefined
+  const list = [...new Set([...unknown, ...unknownToProxies])].join(', ')
   return refusal('EXTENSION_UNSUPPORTED', `requires ${list}`, { Unsupported: list })
 }
 

@@ -3,7 +3,7 @@ import type { Attempt } from '../model/call.js'
 import { verdicts } from '../model/verdict.js'
 import { classify } from './classify.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
-import { InviteAttempt } from './invite-attempt.js'
+import { InviteAttempt, type InviteAttemptEvents } from './invite-attempt.js'
 import { isNotSent, isRefusedDestination } from './not-sent.js'
 import { ownReason, wordsOf } from './reason.js'
 import { withLongerTimer } from './session-timers.js'
@@ -11,6 +11,8 @@ import type {
   HeaderMap,
   OutgoingInviteEvents,
   OutgoingInviteOptions,
+  PendingOffer,
+  SipDialog,
   SipInvite,
   SipResponse,
   SipServer,
@@ -33,10 +35,12 @@ export interface AttemptsOptions {
 }
 
 /** Calls an agent's addresses one after another until one answers, refuses for good, or none is left. */
-export class Attempts implements Dial {
+export class Attempts implements Dial, AddressEvents {
   readonly record: Attempt[] = []
   lastStatus: number | null = null
   #next = 0
+  /** The one that is being tried. */
+  #target = ''
   #current: AddressAttempt | undefined
   #best: Failure | undefined
   #stopped: (() => void) | undefined
@@ -50,20 +54,27 @@ export class Attempts implements Dial {
     const target = this.options.targets[this.#next]
     if (target === undefined) return this.fail({ code: 'AGENT_UNREACHABLE', detail: 'the agent has no address' })
     this.#next += 1
-    this.#current = new AddressAttempt(this.options, target, {
-      sent: (callId) => this.events.sent(callId),
-      provisional: (response) => this.events.provisional(response),
-      answered: (dialog, response) => {
-        this.note(target, response.status, response.reason)
-        this.events.answered(dialog, response)
-      },
-      offered: (offer, response) => {
-        this.note(target, response.status, response.reason)
-        this.events.offered(offer, response)
-      },
-      over: (outcome) => this.over(target, outcome),
-    })
+    this.#target = target
+    this.#current = new AddressAttempt(this.options, target, this)
     this.#current.start()
+  }
+
+  sent(callId: string): void {
+    this.events.sent(callId)
+  }
+
+  provisional(response: SipResponse): void {
+    this.events.provisional(response)
+  }
+
+  answered(dialog: SipDialog, response: SipResponse): void {
+    this.note(response.status, response.reason)
+    this.events.answered(dialog, response)
+  }
+
+  offered(offer: PendingOffer, response: SipResponse): void {
+    this.note(response.status, response.reason)
+    this.events.offered(offer, response)
   }
 
   stop(headers: HeaderMap, done: () => void): void {
@@ -77,13 +88,14 @@ export class Attempts implements Dial {
     this.#current?.drop(headers)
   }
 
-  private over(target: string, outcome: Outcome): void {
-    this.note(target, outcome.status, outcome.reason)
+  over(outcome: Outcome): void {
+    this.note(outcome.status, outcome.reason)
     const { code, detail, passed } = outcome
-    this.fail({ code, detail: `${target}: ${detail}`, ...(passed ? { passed } : {}) })
+    this.fail({ code, detail: `${this.#target}: ${detail}`, ...(passed ? { passed } : {}) })
   }
 
-  private note(target: string, status: number, reason: string): void {
+  private note(status: number, reason: string): void {
+    const target = this.#target
     const durationMs = this.#current?.durationMs ?? 0
     this.#current = undefined
     this.record.push({ target, status, reason, duration_ms: Math.round(durationMs) })
@@ -122,7 +134,8 @@ interface AddressEvents extends Omit<DialEvents, 'failed'> {
 }
 
 /** One INVITE to one address. */
-class AddressAttempt {
+class AddressAttempt implements InviteAttemptEvents {
+  #invite: OutgoingInviteOptions
   #attempt: InviteAttempt
   /** Whether it was given up because it rang too long. */
   #timedOut = false
@@ -134,7 +147,8 @@ class AddressAttempt {
     private readonly target: string,
     private readonly events: AddressEvents,
   ) {
-    this.#attempt = this.invite(options.compose(target))
+    this.#invite = options.compose(target)
+    this.#attempt = this.invite()
   }
 
   get durationMs(): number {
@@ -157,31 +171,45 @@ class AddressAttempt {
     this.#attempt.drop(headers)
   }
 
-  private invite(invite: OutgoingInviteOptions): InviteAttempt {
+  sent(callId: string): void {
+    this.events.sent(callId)
+  }
+
+  provisional(response: SipResponse): void {
+    this.events.provisional(response)
+  }
+
+  answered(dialog: SipDialog, response: SipResponse): void {
+    this.#timer?.cancel()
+    this.events.answered(dialog, response)
+  }
+
+  offered(offer: PendingOffer, response: SipResponse): void {
+    this.#timer?.cancel()
+    this.events.offered(offer, response)
+  }
+
+  failed(why: string, response: SipResponse | undefined): void {
+    if (response?.status !== 422 || !this.tryLonger(response)) this.over(this.outcomeOf(why, response))
+  }
+
+  givenUp(status: number, reason: string): void {
+    this.over(this.outcomeOfCancelled(status, reason))
+  }
+
+  private invite(): InviteAttempt {
     const { server, clock, cancelWaitMs, origin, run } = this.options
-    const { events, target } = this
-    const send = (heard: OutgoingInviteEvents): void => server.invite(target, invite, origin, heard)
-    return new InviteAttempt(
-      { clock, cancelWaitMs, send, run },
-      {
-        sent: (callId) => events.sent(callId),
-        provisional: (response) => events.provisional(response),
-        answered: (dialog, response) => this.settled(() => events.answered(dialog, response)),
-        offered: (offer, response) => this.settled(() => events.offered(offer, response)),
-        failed: (why, response) => {
-          if (response?.status !== 422 || !this.tryLonger(invite, response)) this.over(this.outcomeOf(why, response))
-        },
-        givenUp: (status, reason) => this.over(this.outcomeOfCancelled(status, reason)),
-      },
-    )
+    const send = (heard: OutgoingInviteEvents): void => server.invite(this.target, this.#invite, origin, heard)
+    return new InviteAttempt({ clock, cancelWaitMs, send, run }, this)
   }
 
   /** The agent wants its session refreshed less often: it is asked once more (RFC 4028 7.3). */
-  private tryLonger(invite: OutgoingInviteOptions, response: SipResponse): boolean {
-    const headers = this.#longer ? undefined : withLongerTimer(invite.headers, response)
+  private tryLonger(response: SipResponse): boolean {
+    const headers = this.#longer ? undefined : withLongerTimer(this.#invite.headers, response)
     if (headers === undefined) return false
     this.#longer = true
-    this.#attempt = this.invite({ ...invite, headers })
+    this.#invite = { ...this.#invite, headers }
+    this.#attempt = this.invite()
     this.#attempt.start()
     return true
   }
@@ -215,11 +243,7 @@ class AddressAttempt {
   }
 
   private over(outcome: Outcome): void {
-    this.settled(() => this.events.over(outcome))
-  }
-
-  private settled(report: () => void): void {
     this.#timer?.cancel()
-    report()
+    this.events.over(outcome)
   }
 }

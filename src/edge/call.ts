@@ -126,7 +126,7 @@ export class Call implements RegisteredCall {
   /** Adds what is to be done with a leg when the call ends. Runs at once when it has ended. */
   onEnd(release: (ending: Ending) => void): void {
     if (this.#ending !== undefined) this.#try('release', () => release(this.#ending!))
-    else this.#releases = [...this.#releases, release]
+    else this.#releases = this.#releases.concat(release)
   }
 
   /** Sets what is to be done when the call is answered. */

@@ -108,9 +108,14 @@ export class CallerLeg implements DialogEvents {
     this.#timer = clock.after(acknowledgeTimeoutMs, () => run(() => this.proceed()))
   }
 
+  /** Whether it may still be refused: it has no final response. */
+  get open(): boolean {
+    return this.#state === 'open' || this.#accept !== undefined
+  }
+
   /** Answers the INVITE with a final response that is no 2xx. False when it has its final response. */
   refuse({ status, reason, headers }: Pick<Refusal, 'status' | 'reason' | 'headers'>, body = ''): boolean {
-    if (this.#state !== 'open' && this.#accept === undefined) return false
+    if (!this.open) return false
     this.over()
     this.invite.answer(status, reason, body === '' ? { headers } : { headers, body })
     return true

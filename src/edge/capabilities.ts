@@ -6,8 +6,9 @@ export const SUPPORTED: readonly string[] = ['100rel', 'timer']
 
 /** Option tags of a Require or Proxy-Require value that are not among `known`, in the sender's spelling, each once. */
 export function unknownOptions(value: string | undefined, known: readonly string[]): string[] {
+  if (value === undefined) return []
   const unknown = new Set<string>()
-  for (const part of (value ?? '').split(',')) {
+  for (const part of value.split(',')) {
     const option = part.trim()
     if (option !== '' && !known.includes(option.toLowerCase())) unknown.add(option)
   }
@@ -16,4 +17,4 @@ export function unknownOptions(value: string | undefined, known: readonly string
 
 /** Whether a list of option tags names this one. */
 export const namesOption = (value: string | undefined, option: string): boolean =>
-  (value ?? '').split(',').some((part) => part.trim().toLowerCase() === option)
+  value !== undefined && value.split(',').some((part) => part.trim().toLowerCase() === option)

@@ -31,7 +31,7 @@ export interface InviteAttemptOptions {
 }
 
 /** One INVITE of ours: from its sending to its final response or, when it is cancelled, to the end of our patience. */
-export class InviteAttempt {
+export class InviteAttempt implements OutgoingInviteEvents {
   readonly #startedMs: number
   #invite: OutgoingInvite | undefined
   /** Headers of the CANCEL that was asked for. */
@@ -57,22 +57,46 @@ export class InviteAttempt {
   }
 
   start(): void {
-    const { send, run } = this.options
-    send({
-      wanted: () => this.#cancelled === undefined,
-      sent: (invite) => run(() => this.sent(invite)),
-      provisional: (response) => run(() => this.provisional(response)),
-      answered: (dialog, response) =>
-        run(() => {
-          if (this.late(response)) dialog.bye(this.#cancelled ?? {})
-          else this.settle(() => this.events.answered(dialog, response))
-        }),
-      offered: (offer, response) =>
-        run(() => {
-          if (this.late(response)) offer.abandon()
-          else this.settle(() => this.events.offered(offer, response))
-        }),
-      failed: (why, response) => run(() => this.failed(why, response)),
+    this.options.send(this)
+  }
+
+  wanted(): boolean {
+    return this.#cancelled === undefined
+  }
+
+  sent(invite: OutgoingInvite): void {
+    this.options.run(() => {
+      this.#invite = invite
+      if (this.#cancelled !== undefined) invite.cancel(this.#cancelled)
+      else this.events.sent(invite.callId)
+    })
+  }
+
+  provisional(response: SipResponse): void {
+    this.options.run(() => {
+      this.#heard = true
+      if (this.#cancelled === undefined && !this.#settled) this.events.provisional(response)
+    })
+  }
+
+  answered(dialog: SipDialog, response: SipResponse): void {
+    this.options.run(() => {
+      if (this.late(response)) dialog.bye(this.#cancelled ?? {})
+      else if (this.settle()) this.events.answered(dialog, response)
+    })
+  }
+
+  offered(offer: PendingOffer, response: SipResponse): void {
+    this.options.run(() => {
+      if (this.late(response)) offer.abandon()
+      else if (this.settle()) this.events.offered(offer, response)
+    })
+  }
+
+  failed(why: string, response: SipResponse | undefined): void {
+    this.options.run(() => {
+      if (this.#cancelled !== undefined) this.givenUp(response?.status ?? 0, response?.reason ?? why)
+      else if (this.settle()) this.events.failed(why, response)
     })
   }
 
@@ -90,17 +114,6 @@ export class InviteAttempt {
     this.givenUp(0, '')
   }
 
-  private sent(invite: OutgoingInvite): void {
-    this.#invite = invite
-    if (this.#cancelled !== undefined) invite.cancel(this.#cancelled)
-    else this.events.sent(invite.callId)
-  }
-
-  private provisional(response: SipResponse): void {
-    this.#heard = true
-    if (this.#cancelled === undefined && !this.#settled) this.events.provisional(response)
-  }
-
   /** An answer that comes after the CANCEL has crossed it: it is ended again (RFC 3261 9.1). */
   private late(response: SipResponse): boolean {
     if (this.#cancelled === undefined && !this.#settled) return false
@@ -108,19 +121,15 @@ export class InviteAttempt {
     return true
   }
 
-  private failed(why: string, response: SipResponse | undefined): void {
-    if (this.#cancelled !== undefined) this.givenUp(response?.status ?? 0, response?.reason ?? why)
-    else this.settle(() => this.events.failed(why, response))
-  }
-
   private givenUp(status: number, reason: string): void {
-    this.settle(() => this.events.givenUp(status, reason))
+    if (this.settle()) this.events.givenUp(status, reason)
   }
 
-  private settle(report: () => void): void {
-    if (this.#settled) return
+  /** Whether this is what comes of it: nothing has come before. */
+  private settle(): boolean {
+    if (this.#settled) return false
     this.#settled = true
     this.#timer?.cancel()
-    report()
+    return true
   }
 }

@@ -363,8 +363,10 @@ export class ReceivedCall implements LegListener {
       Reason: answered ? ownReason(200, ending.detail) : ownReason(verdicts[ending.result].status, ending.result),
     })
     this.#bridge.close()
-    const refused = refusal(answered ? this.#callee.refused : ending.result, ending.detail)
-    if (this.#leg.refuse(refused)) facts.legAStatus ??= refused.status
+    if (this.#leg.open) {
+      const refused = refusal(answered ? this.#callee.refused : ending.result, ending.detail)
+      if (this.#leg.refuse(refused)) facts.legAStatus ??= refused.status
+    }
     if (this.#dial !== undefined) {
       this.#dial.drop(farewell)
       facts.legBStatus = this.#dial.lastStatus

@@ -26,7 +26,7 @@ export function matchNetworks(allowed: readonly string[], sourceAddress: string)
   const source = printable(sourceAddress, 64)
   const address = parseAddress(sourceAddress)
   if (address === undefined) return { matched: false, why: `${source} is not an IP address` }
-  const network = allowed.find((text) => contains(text, address))
+  const network = allowed[networksOf(allowed).findIndex((one) => one !== undefined && contains(one, address))]
   if (network !== undefined) return { matched: true, why: `${source} is in ${network}` }
   return { matched: false, why: `${source} is not in ${describeAllowed({ allowed_addresses: allowed })}` }
 }
@@ -113,7 +113,19 @@ export function describeAllowed({
   return allowed.length > MAX_NETWORKS_NAMED ? `${named} and ${allowed.length - MAX_NETWORKS_NAMED} more` : named
 }
 
-function contains(text: string, { bits, family }: { bits: bigint; family: 4 | 6 }): boolean {
-  const network = parseNetworkBits(text)
-  return network?.family === family && maskAddress(bits, network.prefix, family) === network.bits
+type Network = ReturnType<typeof parseNetworkBits>
+
+/** The lists of records in memory, parsed: each is held against the source of many calls. */
+const parsed = new WeakMap<readonly string[], readonly Network[]>()
+
+function networksOf(allowed: readonly string[]): readonly Network[] {
+  const known = parsed.get(allowed)
+  if (known !== undefined) return known
+  const networks = allowed.map(parseNetworkBits)
+  parsed.set(allowed, networks)
+  return networks
+}
+
+function contains(network: NonNullable<Network>, { bits, family }: { bits: bigint; family: 4 | 6 }): boolean {
+  return network.family === family && maskAddress(bits, network.prefix, family) === network.bits
 }
