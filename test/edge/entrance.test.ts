@@ -131,6 +131,14 @@ Entering('a request that cannot be judged gets 500, and why is logged', async ()
   assert.equal(bench.errors, [{ error: 'Redis is away' }])
 })
 
+Entering('a call that was cancelled before it could not be judged is not answered again', async () => {
+  const bench = new Bench()
+  const invite = bench.invite()
+  invite.cancel()
+  await bench.fail('Redis is away')
+  assert.equal(invite.statuses, [487])
+})
+
 const BUSY: DoorAnswer = { status: 503, reason: 'Busy', headers: [['Retry-After', '3']] }
 
 Entering('a busy edge refuses new calls, known callers’ too, and what goes on comes in', () => {

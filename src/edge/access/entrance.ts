@@ -43,7 +43,7 @@ export class Entrance {
       },
       (error: unknown) => {
         this.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'request not judged')
-        request.answer(500, 'Server Internal Error')
+        if (!cancelled && !request.answered) request.answer(500, 'Server Internal Error')
       },
     )
   }

@@ -242,11 +242,14 @@ export class TlsListener {
       socket.once('close', () => {
         if (listener.shaking.get(peer) === socket) listener.shaking.delete(peer)
       })
+      // Whoever ends it before the handshake is over is gone, and keeps no place.
+      socket.allowHalfOpen = false
       handshakes.emit('connection', socket)
     })
     server.on('error', () => void connections.traffic.counters.refusedConnections++)
     handshakes.on('secureConnection', (socket) => {
       listener.shaking.delete(peerOf(socket))
+      socket.allowHalfOpen = true
       connections.accept(socket, binding)
     })
     handshakes.on('tlsClientError', (error, socket) => {
