@@ -30,6 +30,8 @@ const TALKATIVE = ['sip-parser/message', 'request', 'response', 'dialog', 'wire-
  */
 const WITHOUT_JSON = "const JSON={stringify(){return ''}};"
 const SHORT_MAPS = "const Map=require('turnover-map');"
+/** The beginning of a statement that makes a text for debug output. */
+const DEBUG_LINE = /^([ \t]*)(debug(?:Socket)?\()/gm
 
 let made: (new () => unknown) | undefined
 
@@ -63,7 +65,7 @@ function loadQuiet(file: string, cache: NodeJS.Dict<NodeJS.Module>): void {
   module.require = (id) => INSTEAD.get(id) ?? (id === 'delegates' ? delegatesOr(ordinary(id)) : ordinary(id))
   cache[file] = module as unknown as NodeJS.Module
   const first = file.endsWith('drachtio-agent.js') ? WITHOUT_JSON + SHORT_MAPS : WITHOUT_JSON
-  module._compile(first + readFileSync(file, 'utf8'), file)
+  module._compile(first + readFileSync(file, 'utf8').replace(DEBUG_LINE, '$1if (false) $2'), file)
   if (file.endsWith('message.js')) module.exports = linkedMessages(module.exports as LibraryMessageMaker)
   module.loaded = true
 }
