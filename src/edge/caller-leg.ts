@@ -98,10 +98,10 @@ export class CallerLeg implements DialogEvents {
     this.#state = 'accepting'
     this.stopTimer()
     const source = response.body === '' && !this.#committed ? (this.#earlyAnswer ?? response) : response
-    const options: AnswerOptions = {
-      headers: { ...crossingResponseHeaders(response), ...contentOf(source), ...headers },
-      body: source.body,
-    }
+    const crossing = crossingResponseHeaders(response)
+    // What describes its own body is among them.
+    if (source !== response) Object.assign(crossing, contentOf(source))
+    const options: AnswerOptions = { headers: Object.assign(crossing, headers), body: source.body }
     this.#accept = () => this.send200(options, events, done)
     if (!this.#unacknowledged) return this.proceed()
     const { clock, acknowledgeTimeoutMs, run } = this.options
