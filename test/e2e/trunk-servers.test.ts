@@ -108,6 +108,8 @@ Servers(
       const peer = await openUdp(CALLER, edge.sip)
       const answer = await inviteOver(peer, { target: edge.sip, protocol: 'udp', number })
       peer.close()
+      // While an edge has not heard of the number, the caller is nobody to it, and of those no record is kept.
+      if (answer.status === 403) return 'source_unknown'
       return (await edge.cdrOfLegA(answer.callId)).result
     }
     await eventually('the other edge knows the number', async () => (await call(two)) === 'agent_busy')
