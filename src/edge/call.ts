@@ -249,16 +249,9 @@ export class Call implements RegisteredCall {
   }
 
   private logEnd(record: Cdr): void {
-    const { facts } = this
     this.parts.logger.info(
       {
-        callId: this.id,
-        direction: facts.direction,
-        from: facts.from,
-        to: facts.to,
-        trunk: facts.trunkId ?? undefined,
-        agent: facts.agentId ?? undefined,
-        source: record.source_address,
+        ...this.logFields(record.source_address),
         result: record.result,
         endedBy: record.ended_by,
         legAStatus: record.leg_a_status,

@@ -6,6 +6,7 @@ import { AgentLeg, sessionId } from './agent-leg.js'
 import { Attempts } from './attempts.js'
 import { Bridge, type LegName } from './bridge.js'
 import { Call, type CallParts, type Ending } from './call.js'
+import { agentAsCallee, trunkAsCallee } from './callee.js'
 import type { Dial, DialEvents, Failure } from './dial.js'
 import { crossingEndHeaders } from './headers.js'
 import { MediaGuard } from './media-guard.js'
@@ -369,15 +370,4 @@ const ringTimeoutOf = (agent: Agent): number | undefined =>
   agent.ring_timeout_s === null ? undefined : agent.ring_timeout_s * 1_000
 
 /** Failures that are the far end's own final response; the others are the edge's, who would wait no longer or could not reach it. */
-const saidByFarEnd: ReadonlySet<VerdictCode> = new Set([
-  'AGENT_BUSY',
-  'AGENT_DECLINED',
-  'AGENT_REFUSED',
-  'AGENT_SERVER_ERROR',
-  'DESTINATION_BUSY',
-  'DESTINATION_DECLINED',
-  'DESTINATION_REFUSED',
-  'TRUNK_AUTH_REFUSED',
-  'TRUNK_OVERLOADED',
-  'TRUNK_REDIRECTED',
-])
+const saidByFarEnd: ReadonlySet<VerdictCode> = new Set([...agentAsCallee.answers, ...trunkAsCallee.answers])
